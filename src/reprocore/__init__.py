@@ -1,0 +1,1 @@
+"""Reproducibility of a model's predictions under retraining."""

@@ -1,0 +1,159 @@
+"""Activation functions by name, plain and gated, and a user's own by dotted path."""
+
+import importlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reprocore.config import Study, nearest, smelu_beta
+from reprocore.errors import ReprocoreError
+
+
+class _SmeluFunction(torch.autograd.Function):
+    """SmeLU with its gradient in closed form, so that only the input is kept for it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, beta: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.beta = beta
+        return (x + beta).clamp_(0, 2 * beta).square_().div_(4 * beta).add_(F.relu(x - beta))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        slope = (x + ctx.beta).div_(2 * ctx.beta).clamp_(0, 1)
+        return slope.mul_(gradients[0]), None
+
+
+def smelu(x: Tensor, beta: float) -> Tensor:
+    """Smooth ReLU (Shamir, Lin & Coviello 2020), elementwise, any float tensor.
+
+    0 for x ≤ -β; (x + β)² / (4β) for |x| ≤ β; x for x ≥ β. Its slope rises linearly from 0 at
+    -β to 1 at β.
+
+    Raises:
+        ValueError: β is not above 0.
+    """
+    if not beta > 0:
+        raise ValueError(f"β must be above 0, not {beta}")
+    result: Tensor = _SmeluFunction.apply(x, beta)
+    return result
+
+
+def relu2(x: Tensor) -> Tensor:
+    """Squared ReLU (So et al. 2021)."""
+    return F.relu(x).square()
+
+
+class Elementwise(nn.Module):
+    """A function on tensors as a module, so that a model can hold it and a hook can see it."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the function; shape and dtype stay."""
+        return self.function(x)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A named activation: `make()` gives a fresh module; `gated` says how it is used.
+
+    Plain: W2 act(W1 x). Gated: W2 (act(W1 x) ⊙ V x) (Shazeer 2020).
+    """
+
+    name: str
+    gated: bool
+    make: Callable[[], nn.Module]
+
+
+def _function(function: Callable[[Tensor], Tensor]) -> Callable[[], nn.Module]:
+    return lambda: Elementwise(function)
+
+
+_PLAIN: dict[str, Callable[[], nn.Module]] = {
+    "relu": _function(F.relu),
+    "gelu": _function(F.gelu),
+    "swish": _function(F.silu),
+    "mish": _function(F.mish),
+    "elu": _function(F.elu),
+    "selu": _function(F.selu),
+    "prelu": nn.PReLU,
+    "relu2": _function(relu2),
+    "tanh": _function(torch.tanh),
+    "softplus": _function(F.softplus),
+}
+_GATED: dict[str, Callable[[], nn.Module]] = {
+    "swiglu": _PLAIN["swish"],
+    "geglu": _PLAIN["gelu"],
+    "reglu": _PLAIN["relu"],
+}
+
+
+def activation(name: str) -> Activation:
+    """Return a built-in activation.
+
+    Raises:
+        ReprocoreError: an unknown name, or a SmeLU with β = 0.
+    """
+    beta = smelu_beta(name)
+    if beta is not None and beta > 0:
+        return Activation(name, name.startswith("smeglu"), _function(lambda x: smelu(x, beta)))
+    if name in _PLAIN:
+        return Activation(name, False, _PLAIN[name])
+    if name in _GATED:
+        return Activation(name, True, _GATED[name])
+    known = nearest(name, (*_PLAIN, *_GATED, "smelu_05", "smelu_1", "smeglu_1"))
+    raise ReprocoreError(f"unknown activation {name!r}; {known}")
+
+
+def study_activation(study: Study, name: str) -> Activation:
+    """Return an activation of a study: a built-in one or the user's own.
+
+    Raises:
+        ReprocoreError: an unknown name, or a dotted path that leads nowhere.
+    """
+    custom = study.custom_activations.get(name)
+    if custom is None:
+        return activation(name)
+    target = load_dotted(custom.path, f"custom_activations.{name}.path")
+    if isinstance(target, type) and issubclass(target, nn.Module):
+        return Activation(name, custom.gated, target)
+    return Activation(name, custom.gated, _function(target))
+
+
+def load_dotted(path: str, key: str) -> Any:
+    """Import what `module:name` names; `key` is where the config says so, for messages.
+
+    Raises:
+        ReprocoreError: the module cannot be imported or has no such callable.
+    """
+    module, _, name = path.partition(":")
+    try:
+        target = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ReprocoreError(f"{key}: {path!r} cannot be imported: {error}") from None
+    if not callable(target):
+        raise ReprocoreError(f"{key}: {path!r} is not callable")
+    return target
+
+
+def gated_hidden(hidden: int, inputs: int, outputs: int) -> int:
+    """Return the hidden width of a gated unit with as many parameters as a plain one.
+
+    A plain unit has `hidden` · (inputs + outputs) parameters that grow with its width, a gated
+    one of width g has g · (2 · inputs + outputs).
+
+    Args:
+        hidden: hidden width of the plain unit.
+        inputs: parameters per hidden element of one input projection, its bias included.
+        outputs: parameters per hidden element of the output projection.
+    """
+    return max(1, math.floor(hidden * (inputs + outputs) / (2 * inputs + outputs) + 0.5))

@@ -1,0 +1,174 @@
+"""Estimates of one model: each measure of each activation, with an interval over seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from reprocore.comparison import read_pairs
+from reprocore.config import MEASURE_NAMES
+from reprocore.errors import ReprocoreError
+from reprocore.inference import Estimate, jackknife, mean_interval, pair_matrix
+from reprocore.storage import read_json, read_table
+from reprocore.study import Cell
+
+SCORES = ("val_loss", "val_accuracy")
+
+ESTIMATES_SCHEMA = pa.schema(
+    [
+        pa.field("model", pa.string(), False),
+        pa.field("activation", pa.string(), False),
+        pa.field("arm", pa.string(), False, {"meaning": "random streams that follow the seed"}),
+        pa.field("step", pa.int64(), False, {"meaning": "optimiser steps done"}),
+        pa.field("measure", pa.string(), False, {"meaning": "what is estimated"}),
+        pa.field("estimate", pa.float64(), False, {"meaning": "mean over pairs, or over seeds"}),
+        pa.field("se", pa.float64(), True, {"meaning": "standard error over seeds"}),
+        pa.field("low", pa.float64(), True, {"meaning": "lower end of the interval"}),
+        pa.field("high", pa.float64(), True, {"meaning": "upper end of the interval"}),
+        pa.field("seeds", pa.int64(), False, {"meaning": "seeds that the estimate rests on"}),
+        pa.field("pairs", pa.int64(), False, {"meaning": "pairs of seeds; 0 for a mean"}),
+        pa.field("note", pa.string(), False, {"meaning": "why there is no interval"}),
+    ]
+)
+
+CURVES_SCHEMA = pa.schema(
+    [
+        pa.field("model", pa.string(), False),
+        pa.field("activation", pa.string(), False),
+        pa.field("arm", pa.string(), False),
+        pa.field("seed", pa.int64(), False),
+        pa.field("iteration", pa.int64(), False, {"meaning": "optimiser steps done"}),
+        pa.field("train_loss", pa.float64(), True, {"unit": "nats per character"}),
+        pa.field("val_loss", pa.float64(), False, {"unit": "nats per character"}),
+        pa.field("val_accuracy", pa.float64(), False, {"unit": "share of characters"}),
+        pa.field("tokens_per_second", pa.float64(), True, {"unit": "characters per second"}),
+    ]
+)
+
+CELLS_SCHEMA = pa.schema(
+    [
+        pa.field("model", pa.string(), False),
+        pa.field("activation", pa.string(), False),
+        pa.field("arm", pa.string(), False),
+        pa.field("seed", pa.int64(), False),
+        pa.field("parameters", pa.int64(), False, {"meaning": "trainable parameters"}),
+        pa.field("val_loss", pa.float64(), False, {"unit": "nats per character"}),
+        pa.field("val_accuracy", pa.float64(), False, {"unit": "share of characters"}),
+        pa.field("unigram_entropy", pa.float64(), False, {"unit": "nats per character"}),
+        pa.field("beats_unigram", pa.bool_(), False),
+        pa.field("train_seconds", pa.float64(), False, {"unit": "seconds"}),
+        pa.field("probe_hash", pa.string(), False),
+        pa.field("source", pa.string(), False, {"meaning": "digest of the code that trained"}),
+        pa.field("environment", pa.string(), False, {"meaning": "torch, processor or GPU"}),
+    ]
+)
+
+
+def gather_curves(histories: Mapping[Cell, Path]) -> pa.Table:
+    """Put the histories of a model's cells into one table of `CURVES_SCHEMA`.
+
+    Raises:
+        ReprocoreError: a history is missing, damaged or foreign.
+    """
+    own = [field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__]
+    tables = []
+    for cell, path in histories.items():
+        history = read_table(path, pa.schema(own))
+        labels = {name: [value] * len(history) for name, value in asdict(cell).items()}
+        columns = labels | {name: history[name] for name in history.column_names}
+        tables.append(pa.table(columns, schema=CURVES_SCHEMA))
+    return pa.concat_tables(tables) if tables else CURVES_SCHEMA.empty_table()
+
+
+def gather_cells(descriptions: Mapping[Cell, Path]) -> pa.Table:
+    """Put what the `cell.json` of a model's cells say into one table of `CELLS_SCHEMA`.
+
+    Raises:
+        ReprocoreError: a file is missing, damaged, foreign, or of another cell.
+    """
+    return pa.Table.from_pylist(
+        [_cell_row(cell, path) for cell, path in descriptions.items()], schema=CELLS_SCHEMA
+    )
+
+
+def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    try:
+        if content["cell"] != asdict(cell):
+            raise ReprocoreError(f"{path}: is of the cell {content['cell']}, must be {cell.key}")
+        hardware = content["hardware"]
+        where = hardware.get("gpu") or hardware["processor"]
+        taken = {name: content[name] for name in CELLS_SCHEMA.names if name in content}
+        return {
+            **asdict(cell),
+            **taken,
+            "source": content["identity"]["source"],
+            "environment": f"torch {content['versions']['torch']}, {where}",
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ReprocoreError(f"{path}: not a cell.json of this program: {error!r}") from None
+
+
+def estimate_model(
+    pairs: Mapping[tuple[str, str, str], Path], curves: pa.Table, confidence: float
+) -> pa.Table:
+    """Estimate every measure, loss and accuracy at every snapshot.
+
+    Differences are means over pairs with the jackknife over seeds; loss and accuracy are means
+    over seeds with a t interval. Where there is no interval, `note` says why.
+
+    Args:
+        pairs: the pairs file of each (model, activation, arm).
+        curves: of `CURVES_SCHEMA`, for the same cells.
+        confidence: level of the intervals.
+
+    Returns:
+        A table of `ESTIMATES_SCHEMA`, one row per (activation, arm, step, measure).
+
+    Raises:
+        ReprocoreError: a pairs file is damaged or lacks a pair, or a history lacks a step.
+    """
+    table = curves.to_pandas()
+    rows: list[dict[str, Any]] = []
+    for (model, activation, arm), path in pairs.items():
+        labels = {"model": model, "activation": activation, "arm": arm}
+        frame = read_pairs(path).to_pandas()
+        mine = table[(table.activation == activation) & (table.arm == arm)]
+        for step, group in frame.groupby("step", sort=True):
+            estimates = _step_estimates(group, mine[mine.iteration == step], confidence, path)
+            rows += [
+                {**labels, "step": step, "measure": measure, **asdict(estimate)}
+                for measure, estimate in estimates.items()
+            ]
+    return pa.Table.from_pylist(rows, schema=ESTIMATES_SCHEMA)
+
+
+def _step_estimates(
+    group: pd.DataFrame, scores: pd.DataFrame, confidence: float, path: Path
+) -> dict[str, Estimate]:
+    labels = group[["seed_a", "seed_b"]].to_numpy()
+    seeds = np.unique(labels)
+    if sorted(scores["seed"]) != seeds.tolist():
+        raise ReprocoreError(
+            f"{path}: has seeds {seeds.tolist()}, the histories {sorted(scores['seed'])}"
+        )
+    estimates = {
+        name: jackknife(pair_matrix(labels, group[name].to_numpy())[1], confidence)
+        for name in MEASURE_NAMES
+    }
+    return estimates | {name: mean_interval(scores[name].to_numpy(), confidence) for name in SCORES}
+
+
+def read_estimates(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read and join the estimates of several models.
+
+    Raises:
+        ReprocoreError: a file is missing, damaged or foreign.
+    """
+    tables = [read_table(path, ESTIMATES_SCHEMA) for path in paths]
+    frame: pd.DataFrame = pa.concat_tables([ESTIMATES_SCHEMA.empty_table(), *tables]).to_pandas()
+    return frame

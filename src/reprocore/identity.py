@@ -1,0 +1,179 @@
+"""What a result depends on, as digests: resolved settings, and source code without its comments.
+
+A cell is run again when, and only when, one of its digests or input files changes.
+"""
+
+import ast
+import hashlib
+import json
+import sys
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any
+
+from reprocore.config import FAMILY_BUILDERS, Study, smelu_beta
+from reprocore.errors import ReprocoreError
+from reprocore.study import Cell
+
+# Left out of source digests: what these do to a result is seen elsewhere (resolved settings,
+# the corpus' own hash) or is the form of a file and not its content.
+_NOT_DIGESTED = {
+    "reprocore",
+    "reprocore.config",
+    "reprocore.errors",
+    "reprocore.identity",
+    "reprocore.shakespeare",
+    "reprocore.storage",
+    "reprocore.study",
+    "reprocore.text",
+}
+
+
+def digest(content: Any) -> str:
+    """Return 16 hex digits of the SHA-256 of `content` as canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
+    """Return every setting that changes the results of `cell`, as plain JSON values."""
+    model = study.models[cell.model]
+    custom = study.custom_activations.get(cell.activation)
+    return {
+        "family": model.family,
+        "context": model.context,
+        "sizes": json.loads(json.dumps(model.sizes)),
+        "training": study.training_of(cell.model).model_dump(),
+        "activation": {
+            "name": cell.activation,
+            "gated": study.is_gated(cell.activation),
+            "beta": smelu_beta(cell.activation) if custom is None else None,
+            "path": custom.path if custom else None,
+        },
+        "arm": cell.arm,
+        "seed": cell.seed,
+        "probe": study.probe.model_dump(),
+        "device": "cuda" if model.resources.gpu else "cpu",
+    }
+
+
+def cell_sources(study: Study, cell: Cell) -> tuple[str, ...]:
+    """Return the modules whose code makes the results of `cell`."""
+    family = study.models[cell.model].family
+    paths = [FAMILY_BUILDERS.get(family, family)]
+    if cell.activation in study.custom_activations:
+        paths.append(study.custom_activations[cell.activation].path)
+    return ("reprocore.cell", *(path.partition(":")[0] for path in paths))
+
+
+def cell_identity(study: Study, cell: Cell) -> dict[str, str]:
+    """Return the digests of settings and of source that name the results of `cell`."""
+    return {
+        "settings": digest(cell_settings(study, cell)),
+        "source": source_digest(*cell_sources(study, cell)),
+    }
+
+
+@cache
+def source_digest(*modules: str) -> str:
+    """Return a digest of the code of `modules` and of all that they import beside them.
+
+    Imports are followed inside the modules' own top-level packages. Comments, docstrings and
+    layout do not count. Nothing is imported.
+
+    Raises:
+        ReprocoreError: a module cannot be found or is not Python.
+    """
+    packages = {name.partition(".")[0] for name in modules} | {"reprocore"}
+    found: dict[str, str] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in _NOT_DIGESTED:
+            continue
+        code, imports = _read_module(name)
+        found[name] = code
+        parents = [name.rpartition(".")[0]] if "." in name else []
+        waiting += [each for each in (*imports, *parents) if each.partition(".")[0] in packages]
+    return digest(found)
+
+
+def text_digest(path: str | Path) -> str:
+    """Return a digest of one file's code, by the rules of `source_digest`."""
+    return digest(_canonical(_parse(Path(path))))
+
+
+@cache
+def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the canonical code of a module and the modules that it imports."""
+    spec = _find(name)
+    if spec is None or spec.origin is None:
+        raise ReprocoreError(f"module {name!r} is not found on the Python path")
+    if not spec.origin.endswith(".py"):
+        return spec.origin, ()
+    tree = _parse(Path(spec.origin))
+    package = name if spec.submodule_search_locations else name.rpartition(".")[0]
+    return _canonical(tree), tuple(sorted(_imports(tree, package)))
+
+
+def _find(name: str) -> ModuleSpec | None:
+    """Find a module without importing its parents."""
+    path: list[str] | None = list(sys.path)
+    spec = None
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:end]), path)
+        if spec is None:
+            return None
+        path = list(spec.submodule_search_locations or ())
+    return spec
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ReprocoreError(f"{path}: cannot be read as Python: {error}") from None
+
+
+def _imports(tree: ast.Module, package: str) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                above = ".".join(parts[: len(parts) - node.level + 1])
+                base = f"{above}.{base}".rstrip(".")
+            names.add(base)
+            submodules = (f"{base}.{alias.name}" for alias in node.names)
+            names.update(name for name in submodules if _find(name) is not None)
+    return names
+
+
+def _canonical(node: Any) -> str:
+    """Write a syntax tree so that it is the same for every Python version and layout."""
+    if isinstance(node, list):
+        return "[" + ",".join(_canonical(item) for item in node) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(value, list):
+            value = [each for each in value if not _is_docstring(each)]
+        if value is None or value == [] or name in ("ctx", "kind", "type_comment"):
+            continue
+        fields.append(f"{name}={_canonical(value)}")
+    return f"{type(node).__name__}({','.join(fields)})"
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    """A bare string does nothing, wherever it stands."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -1,0 +1,199 @@
+"""Building blocks shared by the model families.
+
+All take and give [batch, time, width] float32 tensors, and none lets a position see a later one.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reprocore.activations import Activation, gated_hidden
+from reprocore.randomness import MaskStream
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks come from the cell's own `dropout` stream.
+
+    `stream` is set by `attach_stream` before training; in evaluation it is not needed.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+        self.stream: MaskStream | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero elements with the given probability and scale the others up; training only."""
+        if not self.training or self.probability == 0:
+            return x
+        if self.stream is None:
+            raise RuntimeError("attach_stream(model, stream) must come before training")
+        return x * self.stream.mask(x.shape, self.probability)
+
+
+def attach_stream(model: nn.Module, stream: MaskStream) -> None:
+    """Let every `Dropout` of `model` draw its masks from `stream`."""
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.stream = stream
+
+
+class CausalConv(nn.Module):
+    """Dilated convolution over time that is padded on the left only.
+
+    Output t = bias + Σ_k weight[:, k] · x[t - (kernel - 1 - k) · dilation]. Written as one matrix
+    product over the shifted inputs, which is faster than `conv1d` on one core for these widths
+    and has one deterministic order of summation.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        self.shifts = [(kernel - 1 - k) * dilation for k in range(kernel)]
+        self.projection = nn.Linear(kernel * inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, inputs] to [B, T, outputs]."""
+        time = x.shape[1]
+        padded = F.pad(x, (0, 0, self.shifts[0], 0))
+        start = self.shifts[0]
+        taps = [padded[:, start - shift : start - shift + time] for shift in self.shifts]
+        return self.projection(torch.cat(taps, dim=-1))
+
+
+class FeedForward(nn.Module):
+    """The unit that holds the activation: W2 act(W1 x), or W2 (act(W1 x) ⊙ V x) where gated.
+
+    `hidden` is the plain unit's width; a gated one is narrower so that both have nearly the same
+    number of parameters.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        activation: Activation,
+        dropout: float,
+        project: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        """Build the unit; `project(h)` makes an input projection of h outputs (default Linear)."""
+        super().__init__()
+        project = project or (lambda outputs: nn.Linear(width, outputs))
+        inner = hidden
+        if activation.gated:
+            per_element = sum(p.numel() for p in project(1).parameters())
+            inner = gated_hidden(hidden, per_element, width)
+        self.up = project(inner)
+        self.gate = project(inner) if activation.gated else None
+        self.activation = activation.make()
+        self.down = nn.Linear(inner, width)
+        # The bias has one shape for all activations, so its range must not depend on `inner`.
+        self.down.bias_fan_in = hidden  # type: ignore[assignment]
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, width] to the same shape."""
+        inner = self.activation(self.up(x))
+        if self.gate is not None:
+            inner = inner * self.gate(x)
+        return self.dropout(self.down(inner))
+
+
+class CausalSelfAttention(nn.Module):
+    """Multi-head attention over the past (Vaswani et al. 2017), q, k and v without bias."""
+
+    def __init__(self, width: int, heads: int, context: int, dropout: float, bias: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=bias)
+        self.weight_dropout = Dropout(dropout)
+        self.dropout = Dropout(dropout)
+        future = torch.full((context, context), -math.inf).triu(1)
+        self.register_buffer("future", future, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, width] to the same shape, T ≤ context."""
+        batch, time, width = x.shape
+
+        def split(y: Tensor) -> Tensor:
+            heads = y.view(batch, time, self.heads, width // self.heads).transpose(1, 2)
+            return heads.reshape(batch * self.heads, time, width // self.heads)
+
+        query, key, value = split(self.query(x)), split(self.key(x)), split(self.value(x))
+        future = self.get_buffer("future")[:time, :time]
+        scale = 1 / math.sqrt(width // self.heads)
+        scores = torch.baddbmm(future, query, key.transpose(1, 2), alpha=scale)
+        weights = self.weight_dropout(torch.softmax(scores, dim=-1))
+        mixed = torch.bmm(weights, value).view(batch, self.heads, time, -1)
+        merged = mixed.transpose(1, 2).reshape(batch, time, width)
+        return self.dropout(self.out(merged))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm attention and feed-forward unit, each with a residual connection."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        context: int,
+        hidden: int,
+        activation: Activation,
+        dropout: float,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = CausalSelfAttention(width, heads, context, dropout, bias)
+        self.norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(width, hidden, activation, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, width] to the same shape."""
+        x = x + self.attention(self.attention_norm(x))
+        return x + self.feed_forward(self.norm(x))
+
+
+class ConvBlock(nn.Module):
+    """Pre-norm feed-forward unit whose input projections are causal dilated convolutions."""
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        kernel: int,
+        dilation: int,
+        activation: Activation,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(
+            width,
+            hidden,
+            activation,
+            dropout,
+            project=lambda outputs: CausalConv(width, outputs, kernel, dilation),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, width] to the same shape."""
+        return x + self.feed_forward(self.norm(x))
+
+
+class Embedding(nn.Module):
+    """Token embedding plus a learned one for each position."""
+
+    def __init__(self, vocabulary: int, context: int, width: int) -> None:
+        super().__init__()
+        self.token = nn.Embedding(vocabulary, width)
+        self.position = nn.Embedding(context, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Token ids [B, T] to [B, T, width], T ≤ context."""
+        return self.token(tokens) + self.position.weight[: tokens.shape[1]]

@@ -1,0 +1,105 @@
+"""Predictions of a cell on the probe, as stored: one row per snapshot and position."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from reprocore.divergence import check_probabilities
+from reprocore.errors import ReprocoreError
+from reprocore.storage import read_table, write_table
+
+
+def predictions_schema(vocabulary: int) -> pa.Schema:
+    """Return the Parquet schema for V symbols; V = 0 stands for any number."""
+
+    def field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
+        return pa.field(name, kind, nullable=False, metadata={"meaning": meaning})
+
+    return pa.schema(
+        [
+            field("step", pa.int64(), "optimiser steps done"),
+            field("position", pa.int64(), "index in the corpus of the predicted character"),
+            field("target", pa.uint16(), "id of the character that really came"),
+            field(
+                "probabilities",
+                pa.list_(pa.float32(), vocabulary),
+                "next-character distribution by symbol id, sums to 1",
+            ),
+        ]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one cell predicted.
+
+    Attributes:
+        steps: int64 [S], ascending; the last is the final model.
+        positions: int64 [N].
+        targets: uint16 [N].
+        probabilities: float32 [S, N, V].
+        probe_hash: of the probe that was predicted.
+    """
+
+    steps: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.uint16]
+    probabilities: npt.NDArray[np.float32]
+    probe_hash: str
+
+
+def write_predictions(path: str | Path, predictions: Predictions) -> None:
+    """Write predictions as Parquet, atomically; the probe's hash is in the metadata."""
+    steps, count, vocabulary = predictions.probabilities.shape
+    flat = pa.array(np.ascontiguousarray(predictions.probabilities).ravel())
+    schema = predictions_schema(vocabulary).with_metadata({"probe_hash": predictions.probe_hash})
+    columns = [
+        pa.array(np.repeat(predictions.steps, count)),
+        pa.array(np.tile(predictions.positions, steps)),
+        pa.array(np.tile(predictions.targets, steps)),
+        pa.FixedSizeListArray.from_arrays(flat, vocabulary),
+    ]
+    write_table(path, pa.table(columns, schema=schema))
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read what `write_predictions` wrote.
+
+    Raises:
+        ReprocoreError: the file is missing, damaged or foreign, or a row is no distribution.
+    """
+    table = read_table(path, predictions_schema(0))
+    metadata = table.schema.metadata or {}
+    vocabulary = table.schema.field("probabilities").type.list_size
+    column = table["probabilities"].combine_chunks()
+    flat = column.values.to_numpy(zero_copy_only=False)
+    steps, counts = np.unique(table["step"].to_numpy(), return_counts=True)
+    rows = table.num_rows
+    if (
+        b"probe_hash" not in metadata
+        or rows == 0
+        or column.null_count
+        or flat.size != rows * vocabulary
+    ):
+        raise ReprocoreError(f"{path}: not a predictions file of this program")
+    count = int(counts[0])
+    positions = table["position"].to_numpy().reshape(-1, count) if rows % count == 0 else None
+    whole = (
+        positions is not None
+        and np.all(counts == count)
+        and np.array_equal(table["step"].to_numpy(), np.repeat(steps, count))
+        and np.all(positions == positions[0])
+    )
+    if positions is None or not whole:
+        raise ReprocoreError(f"{path}: its snapshots do not hold the same positions each")
+    check_probabilities(flat.reshape(rows, vocabulary), str(path))
+    return Predictions(
+        steps=steps,
+        positions=positions[0],
+        targets=table["target"].to_numpy()[:count],
+        probabilities=flat.reshape(len(steps), count, vocabulary),
+        probe_hash=metadata[b"probe_hash"].decode(),
+    )

@@ -1,0 +1,107 @@
+"""Files of a study: written atomically, read back only if whole and of the expected schema."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reprocore.errors import ReprocoreError
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` only if the block succeeds.
+
+    The data is flushed to disk before the rename, so a crash leaves the old file or the new
+    one, never a part. The temporary file is removed on failure.
+
+    Raises:
+        ReprocoreError: the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ReprocoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_table(path: str | Path, table: pa.Table) -> None:
+    """Write `table` as one zstd-compressed Parquet file, atomically."""
+    with atomic(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: str | Path, schema: pa.Schema) -> pa.Table:
+    """Read a Parquet file that must hold the columns and types of `schema`.
+
+    A fixed-size list of length 0 in `schema` stands for a list of any length.
+
+    Raises:
+        ReprocoreError: the file is missing, truncated, not Parquet, or of another schema.
+    """
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except FileNotFoundError:
+        raise ReprocoreError(f"{path}: no such file") from None
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ReprocoreError(f"{path}: not a whole Parquet file: {reason}") from None
+    for field in schema:
+        index = table.schema.get_field_index(field.name)
+        if index < 0:
+            allowed = ", ".join(schema.names)
+            raise ReprocoreError(f"{path}: column {field.name!r} is missing; needs {allowed}")
+        found = table.schema.field(index).type
+        if not _matches(found, field.type):
+            raise ReprocoreError(f"{path}: column {field.name!r} is {found}, must be {field.type}")
+    return table.select(schema.names)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write `content` as indented JSON with sorted keys, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ReprocoreError: the file is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise ReprocoreError(f"{path}: no such file") from None
+    except (ValueError, OSError) as error:
+        raise ReprocoreError(f"{path}: not a whole JSON file: {error}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _matches(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if pa.types.is_fixed_size_list(wanted) and wanted.list_size == 0:
+        return pa.types.is_fixed_size_list(found) and found.value_type == wanted.value_type
+    return bool(found == wanted)

@@ -1,0 +1,95 @@
+"""The cells of a study, where their files lie, and which of them can run here."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from reprocore.config import Study
+from reprocore.errors import ReprocoreError
+
+CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One training job: a model with an activation, trained once.
+
+    `arm` says which random streams follow `seed`; see `reprocore.randomness`.
+    """
+
+    model: str
+    activation: str
+    arm: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The cell's path under `cells/`, such as `charlm/relu/all-1`."""
+        return f"{self.model}/{self.activation}/{self.arm}-{self.seed}"
+
+    def folder(self, results: str | Path) -> Path:
+        """Return the folder that holds the files of this cell."""
+        return Path(results) / "cells" / self.key
+
+
+def cells_of(study: Study, model: str, activation: str, arm: str) -> list[Cell]:
+    """Return the cells that one comparison takes: one per seed, in the order of the config."""
+    return [Cell(model, activation, arm, seed) for seed in study.seeds]
+
+
+def all_cells(study: Study) -> list[Cell]:
+    """Return every cell of the study, in the order of the config."""
+    return [
+        cell
+        for model in study.models
+        for activation in study.activations_of(model)
+        for arm in study.arms_of(model)
+        for cell in cells_of(study, model, activation, arm)
+    ]
+
+
+def parse_cell(study: Study, key: str) -> Cell:
+    """Return the cell of a key such as `charlm/relu/all-1`, or `charlm/relu/1` for arm `all`.
+
+    Raises:
+        ReprocoreError: the study has no such cell; says what it has.
+    """
+    model, _, rest = key.strip("/").partition("/")
+    activation, _, last = rest.partition("/")
+    arm, _, seed = last.rpartition("-")
+    if model not in study.models:
+        raise ReprocoreError(f"{key}: no model {model!r}; allowed: {', '.join(study.models)}")
+    activations = study.activations_of(model)
+    if activation not in activations:
+        allowed = ", ".join(activations)
+        raise ReprocoreError(f"{key}: no activation {activation!r}; allowed: {allowed}")
+    for cell in (c for a in study.arms_of(model) for c in cells_of(study, model, activation, a)):
+        if (cell.arm, str(cell.seed)) == (arm or "all", seed):
+            return cell
+    ends = ", ".join(f"{a}-{s}" for a in study.arms_of(model) for s in study.seeds)
+    raise ReprocoreError(f"{key}: no cell {last!r}; allowed: {ends}")
+
+
+def gpu_count() -> int:
+    """Return the number of NVIDIA GPUs of this machine, without importing torch."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
+        return 0
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return 0
+    try:
+        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+
+
+def runnable_models(study: Study) -> list[str]:
+    """Return the models that can be trained from here: all, or those that need no GPU."""
+    wanting = [name for name, model in study.models.items() if model.resources.gpu]
+    reachable = study.gpu == "available" or (
+        study.gpu == "auto" and bool(wanting) and gpu_count() > 0
+    )
+    return [name for name in study.models if reachable or name not in wanting]

@@ -1,0 +1,153 @@
+"""The cross-model summary: one row per (model, activation, arm), whether it has run or not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from reprocore.aggregation import CELLS_SCHEMA, SCORES, read_estimates
+from reprocore.config import MEASURE_NAMES, Study
+from reprocore.storage import atomic, read_table, write_table
+
+QUANTITIES = (*SCORES, *MEASURE_NAMES)
+
+SUMMARY_SCHEMA = pa.schema(
+    [
+        pa.field("model", pa.string(), False),
+        pa.field("activation", pa.string(), False),
+        pa.field("arm", pa.string(), False),
+        pa.field("seeds", pa.int64(), False, {"meaning": "seeds that ran"}),
+        pa.field("seeds_wanted", pa.int64(), False, {"meaning": "seeds in the config"}),
+        pa.field("parameters", pa.int64(), True),
+        pa.field("step", pa.int64(), True, {"meaning": "optimiser steps of the final models"}),
+        *(
+            pa.field(f"{name}{end}", pa.float64(), True)
+            for name in QUANTITIES
+            for end in ("", "_se", "_low", "_high")
+        ),
+        pa.field("flags", pa.string(), False, {"meaning": "what to know before using the row"}),
+    ]
+)
+
+
+def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) -> pa.Table:
+    """Put the final estimates of all models into one table of `SUMMARY_SCHEMA`.
+
+    Every combination of the config has a row; where nothing ran its numbers are null and its
+    flags say so.
+
+    Args:
+        study: what was to run, in the order of the rows.
+        estimates: the models' estimates files.
+        cells: the models' cell tables.
+
+    Raises:
+        ReprocoreError: a file is missing, damaged or foreign.
+    """
+    found = read_estimates(estimates)
+    described = pa.concat_tables(
+        [CELLS_SCHEMA.empty_table(), *(read_table(path, CELLS_SCHEMA) for path in cells)]
+    ).to_pandas()
+    rows = []
+    for model in study.models:
+        for activation in study.activations_of(model):
+            for arm in study.arms_of(model):
+                key = (model, activation, arm)
+                rows.append(_row(study, key, _select(found, key), _select(described, key)))
+    return pa.Table.from_pylist(rows, schema=SUMMARY_SCHEMA)
+
+
+def _select(frame: pd.DataFrame, key: tuple[str, str, str]) -> pd.DataFrame:
+    model, activation, arm = key
+    return frame[
+        (frame["model"] == model) & (frame["activation"] == activation) & (frame["arm"] == arm)
+    ]
+
+
+def _row(
+    study: Study, key: tuple[str, str, str], found: pd.DataFrame, cells: pd.DataFrame
+) -> dict[str, Any]:
+    row: dict[str, Any] = dict(zip(("model", "activation", "arm"), key, strict=True))
+    row |= {"seeds": len(cells), "seeds_wanted": len(study.seeds)}
+    row["flags"] = "; ".join(_flags(study, found, cells))
+    if len(cells):
+        row["parameters"] = int(cells["parameters"].iloc[0])
+    if len(found):
+        step = int(found["step"].max())
+        row["step"] = step
+        for item in found[found["step"] == step].to_dict("records"):
+            for end, column in (
+                ("", "estimate"),
+                ("_se", "se"),
+                ("_low", "low"),
+                ("_high", "high"),
+            ):
+                value = item[column]
+                row[f"{item['measure']}{end}"] = None if pd.isna(value) else float(value)
+    return row
+
+
+def _flags(study: Study, found: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """Say what a reader must know before using a row; empty if there is nothing."""
+    wanted, done = len(study.seeds), len(cells)
+    if done == 0:
+        return ["not run"]
+    flags = []
+    if done < wanted:
+        missing = sorted(set(study.seeds) - set(cells["seed"]))
+        flags.append(f"missing seed{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}")
+    if found.empty:
+        flags.append("no pair of seeds")
+    elif (final := found[found["step"] == found["step"].max()])["note"].ne("").any():
+        flags.append("no interval: " + ", ".join(sorted(set(final["note"]) - {""})))
+    if (behind := int((~cells["beats_unigram"]).sum())) > 0:
+        flags.append(f"{behind} of {done} not below unigram entropy")
+    if cells["environment"].nunique() > 1:
+        flags.append("cells of different machines or torch versions")
+    if cells["source"].nunique() > 1:
+        flags.append("cells of different code")
+    return flags
+
+
+def write_summary(table: pa.Table, folder: Path, confidence: float) -> None:
+    """Write `summary.parquet`, `summary.csv` and `summary.md` into `folder`, each atomically."""
+    write_table(folder / "summary.parquet", table)
+    frame: pd.DataFrame = table.to_pandas()
+    with atomic(folder / "summary.csv") as temporary:
+        frame.to_csv(temporary, index=False)
+    with atomic(folder / "summary.md") as temporary:
+        temporary.write_text(markdown(frame, confidence), "utf-8")
+
+
+def markdown(frame: pd.DataFrame, confidence: float) -> str:
+    """Return the summary for reading: estimates with their intervals, flags in words."""
+    shown = ("relative_pd", "total_variation", "churn")
+    heads = ["model", "activation", "arm", "seeds", "loss (nats)", "accuracy", *shown, "flags"]
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for item in frame.to_dict("records"):
+        numbers = [with_interval(item, name) for name in (*SCORES, *shown)]
+        seeds = f"{item['seeds']} of {item['seeds_wanted']}"
+        labels = [str(item[name]) for name in ("model", "activation", "arm")]
+        lines.append(_line([*labels, seeds, *numbers, str(item["flags"])]))
+    note = (
+        f"Estimates at the last step, with {confidence:.0%} intervals in brackets: over seeds by t for loss and "
+        "accuracy, by the jackknife over seeds for differences. A dash is a number that does not "
+        "exist; nothing is filled in."
+    )
+    return "\n".join([*lines, "", note, ""])
+
+
+def with_interval(item: dict[str, Any], name: str) -> str:
+    """Return `estimate [low, high]` of a summary row, a dash for what is not there."""
+    values = [item[f"{name}{end}"] for end in ("", "_low", "_high")]
+    if pd.isna(values[0]):
+        return "–"
+    if pd.isna(values[1]):
+        return f"{values[0]:.4f} [–]"
+    return f"{values[0]:.4f} [{values[1]:.4f}, {values[2]:.4f}]"
+
+
+def _line(parts: Sequence[str]) -> str:
+    return "| " + " | ".join(parts) + " |"
