@@ -1,6 +1,6 @@
 """The cross-model summary: one row per (model, activation, arm), whether it has run or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,14 +132,14 @@ def markdown(frame: pd.DataFrame, confidence: float) -> str:
         labels = [str(item[name]) for name in ("model", "activation", "arm")]
         lines.append(_line([*labels, seeds, *numbers, str(item["flags"])]))
     note = (
-        f"Estimates at the last step, with {confidence:.0%} intervals in brackets: over seeds by t for loss and "
-        "accuracy, by the jackknife over seeds for differences. A dash is a number that does not "
-        "exist; nothing is filled in."
+        f"Estimates at the last step, with {confidence:.0%} intervals in brackets: over seeds by t "
+        "for loss and accuracy, by the jackknife over seeds for differences. A dash is a number "
+        "that does not exist; nothing is filled in."
     )
     return "\n".join([*lines, "", note, ""])
 
 
-def with_interval(item: dict[str, Any], name: str) -> str:
+def with_interval(item: Mapping[Any, Any], name: str) -> str:
     """Return `estimate [low, high]` of a summary row, a dash for what is not there."""
     values = [item[f"{name}{end}"] for end in ("", "_low", "_high")]
     if pd.isna(values[0]):

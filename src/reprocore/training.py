@@ -206,7 +206,7 @@ def _step(
     model.train()
     loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm or math.inf)
     optimiser.step()
     return loss.detach(), norm
