@@ -1,0 +1,36 @@
+"""How much do a model's predictions change when it is trained again with another seed?
+
+snakemake --cores 8                                       the full study, config/config.yaml
+snakemake --cores 2 --configfile config/quick.yaml        a small one
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/corpus.smk"
+
+
+# In a partial study the cells are given and nothing may train.
+if not STUDY.partial:
+
+    include: "workflow/rules/train.smk"
+
+
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/summarise.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/summary.parquet",
+        f"{RESULTS}/figures/cross_model.png",
+        model_figures,

@@ -1,0 +1,54 @@
+"""All pairs of seeds of one (model, activation, arm), then one model's estimates."""
+
+
+def group_predictions(wildcards):
+    return cell_files(group_cells(wildcards), "predictions.parquet")
+
+
+rule compare:
+    input:
+        group_predictions,
+    output:
+        f"{RESULTS}/pairs/{{model}}/{{activation}}/{{arm}}.parquet",
+    log:
+        f"{RESULTS}/logs/compare/{{model}}/{{activation}}/{{arm}}.log",
+    params:
+        source=source("compare.py", "reprocore.comparison"),
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/compare.py"
+
+
+def wildcard_model_pairs(wildcards):
+    return model_pairs(wildcards.model)
+
+
+def model_histories(wildcards):
+    return cell_files(model_cells(wildcards), "history.parquet")
+
+
+def model_descriptions(wildcards):
+    return cell_files(model_cells(wildcards), "cell.json")
+
+
+rule aggregate:
+    input:
+        pairs=wildcard_model_pairs,
+        histories=model_histories,
+        descriptions=model_descriptions,
+    output:
+        summary=f"{RESULTS}/models/{{model}}/summary.parquet",
+        curves=f"{RESULTS}/models/{{model}}/curves.parquet",
+        cells=f"{RESULTS}/models/{{model}}/cells.parquet",
+    log:
+        f"{RESULTS}/logs/aggregate/{{model}}.log",
+    params:
+        settings=settings(STUDY.statistics.model_dump()),
+        source=source("aggregate.py", "reprocore.aggregation"),
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/aggregate.py"

@@ -1,0 +1,39 @@
+"""The text as token ids, and the characters on which all models are compared."""
+
+
+def corpus_text(_wildcards):
+    return [STUDY.corpus.path] if STUDY.corpus.source == "file" else []
+
+
+rule corpus:
+    input:
+        corpus_text,
+    output:
+        f"{RESULTS}/corpus/tokens.parquet",
+    log:
+        f"{RESULTS}/logs/corpus.log",
+    params:
+        settings=settings(STUDY.corpus.model_dump()),
+        source=source("corpus.py", "reprocore.corpus"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/corpus.py"
+
+
+rule probe:
+    input:
+        rules.corpus.output,
+    output:
+        f"{RESULTS}/corpus/probe.parquet",
+    log:
+        f"{RESULTS}/logs/probe.log",
+    params:
+        settings=settings(STUDY.probe.model_dump()),
+        source=source("probe.py", "reprocore.corpus"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/probe.py"

@@ -1,0 +1,31 @@
+"""One table over all models."""
+
+
+def wanted_rows():
+    """What the summary's rows are: every combination of the config, run or not."""
+    return [STUDY.statistics.model_dump(), [cell.key for cell in all_cells(STUDY)]]
+
+
+rule summarise:
+    input:
+        estimates=expand(f"{RESULTS}/models/{{model}}/summary.parquet", model=MODELS),
+        cells=expand(f"{RESULTS}/models/{{model}}/cells.parquet", model=MODELS),
+    output:
+        report(
+            f"{RESULTS}/summary.csv",
+            caption="../report/summary.rst",
+            category="All models",
+            labels={"content": "summary table"},
+        ),
+        parquet=f"{RESULTS}/summary.parquet",
+        markdown=f"{RESULTS}/summary.md",
+    log:
+        f"{RESULTS}/logs/summarise.log",
+    params:
+        settings=settings(wanted_rows()),
+        source=source("summarise.py", "reprocore.summary"),
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/summarise.py"

@@ -1,0 +1,55 @@
+"""One training job per (model, activation, arm, seed)."""
+
+
+def identified(wildcards):
+    return cell_identity(STUDY, Cell(*wildcards[:3], int(wildcards.seed)))
+
+
+def cell_settings_digest(wildcards):
+    return f"settings {identified(wildcards)['settings']}"
+
+
+def cell_source_digest(wildcards):
+    return source("train.py") + identified(wildcards)["source"]
+
+
+def needs(wildcards):
+    return STUDY.models[wildcards.model].resources
+
+
+def memory(wildcards):
+    return needs(wildcards).mem_mb
+
+
+def minutes(wildcards):
+    return needs(wildcards).minutes
+
+
+def gpus(wildcards):
+    return needs(wildcards).gpu
+
+
+def cell_threads(wildcards):
+    return STUDY.training_of(wildcards.model).threads
+
+
+rule train:
+    input:
+        corpus=rules.corpus.output[0],
+        probe=rules.probe.output[0],
+    output:
+        **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
+    log:
+        f"{RESULTS}/logs/train/{{model}}/{{activation}}/{{arm}}-{{seed}}.log",
+    params:
+        settings=cell_settings_digest,
+        source=cell_source_digest,
+    wildcard_constraints:
+        model="|".join(RUNNABLE) or "none",
+    threads: cell_threads
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
+    script:
+        "../scripts/train.py"

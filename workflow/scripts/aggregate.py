@@ -1,0 +1,15 @@
+"""Estimate one model's reproducibility from its pairs and histories."""
+
+from reprocore.aggregation import aggregate_model
+from reprocore.jobs import job
+from reprocore.storage import write_table
+
+with job(snakemake) as study:
+    tables = aggregate_model(
+        snakemake.input.pairs,
+        snakemake.input.histories,
+        snakemake.input.descriptions,
+        study.statistics.confidence,
+    )
+    for name, table in tables.items():
+        write_table(snakemake.output[name], table)

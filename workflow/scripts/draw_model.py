@@ -1,0 +1,11 @@
+"""Draw the figures of one model."""
+
+from pathlib import Path
+
+from reprocore.figures import write_model_figures
+from reprocore.jobs import job
+
+with job(snakemake) as study:
+    tables = Path(snakemake.input.summary).parent
+    out = Path(snakemake.output[0]).parent
+    write_model_figures(study, snakemake.wildcards.model, tables, out)

@@ -1,0 +1,13 @@
+"""Choose the validation characters that every cell predicts."""
+
+from reprocore.corpus import build_probe, read_corpus, write_probe
+from reprocore.jobs import job
+
+with job(snakemake) as study:
+    probe = build_probe(
+        read_corpus(snakemake.input[0]),
+        context=study.probe.lead,
+        positions=study.probe.positions,
+        block=study.probe.block,
+    )
+    write_probe(snakemake.output[0], probe)

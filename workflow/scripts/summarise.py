@@ -1,0 +1,11 @@
+"""Write the cross-model summary."""
+
+from pathlib import Path
+
+from reprocore.jobs import job
+from reprocore.summary import summarise, write_summary
+
+with job(snakemake) as study:
+    table = summarise(study, snakemake.input.estimates, snakemake.input.cells)
+    folder = Path(snakemake.output.parquet).parent
+    write_summary(table, folder, study.statistics.confidence)

@@ -1,0 +1,19 @@
+"""Train one cell."""
+
+from pathlib import Path
+
+from reprocore.cell import print_progress, run_cell
+from reprocore.corpus import read_corpus, read_probe
+from reprocore.jobs import job
+from reprocore.study import Cell
+
+with job(snakemake) as study:
+    *labels, seed = snakemake.wildcards
+    run_cell(
+        study,
+        Cell(*labels, int(seed)),
+        read_corpus(snakemake.input.corpus),
+        read_probe(snakemake.input.probe),
+        Path(snakemake.output.cell).parent,
+        print_progress,
+    )
