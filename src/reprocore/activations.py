@@ -138,8 +138,9 @@ def load_dotted(path: str, key: str) -> Any:
     module, _, name = path.partition(":")
     try:
         target = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ReprocoreError(f"{key}: {path!r} cannot be imported: {error}") from None
+    except Exception as error:  # importing runs the user's code, which can raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ReprocoreError(f"{key}: {path!r} cannot be imported: {reason}") from error
     if not callable(target):
         raise ReprocoreError(f"{key}: {path!r} is not callable")
     return target

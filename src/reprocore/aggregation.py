@@ -1,6 +1,6 @@
 """Estimates of one model: each measure of each activation, with an interval over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,31 +68,57 @@ CELLS_SCHEMA = pa.schema(
 )
 
 
-def gather_curves(histories: Mapping[Cell, Path]) -> pa.Table:
+def aggregate_model(
+    pairs: Iterable[str | Path],
+    histories: Iterable[str | Path],
+    descriptions: Iterable[str | Path],
+    confidence: float,
+) -> dict[str, pa.Table]:
+    """Make the tables of one model: `summary` (its estimates), `curves` and `cells`.
+
+    Args:
+        pairs: `.../{model}/{activation}/{arm}.parquet`, one per activation and arm.
+        histories: `.../{model}/{activation}/{arm}-{seed}/history.parquet`, of all cells.
+        descriptions: the `cell.json` beside each history.
+        confidence: level of the intervals.
+
+    Raises:
+        ReprocoreError: a file is missing, damaged, foreign, or does not fit the others.
+    """
+    curves = gather_curves(histories)
+    return {
+        "summary": estimate_model(pairs, curves, confidence),
+        "curves": curves,
+        "cells": gather_cells(descriptions),
+    }
+
+
+def gather_curves(histories: Iterable[str | Path]) -> pa.Table:
     """Put the histories of a model's cells into one table of `CURVES_SCHEMA`.
 
     Raises:
         ReprocoreError: a history is missing, damaged or foreign.
     """
-    own = [field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__]
-    tables = []
-    for cell, path in histories.items():
-        history = read_table(path, pa.schema(own))
-        labels = {name: [value] * len(history) for name, value in asdict(cell).items()}
+    own = pa.schema([field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__])
+    tables = [CURVES_SCHEMA.empty_table()]
+    for path in histories:
+        history = read_table(path, own)
+        labels = {
+            name: [value] * len(history) for name, value in asdict(Cell.of_path(path)).items()
+        }
         columns = labels | {name: history[name] for name in history.column_names}
         tables.append(pa.table(columns, schema=CURVES_SCHEMA))
-    return pa.concat_tables(tables) if tables else CURVES_SCHEMA.empty_table()
+    return pa.concat_tables(tables)
 
 
-def gather_cells(descriptions: Mapping[Cell, Path]) -> pa.Table:
+def gather_cells(descriptions: Iterable[str | Path]) -> pa.Table:
     """Put what the `cell.json` of a model's cells say into one table of `CELLS_SCHEMA`.
 
     Raises:
         ReprocoreError: a file is missing, damaged, foreign, or of another cell.
     """
-    return pa.Table.from_pylist(
-        [_cell_row(cell, path) for cell, path in descriptions.items()], schema=CELLS_SCHEMA
-    )
+    rows = [_cell_row(Cell.of_path(path), Path(path)) for path in descriptions]
+    return pa.Table.from_pylist(rows, schema=CELLS_SCHEMA)
 
 
 def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
@@ -113,16 +139,14 @@ def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
         raise ReprocoreError(f"{path}: not a cell.json of this program: {error!r}") from None
 
 
-def estimate_model(
-    pairs: Mapping[tuple[str, str, str], Path], curves: pa.Table, confidence: float
-) -> pa.Table:
+def estimate_model(pairs: Iterable[str | Path], curves: pa.Table, confidence: float) -> pa.Table:
     """Estimate every measure, loss and accuracy at every snapshot.
 
     Differences are means over pairs with the jackknife over seeds; loss and accuracy are means
     over seeds with a t interval. Where there is no interval, `note` says why.
 
     Args:
-        pairs: the pairs file of each (model, activation, arm).
+        pairs: `.../{model}/{activation}/{arm}.parquet`, one per activation and arm.
         curves: of `CURVES_SCHEMA`, for the same cells.
         confidence: level of the intervals.
 
@@ -134,7 +158,8 @@ def estimate_model(
     """
     table = curves.to_pandas()
     rows: list[dict[str, Any]] = []
-    for (model, activation, arm), path in pairs.items():
+    for path in map(Path, pairs):
+        model, activation, arm = (*path.parts[-3:-1], path.stem)
         labels = {"model": model, "activation": activation, "arm": arm}
         frame = read_pairs(path).to_pandas()
         mine = table[(table.activation == activation) & (table.arm == arm)]

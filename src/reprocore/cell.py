@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -52,6 +51,17 @@ HISTORY_SCHEMA = pa.schema(
 PACKAGES = ("reprocore", "torch", "numpy", "pyarrow", "safetensors")
 
 Progress = Callable[[Row, int, float], None]
+
+
+def print_progress(row: Row, total: int, left: float) -> None:
+    """Print one line: iteration, losses, speed and time left."""
+    train = f"{row.train_loss:.4f}" if row.train_loss is not None else "-"
+    speed = f"{row.tokens_per_second:,.0f}" if row.tokens_per_second is not None else "-"
+    print(
+        f"iteration {row.iteration}/{total}  train loss {train}  val loss {row.val_loss:.4f}  "
+        f"{speed} tokens/s  {left:.0f} s left",
+        flush=True,
+    )
 
 
 def run_cell(
@@ -207,12 +217,3 @@ def load_cell(study: Study, cell: Cell, folder: Path, corpus: Corpus) -> nn.Modu
         reason = str(error).splitlines()[0]
         raise ReprocoreError(f"{path}: not the weights of {cell.key}: {reason}") from None
     return model.eval()
-
-
-def describe_identity(path: Path) -> dict[str, str]:
-    """Return the identity that a `cell.json` records, empty if there is none to read."""
-    try:
-        identity = json.loads(path.read_text("utf-8"))["identity"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return identity if isinstance(identity, dict) else {}

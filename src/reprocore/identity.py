@@ -7,6 +7,7 @@ import ast
 import hashlib
 import json
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from reprocore.config import FAMILY_BUILDERS, Study, smelu_beta
 from reprocore.errors import ReprocoreError
-from reprocore.study import Cell
+from reprocore.study import CELL_FILES, Cell
 
 # Left out of source digests: what these do to a result is seen elsewhere (resolved settings,
 # the corpus' own hash) or is the form of a file and not its content.
@@ -72,6 +73,26 @@ def cell_identity(study: Study, cell: Cell) -> dict[str, str]:
     return {
         "settings": digest(cell_settings(study, cell)),
         "source": source_digest(*cell_sources(study, cell)),
+    }
+
+
+def recorded_identity(path: Path) -> dict[str, str]:
+    """Return the identity that a `cell.json` records, empty if there is none to read."""
+    try:
+        identity = json.loads(path.read_text("utf-8"))["identity"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return identity if isinstance(identity, dict) else {}
+
+
+def current_cells(study: Study, cells: Iterable[Cell]) -> set[Cell]:
+    """Return those of `cells` whose files are there and were made as `study` says today."""
+    return {
+        cell
+        for cell in cells
+        if all((cell.folder(study.results) / name).is_file() for name in CELL_FILES)
+        and recorded_identity(cell.folder(study.results) / "cell.json")
+        == cell_identity(study, cell)
     }
 
 

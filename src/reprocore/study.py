@@ -33,6 +33,13 @@ class Cell:
         """Return the folder that holds the files of this cell."""
         return Path(results) / "cells" / self.key
 
+    @classmethod
+    def of_path(cls, path: str | Path) -> "Cell":
+        """Return the cell that a file in a cell's folder belongs to."""
+        *_, model, activation, last = Path(path).parent.parts
+        arm, _, seed = last.rpartition("-")
+        return cls(model, activation, arm, int(seed))
+
 
 def cells_of(study: Study, model: str, activation: str, arm: str) -> list[Cell]:
     """Return the cells that one comparison takes: one per seed, in the order of the config."""

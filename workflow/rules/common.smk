@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 from reprocore.config import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.figures import MODEL_FIGURES
-from reprocore.identity import cell_identity, digest, source_digest, text_digest
+from reprocore.identity import (
+    cell_identity,
+    current_cells,
+    digest,
+    source_digest,
+    text_digest,
+)
 from reprocore.study import (
     CELL_FILES,
     Cell,
     all_cells,
     cells_of,
-    current_cells,
     runnable_models,
 )
 
@@ -22,7 +25,8 @@ def resolve_study():
     try:
         return parse_study(config, ", ".join(map(str, workflow.configfiles)))
     except ReprocoreError as error:
-        raise WorkflowError(str(error)) from None
+        # Not a WorkflowError: a user's mistake is one line, without a trace of this file.
+        raise SystemExit(f"error: {error}") from None
 
 
 STUDY = resolve_study()
@@ -41,7 +45,9 @@ wildcard_constraints:
 
 def taken_cells():
     """Cells that results are made of: all that can be trained here, and others if done."""
-    done = current_cells(STUDY, [c for c in all_cells(STUDY) if c.model not in RUNNABLE])
+    done = current_cells(
+        STUDY, [c for c in all_cells(STUDY) if c.model not in RUNNABLE]
+    )
     return [cell for cell in all_cells(STUDY) if cell.model in RUNNABLE or cell in done]
 
 

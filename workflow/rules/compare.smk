@@ -12,11 +12,11 @@ rule compare:
         f"{RESULTS}/pairs/{{model}}/{{activation}}/{{arm}}.parquet",
     log:
         f"{RESULTS}/logs/compare/{{model}}/{{activation}}/{{arm}}.log",
-    params:
-        source=source("compare.py", "reprocore.comparison"),
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        source=source("compare.py", "reprocore.comparison"),
     script:
         "../scripts/compare.py"
 
@@ -44,11 +44,11 @@ rule aggregate:
         cells=f"{RESULTS}/models/{{model}}/cells.parquet",
     log:
         f"{RESULTS}/logs/aggregate/{{model}}.log",
-    params:
-        settings=settings(STUDY.statistics.model_dump()),
-        source=source("aggregate.py", "reprocore.aggregation"),
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        settings=settings(STUDY.statistics.model_dump()),
+        source=source("aggregate.py", "reprocore.aggregation"),
     script:
         "../scripts/aggregate.py"

@@ -12,12 +12,12 @@ rule corpus:
         f"{RESULTS}/corpus/tokens.parquet",
     log:
         f"{RESULTS}/logs/corpus.log",
-    params:
-        settings=settings(STUDY.corpus.model_dump()),
-        source=source("corpus.py", "reprocore.corpus"),
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        settings=settings(STUDY.corpus.model_dump()),
+        source=source("corpus.py", "reprocore.corpus"),
     script:
         "../scripts/corpus.py"
 
@@ -29,11 +29,11 @@ rule probe:
         f"{RESULTS}/corpus/probe.parquet",
     log:
         f"{RESULTS}/logs/probe.log",
-    params:
-        settings=settings(STUDY.probe.model_dump()),
-        source=source("probe.py", "reprocore.corpus"),
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        settings=settings(STUDY.probe.model_dump()),
+        source=source("probe.py", "reprocore.corpus"),
     script:
         "../scripts/probe.py"

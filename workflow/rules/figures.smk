@@ -8,7 +8,9 @@ def figure_settings():
 
 def model_figures(_wildcards):
     return expand(
-        f"{RESULTS}/figures/{{model}}/{{figure}}.png", model=MODELS, figure=MODEL_FIGURES
+        f"{RESULTS}/figures/{{model}}/{{figure}}.png",
+        model=MODELS,
+        figure=MODEL_FIGURES,
     )
 
 
@@ -32,12 +34,12 @@ rule draw_model:
         svg=[f"{RESULTS}/figures/{{model}}/{name}.svg" for name in MODEL_FIGURES],
     log:
         f"{RESULTS}/logs/figures/{{model}}.log",
-    params:
-        settings=settings(figure_settings()),
-        source=source("draw_model.py", "reprocore.figures.per_model"),
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        settings=settings(figure_settings()),
+        source=source("draw_model.py", "reprocore.figures.per_model"),
     script:
         "../scripts/draw_model.py"
 
@@ -57,11 +59,11 @@ rule draw_cross_model:
         svg=f"{RESULTS}/figures/cross_model.svg",
     log:
         f"{RESULTS}/logs/figures/cross_model.log",
-    params:
-        settings=settings(figure_settings()),
-        source=source("draw_cross_model.py", "reprocore.figures.cross_model"),
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        settings=settings(figure_settings()),
+        source=source("draw_cross_model.py", "reprocore.figures.cross_model"),
     script:
         "../scripts/draw_cross_model.py"

@@ -21,11 +21,11 @@ rule summarise:
         markdown=f"{RESULTS}/summary.md",
     log:
         f"{RESULTS}/logs/summarise.log",
-    params:
-        settings=settings(wanted_rows()),
-        source=source("summarise.py", "reprocore.summary"),
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        settings=settings(wanted_rows()),
+        source=source("summarise.py", "reprocore.summary"),
     script:
         "../scripts/summarise.py"

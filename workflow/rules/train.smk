@@ -41,9 +41,6 @@ rule train:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:
         f"{RESULTS}/logs/train/{{model}}/{{activation}}/{{arm}}-{{seed}}.log",
-    params:
-        settings=cell_settings_digest,
-        source=cell_source_digest,
     wildcard_constraints:
         model="|".join(RUNNABLE) or "none",
     threads: cell_threads
@@ -51,5 +48,8 @@ rule train:
         mem_mb=memory,
         runtime=minutes,
         gpu=gpus,
+    params:
+        settings=cell_settings_digest,
+        source=cell_source_digest,
     script:
         "../scripts/train.py"

@@ -16,6 +16,9 @@ from reprocore.randomness import torch_generator
 
 PARAMETER_TOLERANCE = 0.01
 
+# Always drawn. In any other module a tensor of one repeated value is meant to be that.
+_DRAWN = (nn.Linear, nn.Embedding, nn.RNNBase, nn.Conv1d)
+
 
 def build_model(
     settings: ModelSettings, chosen: Activation, vocabulary: int, init_seed: int
@@ -47,8 +50,9 @@ def _construct(settings: ModelSettings, chosen: Activation, vocabulary: int) -> 
     builder = load_dotted(path, "family")
     try:
         model = builder(vocabulary, settings.context, chosen, **settings.sizes)
-    except TypeError as error:
-        raise ReprocoreError(f"family {settings.family!r}: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ReprocoreError(f"family {settings.family!r}: {reason}") from error
     if not isinstance(model, nn.Module):
         raise ReprocoreError(f"family {settings.family!r}: the builder gave no nn.Module")
     return model
@@ -65,7 +69,8 @@ def initialise(model: nn.Module, seed: int) -> None:
 
     Two models that share a tensor's name and shape start with the same values there. The
     distributions are PyTorch's defaults: N(0, 1) for embeddings, U(±1/√fan_in) for weights and
-    biases, 1 and 0 for norms; or N(0, σ) and zero biases where the model has `init_std`.
+    biases; or N(0, σ) and zero biases where the model has `init_std`. What a norm, an activation
+    or a user's own module fills with one value, such as a gain of 1, stays as it is.
     """
     std = getattr(model, "init_std", None)
     for prefix, module in model.named_modules():
@@ -77,11 +82,9 @@ def initialise(model: nn.Module, seed: int) -> None:
 def _draw(
     module: nn.Module, leaf: str, tensor: Tensor, std: float | None, generator: torch.Generator
 ) -> None:
-    if isinstance(module, nn.LayerNorm):
-        tensor.fill_(1.0 if leaf == "weight" else 0.0)
-    elif isinstance(module, nn.PReLU):
-        tensor.fill_(0.25)
-    elif isinstance(module, nn.Embedding):
+    if not isinstance(module, _DRAWN) and tensor.unique().numel() <= 1:
+        return
+    if isinstance(module, nn.Embedding):
         tensor.normal_(0.0, std or 1.0, generator=generator)
     elif std is not None:
         if tensor.dim() > 1:
@@ -95,7 +98,7 @@ def _draw(
 
 def _fan_in(module: nn.Module, leaf: str, tensor: Tensor) -> int:
     """Return the fan-in that sets the range of a weight or bias, as PyTorch counts it."""
-    if isinstance(module, nn.LSTM):
+    if isinstance(module, nn.RNNBase):
         return module.hidden_size
     if leaf == "bias" and hasattr(module, "bias_fan_in"):
         return int(module.bias_fan_in)  # type: ignore[arg-type]
@@ -107,21 +110,23 @@ def _fan_in(module: nn.Module, leaf: str, tensor: Tensor) -> int:
 def check_model(model: nn.Module, chosen: Activation, vocabulary: int, context: int) -> None:
     """Refuse a model that ignores its activation or sees the future.
 
-    Liveness: the output changes when every activation module returns zero. Causality: a changed
-    last token changes no earlier output. Runs in evaluation mode on a few tokens.
+    Liveness: the output changes when every module of this very activation returns zero.
+    Causality: a changed last token changes no earlier output. Runs in evaluation mode on one
+    context.
 
     Raises:
         ReprocoreError: either does not hold.
     """
     training = model.training
     model.eval()
-    tokens = torch.arange(min(context, 16)).remainder(vocabulary).unsqueeze(0)
+    tokens = torch.arange(context).remainder(vocabulary).unsqueeze(0)
     reference = model(tokens)
-    kind = type(chosen.make())
+    sample = chosen.make()
     handles = [
         module.register_forward_hook(lambda _m, _i, output: torch.zeros_like(output))
         for module in model.modules()
-        if isinstance(module, kind)
+        if type(module) is type(sample)
+        and getattr(module, "function", None) is getattr(sample, "function", None)
     ]
     silenced = model(tokens)
     for handle in handles:

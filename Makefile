@@ -1,0 +1,48 @@
+# make demo    a small real study, from nothing to figures
+# make test    the tests
+# make check   formatting, lint, types
+# PYTHON=python3.12 chooses the interpreter; pip's own settings (PIP_...) are honoured.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+DEMO = --configfile config/quick.yaml
+JOBS ?= 2
+
+.PHONY: env demo test check format docs clean
+
+env: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is too old; Python 3.11 or newer is needed, say PYTHON=..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local $(DEMO)
+	@echo "summary:  results-quick/summary.md"
+	@echo "figures:  results-quick/figures/cross_model.png and results-quick/figures/<model>/"
+	@echo "status:   $(BIN)/reprocore status --configfile config/quick.yaml"
+
+test: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+docs: $(INSTALLED)
+	$(BIN)/reprocore document
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,175 @@
+"""The command `reprocore`: what a study's files say, without Snakemake."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from reprocore.config import Study, load_study
+from reprocore.errors import ReprocoreError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How reproducible are a model's predictions when it is trained again?",
+)
+console = Console(highlight=False)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--configfile", "-c", help="The study's configuration, in YAML.")
+]
+CellArgument = Annotated[
+    str, typer.Argument(help="MODEL/ACTIVATION/SEED, such as charlm/relu/1 or charlm/relu/init-1.")
+]
+DEFAULT_CONFIG = Path("config/config.yaml")
+
+MARKS = {
+    "done": "[green]done[/]",
+    "stale": "[yellow]stale[/]",
+    "failed": "[bold red]FAILED[/]",
+    "missing": "[dim]missing[/]",
+    "not runnable": "[dim]no GPU[/]",
+}
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends it with one line and status 1."""
+    try:
+        app()
+    except ReprocoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+@app.command()
+def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show the study as a matrix of cells: done, stale, failed, missing, or not runnable here."""
+    from reprocore.status import seconds_left, study_status
+
+    study = load_study(configfile)
+    statuses = study_status(study)
+    table = Table(title=f"{study.title} ({study.results})")
+    for head in ("model", "activation", "arm", *(f"seed {seed}" for seed in study.seeds)):
+        table.add_column(head, no_wrap=True)
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for each in statuses:
+        key = (each.cell.model, each.cell.activation, each.cell.arm)
+        rows.setdefault(key, []).append(MARKS[each.state])
+    for key, marks in rows.items():
+        table.add_row(*key, *marks)
+    console.print(table)
+    counts = {state: sum(each.state == state for each in statuses) for state in MARKS}
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    for each in statuses:
+        if each.state == "failed":
+            console.print(f"failed {each.cell.key}: {each.reason}", markup=False)
+    seconds, unknown = seconds_left(statuses)
+    if seconds:
+        console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")
+    if unknown:
+        console.print(f"time unknown, as no cell is done yet: {', '.join(unknown)}")
+
+
+@app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Two or more .parquet, .npy or .npz files.")],
+    step: Annotated[
+        int | None, typer.Option(help="Snapshot of Parquet files; the last if not given.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Level of the interval.")] = 0.95,
+) -> None:
+    """Compare the predictions of models: every measure, with an interval from three files on."""
+    from reprocore.arrays import compare_arrays, load_array
+    from reprocore.divergence import MEASURES
+
+    pairs, values, estimates = compare_arrays(
+        [load_array(path, step) for path in files], confidence
+    )
+    table = Table(title=f"{len(files)} models, {len(pairs)} pairs")
+    for head in ("measure", "mean over pairs", f"{confidence:.0%} interval", "lowest", "highest"):
+        table.add_column(head, justify="left" if head == "measure" else "right", no_wrap=True)
+    for name, estimate in estimates.items():
+        interval = estimate.note
+        if estimate.low is not None:
+            interval = f"{estimate.low:.6f} – {estimate.high:.6f}"
+        unit = f" ({MEASURES[name].unit})" if MEASURES[name].unit else ""
+        ends = (f"{end:.6f}" for end in (values[name].min(), values[name].max()))
+        table.add_row(name + unit, f"{estimate.estimate:.6f}", interval, *ends)
+    console.print(table)
+    if len(files) > 2:
+        console.print("The interval is the jackknife's over models; pairs are not independent.")
+
+
+@app.command()
+def sample(
+    cell: CellArgument,
+    configfile: ConfigOption = DEFAULT_CONFIG,
+    prompt: Annotated[str, typer.Option(help="Text to continue.")] = "\n",
+    length: Annotated[int, typer.Option(min=1, help="Characters to draw.")] = 500,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Below 1 favours the likely.")] = 0.8,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+) -> None:
+    """Print text drawn from a trained cell."""
+    from reprocore.cell import load_cell
+    from reprocore.corpus import read_corpus
+    from reprocore.sampling import sample as draw
+    from reprocore.study import parse_cell
+
+    study = load_study(configfile)
+    chosen = parse_cell(study, cell)
+    corpus = read_corpus(_corpus_file(study))
+    model = load_cell(study, chosen, chosen.folder(study.results), corpus)
+    text = draw(
+        model,
+        corpus.symbols,
+        study.models[chosen.model].context,
+        prompt=prompt,
+        length=length,
+        temperature=temperature,
+        seed=seed,
+    )
+    print(text)
+
+
+@app.command()
+def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Train one cell of the study now; its corpus and probe must be there."""
+    from reprocore.cell import print_progress, run_cell
+    from reprocore.corpus import read_corpus, read_probe
+    from reprocore.study import parse_cell
+
+    study = load_study(configfile)
+    chosen = parse_cell(study, cell)
+    corpus = read_corpus(_corpus_file(study))
+    probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
+    folder = chosen.folder(study.results)
+    run_cell(study, chosen, corpus, probe, folder, print_progress)
+    console.print(f"written: {folder}", markup=False)
+
+
+@app.command(hidden=True)
+def document() -> None:
+    """Write config/README.md and the JSON schema from the classes of the configuration."""
+    from reprocore.config_docs import write_documents
+
+    for path in write_documents(Path.cwd()):
+        console.print(f"written: {path}", markup=False)
+
+
+def _corpus_file(study: Study) -> Path:
+    path = Path(study.results) / "corpus" / "tokens.parquet"
+    if not path.is_file():
+        raise ReprocoreError(f"{path}: no such file; make it with: snakemake --cores 1 {path}")
+    return path
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

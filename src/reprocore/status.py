@@ -1,0 +1,84 @@
+"""How far a study is: the state of every cell, and how long the rest will take."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reprocore.config import Study
+from reprocore.errors import ReprocoreError
+from reprocore.identity import current_cells
+from reprocore.storage import read_json
+from reprocore.study import Cell, all_cells, runnable_models
+
+STATES = {
+    "done": "trained as the config says today",
+    "stale": "trained with other settings or code; will be trained again",
+    "failed": "the last attempt ended with an error",
+    "missing": "not trained yet",
+    "not runnable": "not trained, and needs a GPU that is not here",
+}
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """State of one cell.
+
+    Attributes:
+        cell: which.
+        state: one of `STATES`.
+        reason: of a failed cell, else "".
+        wall_seconds: of a done cell, start-up excluded, else None.
+    """
+
+    cell: Cell
+    state: str
+    reason: str = ""
+    wall_seconds: float | None = None
+
+
+def study_status(study: Study) -> list[CellStatus]:
+    """Return the state of every cell of the study, in the order of the config."""
+    cells = all_cells(study)
+    current = current_cells(study, cells)
+    runnable = set(runnable_models(study))
+    return [_status(study, cell, cell in current, cell.model in runnable) for cell in cells]
+
+
+def _status(study: Study, cell: Cell, current: bool, runnable: bool) -> CellStatus:
+    folder = cell.folder(study.results)
+    if current:
+        seconds = _entry(folder / "cell.json", "wall_seconds")
+        return CellStatus(cell, "done", wall_seconds=float(seconds) if seconds else None)
+    if (folder / "failed.json").is_file():
+        return CellStatus(cell, "failed", str(_entry(folder / "failed.json", "reason") or ""))
+    if not runnable:
+        return CellStatus(cell, "not runnable")
+    return CellStatus(cell, "stale" if (folder / "cell.json").is_file() else "missing")
+
+
+def _entry(path: Path, key: str) -> Any:
+    try:
+        content = read_json(path)
+    except ReprocoreError:
+        return None
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def seconds_left(statuses: Iterable[CellStatus]) -> tuple[float, list[str]]:
+    """Return the work left in cell-seconds at the measured rate, and the models without one.
+
+    The rate of a model is the mean wall time of its done cells. Cells that cannot run here do
+    not count.
+    """
+    statuses = list(statuses)
+    total, unknown = 0.0, []
+    for model in dict.fromkeys(status.cell.model for status in statuses):
+        mine = [status for status in statuses if status.cell.model == model]
+        waiting = sum(status.state in ("missing", "stale", "failed") for status in mine)
+        walls = [s.wall_seconds for s in mine if s.wall_seconds is not None]
+        if waiting and walls:
+            total += waiting * sum(walls) / len(walls)
+        elif waiting:
+            unknown.append(model)
+    return total, unknown

@@ -1,0 +1,137 @@
+"""What the tests share: a tiny corpus and probe, and tiny versions of the shipped models."""
+
+import copy
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from reprocore.cell import run_cell
+from reprocore.config import Study, parse_study
+from reprocore.corpus import Corpus, Probe, build_probe, encode
+from reprocore.errors import ReprocoreError
+from reprocore.study import Cell
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
+MODELS: dict[str, Any] = SHIPPED["models"]
+ACTIVATIONS = (
+    *("relu", "gelu", "swish", "mish", "elu", "selu", "prelu", "relu2", "tanh", "softplus"),
+    *("smelu_05", "smelu_1", "swiglu", "geglu", "reglu", "smeglu_1"),
+)
+CONTEXT = 16
+
+# Widths at which a gated unit comes within 1% of the plain one's parameters.
+TINY_SIZES: dict[str, dict[str, Any]] = {
+    "gpt": {"layers": 2, "heads": 2, "width": 16},
+    "conv": {"width": 16, "hidden": 14, "dilations": [1, 2, 4]},
+    "hybrid": {"width": 16, "hidden": 14, "dilations": [1, 2], "heads": 2},
+    "lstm": {"width": 16, "hidden": 24},
+}
+
+
+def tiny_config(**changes: Any) -> dict[str, Any]:
+    """Return the shipped study with everything small; `changes` replace top-level keys."""
+    models = copy.deepcopy(MODELS)
+    for model in models.values():
+        model["sizes"] |= TINY_SIZES[model["family"]]
+        model["context"] = CONTEXT
+        for key in ("training", "resources"):
+            model.pop(key, None)
+    content: dict[str, Any] = {
+        "seeds": [1, 2, 3],
+        "activations": list(ACTIVATIONS),
+        "models": models,
+        "probe": {"positions": 64, "block": 16, "lead": 32},
+        "training": {
+            "iterations": 8,
+            "batch_size": 4,
+            "learning_rate": 3e-3,
+            "evaluate_every": 4,
+            "evaluation_positions": 64,
+            "snapshots": 3,
+        },
+    }
+    return {**content, **changes}
+
+
+def tiny_study(**changes: Any) -> Study:
+    """Return `tiny_config`, validated."""
+    return parse_study(tiny_config(**changes))
+
+
+def with_training(**settings: Any) -> Study:
+    """Return the tiny study with other training settings."""
+    return tiny_study(training=tiny_config()["training"] | settings)
+
+
+def one_line(error: pytest.ExceptionInfo[BaseException]) -> str:
+    """Return the message of a `ReprocoreError`, which must be one line."""
+    assert isinstance(error.value, ReprocoreError)
+    text = str(error.value)
+    assert text
+    assert "\n" not in text
+    return text
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus() -> Corpus:
+    """Words drawn at random: 20 symbols, easy to predict within a word."""
+    rng = np.random.default_rng(1)
+    words = ["the ", "quick ", "brown ", "fox ", "jumps ", "over ", "a ", "lazy ", "dog.\n"]
+    text = "".join(words[i] for i in rng.integers(0, len(words), 1200))
+    return encode(text)
+
+
+@pytest.fixture(scope="session")
+def tiny_probe(tiny_corpus: Corpus) -> Probe:
+    """The probe of `tiny_study`."""
+    return build_probe(tiny_corpus, context=32, positions=64, block=16)
+
+
+@pytest.fixture
+def train_cell(
+    tiny_corpus: Corpus, tiny_probe: Probe, tmp_path: Path
+) -> Callable[..., tuple[Path, dict[str, Any]]]:
+    """Return a function that trains one tiny cell and gives its folder and its description."""
+
+    def run(
+        study: Study, model: str, activation: str = "gelu", arm: str = "all", seed: int = 1,
+        results: str = "results",
+    ) -> tuple[Path, dict[str, Any]]:
+        cell = Cell(model, activation, arm, seed)
+        folder = cell.folder(tmp_path / results)
+        return folder, run_cell(study, cell, tiny_corpus, tiny_probe, folder)
+
+    return run
+
+
+@pytest.fixture
+def user_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], None]]:
+    """Return a function that writes a user's module where it can be imported."""
+    folder = tmp_path / "user_code"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    written = []
+
+    def write(name: str, code: str) -> None:
+        (folder / f"{name}.py").write_text(code, "utf-8")
+        importlib.invalidate_caches()
+        written.append(name)
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)

@@ -1,0 +1,462 @@
+"""Every model with every activation: sizes, liveness, causality, pairing, initial values."""
+
+import math
+from itertools import combinations
+
+import pytest
+import torch
+from conftest import ACTIVATIONS, CONTEXT, MODELS, one_line, tiny_config, tiny_study
+from torch import nn
+
+from reprocore.activations import activation, load_dotted, study_activation
+from reprocore.config import FAMILY_BUILDERS, ModelSettings, load_study, parse_study
+from reprocore.errors import ReprocoreError
+from reprocore.models import build_model, check_model, count_parameters
+from reprocore.models.layers import Dropout, attach_stream
+from reprocore.randomness import MaskStream, stream_seeds
+from reprocore.training import evaluation_probe, probe_windows, train
+
+VOCABULARY = 65
+COUNTS = {
+    "charlm": 429_121,
+    "nanotransformer": 428_800,
+    "convlm": 429_281,
+    "hybridlm": 429_377,
+    "tinylstm": 176_169,
+    "minigpt": 10_788_929,
+}
+STUDY = tiny_study()
+
+
+def tiny_model(name: str, chosen: str = "gelu", seed: int = 1, vocabulary: int = VOCABULARY):
+    return build_model(STUDY.models[name], activation(chosen), vocabulary, seed)
+
+
+def some_tokens(rows: int = 3, length: int = CONTEXT, vocabulary: int = VOCABULARY):
+    return torch.randint(
+        vocabulary, (rows, length), generator=torch.Generator().manual_seed(0)
+    )
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    from conftest import ROOT
+
+    return load_study(ROOT / "config" / "config.yaml")
+
+
+def count_at_full_size(settings: ModelSettings, name: str) -> int:
+    builder = load_dotted(FAMILY_BUILDERS[settings.family], "family")
+    with torch.device("meta"):
+        model = builder(VOCABULARY, settings.context, activation(name), **settings.sizes)
+    return count_parameters(model)
+
+
+def test_the_shipped_models_are_those_with_a_known_count(shipped):
+    assert set(shipped.models) == set(COUNTS) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", [name for name in COUNTS if name != "minigpt"])
+def test_full_size_model_has_its_count_and_gives_logits(shipped, name):
+    settings = shipped.models[name]
+    model = build_model(settings, activation("relu"), VOCABULARY, 1)
+    assert count_parameters(model) == COUNTS[name]
+    logits = model.eval()(some_tokens(1, settings.context))
+    assert logits.shape == (1, settings.context, VOCABULARY)
+    assert logits.dtype == torch.float32
+    check_model(model, activation("relu"), VOCABULARY, settings.context)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_plain_activations_have_exact_counts_and_gated_ones_within_a_hundredth(shipped, name):
+    for chosen in ACTIVATIONS:
+        count = count_at_full_size(shipped.models[name], chosen)
+        if activation(chosen).gated:
+            assert count == pytest.approx(COUNTS[name], rel=0.01), chosen
+        elif chosen == "prelu":
+            units = count - COUNTS[name]  # one slope per feed-forward unit
+            assert 1 <= units <= 8
+        else:
+            assert count == COUNTS[name], chosen
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_activations_differ_before_and_after_training(name, tiny_corpus):
+    settings = STUDY.training_of(name).model_copy(update={"iterations": 3})
+    scored = evaluation_probe(tiny_corpus, 16, 16, 32)
+    evaluation = probe_windows(tiny_corpus, scored, CONTEXT, torch.device("cpu"))
+    size = tiny_corpus.vocabulary_size
+    tokens = some_tokens(vocabulary=size)
+    before, after = {}, {}
+    for chosen in ACTIVATIONS:
+        model = tiny_model(name, chosen, vocabulary=size)
+        with torch.no_grad():
+            before[chosen] = model.eval()(tokens)
+        seeds = stream_seeds("all", 1)
+        list(train(model, tiny_corpus, settings, CONTEXT, evaluation, seeds))
+        with torch.no_grad():
+            after[chosen] = model.eval()(tokens)
+        assert (after[chosen] - before[chosen]).abs().max() > 1e-4, chosen
+    for outputs in (before, after):
+        for one, other in combinations(ACTIVATIONS, 2):
+            assert (outputs[one] - outputs[other]).abs().max() > 1e-6, (one, other)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_token_changes_no_output_before_it_and_some_at_or_after_it(name):
+    tokens = some_tokens(2)
+    for chosen in ACTIVATIONS:
+        model = tiny_model(name, chosen).eval()
+        with torch.no_grad():
+            reference = model(tokens)
+            for t in (0, 1, 7, CONTEXT - 2, CONTEXT - 1):
+                changed = tokens.clone()
+                changed[:, t] = (changed[:, t] + 1) % VOCABULARY
+                outputs = model(changed)
+                difference = (outputs - reference).abs()
+                assert t == 0 or difference[:, :t].max() <= 1e-6, (chosen, t)
+                assert difference[:, t].max() > 1e-6, (chosen, t)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_gradient_flows_from_an_output_to_a_later_token_while_training(name):
+    model = tiny_model(name).train()
+    attach_stream(model, MaskStream(1, torch.device("cpu")))
+    embedded = []
+    token_embedding = next(m for m in model.modules() if isinstance(m, nn.Embedding))
+
+    def keep(_module, _inputs, output):
+        output.retain_grad()
+        embedded.append(output)
+
+    token_embedding.register_forward_hook(keep)
+    t = 9
+    model(some_tokens(2))[:, t].square().sum().backward()
+    gradient = embedded[0].grad
+    assert gradient[:, t + 1 :].abs().max() == 0
+    assert gradient[:, t].abs().max() > 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_tensors_that_two_activations_share_start_identical(name):
+    reference = dict(tiny_model(name, "relu").named_parameters())
+    for chosen in ACTIVATIONS:
+        found = dict(tiny_model(name, chosen).named_parameters())
+        shared = [n for n in found if n in reference and found[n].shape == reference[n].shape]
+        assert all(torch.equal(found[n], reference[n]) for n in shared), chosen
+        if activation(chosen).gated:
+            # All but the feed-forward units' own widths.
+            odd = set(reference) - set(shared)
+            assert odd
+            assert all("feed_forward.up" in n or "feed_forward.down.weight" in n for n in odd)
+        else:
+            assert set(shared) == set(reference), chosen
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_another_seed_draws_every_random_tensor_anew(name):
+    one = dict(tiny_model(name, seed=1).named_parameters())
+    other = dict(tiny_model(name, seed=2).named_parameters())
+    again = dict(tiny_model(name, seed=1).named_parameters())
+    for key, tensor in one.items():
+        assert torch.equal(tensor, again[key])
+        constant = bool((tensor == tensor.flatten()[0]).all())
+        assert torch.equal(tensor, other[key]) == constant, key
+        assert not constant or tensor.dim() == 1
+
+
+def test_no_two_tensors_of_a_model_start_with_the_same_values():
+    tensors = [p for p in tiny_model("charlm").parameters() if p.dim() > 1]
+    for one, other in combinations(tensors, 2):
+        assert one.shape != other.shape or not torch.equal(one, other)
+
+
+def test_init_std_gives_normal_weights_and_zero_biases(shipped):
+    model = build_model(shipped.models["nanotransformer"], activation("gelu"), VOCABULARY, 1)
+    for key, tensor in model.named_parameters():
+        if tensor.dim() > 1:
+            error = 4 * 0.02 / math.sqrt(2 * tensor.numel())
+            assert tensor.std().item() == pytest.approx(0.02, abs=error), key
+            assert tensor.mean().item() == pytest.approx(0, abs=4 * 0.02 / tensor.numel() ** 0.5)
+            assert tensor.abs().max() > 0.05  # a uniform with this spread ends at 0.035
+        elif "norm.weight" in key:
+            assert torch.equal(tensor, torch.ones_like(tensor)), key
+        else:
+            assert torch.equal(tensor, torch.zeros_like(tensor)), key
+
+
+@pytest.mark.parametrize("name", ["charlm", "convlm", "hybridlm", "tinylstm"])
+def test_default_init_has_the_bounds_of_pytorch(shipped, name):
+    model = build_model(shipped.models[name], activation("gelu"), VOCABULARY, 1)
+    for prefix, module in model.named_modules():
+        own = dict(module.named_parameters(recurse=False))
+        if isinstance(module, nn.LayerNorm):
+            assert torch.equal(own["weight"], torch.ones_like(own["weight"]))
+            assert torch.equal(own["bias"], torch.zeros_like(own["bias"]))
+        elif isinstance(module, nn.Embedding):
+            count = own["weight"].numel()
+            assert own["weight"].std().item() == pytest.approx(1, abs=4 / math.sqrt(2 * count))
+        else:
+            fan_in = module.hidden_size if isinstance(module, nn.LSTM) else None
+            for leaf, tensor in own.items():
+                bound = 1 / math.sqrt(fan_in or module.in_features)
+                largest = tensor.abs().max().item()
+                # The largest of n uniform values is below (1 - 8/n) of the bound with p < 1e-3.
+                assert bound * (1 - 8 / tensor.numel()) <= largest <= bound, f"{prefix}.{leaf}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_acts_in_training_only(name):
+    model = tiny_model(name)
+    rate = STUDY.models[name].sizes["dropout"]
+    attach_stream(model, MaskStream(1, torch.device("cpu")))
+    tokens = some_tokens()
+    with torch.no_grad():
+        model.eval()
+        still = model(tokens)
+        assert torch.equal(model(tokens), still)
+        model.train()
+        assert torch.equal(model(tokens), still) == (rate == 0)
+        assert torch.equal(model(tokens), model(tokens)) == (rate == 0)
+
+
+def test_dropout_without_a_stream_is_refused_in_training_and_idle_in_evaluation():
+    layer = Dropout(0.5)
+    x = torch.ones(4)
+    assert layer.eval()(x) is x
+    with pytest.raises(RuntimeError, match="attach_stream"):
+        layer.train()(x)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_shorter_input_than_the_context_is_the_start_of_a_longer_one(name):
+    model = tiny_model(name).eval()
+    tokens = some_tokens()
+    with torch.no_grad():
+        torch.testing.assert_close(model(tokens[:, :5]), model(tokens)[:, :5])
+
+
+def test_convolution_is_that_of_conv1d_padded_on_the_left():
+    from reprocore.models.layers import CausalConv
+
+    layer = CausalConv(3, 5, kernel=4, dilation=2)
+    x = torch.randn(2, 11, 3)
+    # projection.weight [out, tap · inputs] is conv1d's [out, inputs, tap].
+    weight = layer.projection.weight.view(5, 4, 3).transpose(1, 2)
+    padded = nn.functional.pad(x.transpose(1, 2), (6, 0))
+    expected = nn.functional.conv1d(padded, weight, layer.projection.bias, dilation=2)
+    torch.testing.assert_close(layer(x), expected.transpose(1, 2))
+
+
+USER_FAMILIES = """
+import torch
+from torch import nn
+from reprocore.activations import activation as built_in
+from reprocore.activations import gated_hidden
+
+
+class Good(nn.Module):
+    uses_own = True
+    sees = 0
+
+    def __init__(self, vocabulary, context, activation, *, width=16, hidden=32, matched=True):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.cell = nn.GRU(width, width, batch_first=True)
+        inner = hidden
+        if activation.gated and matched:
+            inner = gated_hidden(hidden, width + 1, width)
+        self.up = nn.Linear(width, inner)
+        self.gate = nn.Linear(width, inner) if activation.gated else None
+        self.act = self.make(activation)
+        self.down = nn.Linear(inner, width)
+        self.head = nn.Linear(width, vocabulary)
+
+    def make(self, activation):
+        return activation.make()
+
+    def forward(self, tokens):
+        x, _ = self.cell(self.embedding(tokens))
+        h = self.act(self.up(x))
+        if self.gate is not None:
+            h = h * self.gate(x)
+        return self.head(x + self.down(h))
+
+
+class WithoutActivation(Good):
+    def forward(self, tokens):
+        x, _ = self.cell(self.embedding(tokens))
+        return self.head(x)
+
+
+class FunctionalRelu(Good):
+    def forward(self, tokens):
+        x, _ = self.cell(self.embedding(tokens))
+        return self.head(x + self.down(torch.relu(self.up(x))))
+
+
+class FallsThroughToRelu(Good):
+    # What the replaced study did: whatever is asked for, ReLU is used.
+    def make(self, activation):
+        return built_in("relu").make()
+
+
+class SeesTheNext(Good):
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        x = x + torch.roll(x, -1, dims=1)
+        x, _ = self.cell(x)
+        return self.head(x + self.down(self.act(self.up(x))))
+
+
+class SeesBothSides(Good):
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        x = x - x.mean(dim=1, keepdim=True)
+        return self.head(x + self.down(self.act(self.up(x))))
+
+
+class LooksFarAhead(Good):
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        ahead = torch.zeros_like(x)
+        ahead[:, :-20] = x[:, 20:]
+        x, _ = self.cell(x + ahead)
+        return self.head(x + self.down(self.act(self.up(x))))
+
+
+class Negative(nn.Module):
+    def __init__(self, vocabulary, context, activation, *, width):
+        super().__init__()
+        self.layer = nn.Linear(vocabulary, width)
+
+
+def not_a_module(vocabulary, context, activation):
+    return "a string"
+"""
+
+
+def user_settings(name: str, context: int = CONTEXT, **sizes) -> ModelSettings:
+    content = {"family": f"user_family:{name}", "context": context, "sizes": sizes}
+    return ModelSettings.model_validate(content)
+
+
+@pytest.fixture
+def user_families(user_module):
+    user_module("user_family", USER_FAMILIES)
+
+
+def build_and_check(settings: ModelSettings, chosen: str = "gelu") -> nn.Module:
+    model = build_model(settings, activation(chosen), VOCABULARY, 1)
+    check_model(model, activation(chosen), VOCABULARY, settings.context)
+    return model
+
+
+@pytest.mark.usefixtures("user_families")
+@pytest.mark.parametrize("chosen", ["gelu", "relu", "smelu_05", "prelu", "swiglu"])
+def test_check_model_accepts_a_good_user_family(chosen):
+    model = build_and_check(user_settings("Good"), chosen)
+    assert model.training
+    again = build_and_check(user_settings("Good"), chosen)
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(model.parameters(), again.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("chosen", ACTIVATIONS)
+def test_check_model_accepts_every_shipped_model(name, chosen):
+    model = tiny_model(name, chosen)
+    before = model.state_dict()
+    check_model(model, activation(chosen), VOCABULARY, CONTEXT)
+    assert model.training
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.usefixtures("user_families")
+@pytest.mark.parametrize("name", ["WithoutActivation", "FunctionalRelu", "FallsThroughToRelu"])
+@pytest.mark.parametrize("chosen", ["gelu", "prelu", "smelu_1"])
+def test_check_model_refuses_a_family_that_ignores_its_activation(name, chosen):
+    with pytest.raises(ReprocoreError) as error:
+        build_and_check(user_settings(name), chosen)
+    assert f"activation {chosen!r} never reaches the model's output" in one_line(error)
+
+
+@pytest.mark.usefixtures("user_families")
+@pytest.mark.parametrize(
+    ("name", "context"),
+    [("SeesTheNext", CONTEXT), ("SeesBothSides", CONTEXT), ("LooksFarAhead", 64)],
+)
+def test_check_model_refuses_a_family_that_sees_the_future(name, context):
+    with pytest.raises(ReprocoreError) as error:
+        build_and_check(user_settings(name, context))
+    assert "sees the future" in one_line(error)
+
+
+@pytest.mark.usefixtures("user_families")
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("Good", {"widht": 16}),
+        ("Negative", {}),
+        ("Negative", {"width": "wide"}),
+        ("Negative", {"width": -3}),
+        ("not_a_module", {}),
+        ("no_such_builder", {}),
+    ],
+)
+def test_builder_that_cannot_use_its_sizes_is_one_line_that_names_the_family(name, sizes):
+    with pytest.raises(ReprocoreError) as error:
+        build_model(user_settings(name, **sizes), activation("relu"), VOCABULARY, 1)
+    assert f"user_family:{name}" in one_line(error)
+
+
+@pytest.mark.usefixtures("user_families")
+def test_gated_user_family_beyond_a_hundredth_is_refused():
+    unmatched = user_settings("Good", matched=False)
+    assert build_model(unmatched, activation("gelu"), VOCABULARY, 1)
+    with pytest.raises(ReprocoreError) as error:
+        build_model(unmatched, activation("swiglu"), VOCABULARY, 1)
+    text = one_line(error)
+    assert "'swiglu'" in text
+    assert "1%" in text
+    assert build_model(user_settings("Good"), activation("swiglu"), VOCABULARY, 1)
+
+
+@pytest.mark.usefixtures("user_families")
+def test_user_family_works_from_config_to_files(train_cell):
+    models = {"mine": {"family": "user_family:Good", "context": CONTEXT, "sizes": {"width": 16}}}
+    study = parse_study(tiny_config(models=models))
+    folder, described = train_cell(study, "mine", "swiglu")
+    assert described["val_loss"] > 0
+    assert described["settings"]["family"] == "user_family:Good"
+    assert {path.name for path in folder.iterdir()} == {
+        "history.parquet",
+        "predictions.parquet",
+        "weights.safetensors",
+        "cell.json",
+    }
+
+
+USER_PARAMETERS = """
+import torch
+from torch import nn
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+    def forward(self, x):
+        return self.scale * x.tanh()
+"""
+
+
+def test_parameters_of_a_custom_activation_start_where_its_class_puts_them(user_module):
+    user_module("own_activation", USER_PARAMETERS)
+    custom = {"mine": {"path": "own_activation:Scaled"}}
+    study = tiny_study(custom_activations=custom, activations=["relu", "mine"])
+    model = build_model(study.models["charlm"], study_activation(study, "mine"), VOCABULARY, 1)
+    scales = [p.item() for key, p in model.named_parameters() if key.endswith("scale")]
+    assert scales == [2.0, 2.0]
