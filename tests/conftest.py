@@ -44,6 +44,7 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
         model["context"] = CONTEXT
         for key in ("training", "resources"):
             model.pop(key, None)
+    models["minigpt"]["sizes"] |= {"layers": 3, "heads": 4}
     content: dict[str, Any] = {
         "seeds": [1, 2, 3],
         "activations": list(ACTIVATIONS),
@@ -107,7 +108,11 @@ def train_cell(
     """Return a function that trains one tiny cell and gives its folder and its description."""
 
     def run(
-        study: Study, model: str, activation: str = "gelu", arm: str = "all", seed: int = 1,
+        study: Study,
+        model: str,
+        activation: str = "gelu",
+        arm: str = "all",
+        seed: int = 1,
         results: str = "results",
     ) -> tuple[Path, dict[str, Any]]:
         cell = Cell(model, activation, arm, seed)

@@ -264,9 +264,7 @@ def test_load_dotted_finds_what_the_path_names():
     assert load_dotted("math:sqrt", "key") is math.sqrt
 
 
-@given(
-    hidden=st.integers(1, 5000), inputs=st.integers(1, 5000), outputs=st.integers(1, 5000)
-)
+@given(hidden=st.integers(1, 5000), inputs=st.integers(1, 5000), outputs=st.integers(1, 5000))
 def test_gated_width_is_the_one_nearest_in_parameters(hidden, inputs, outputs):
     def off(width: int) -> int:
         return abs(width * (2 * inputs + outputs) - hidden * (inputs + outputs))

@@ -33,9 +33,7 @@ def tiny_model(name: str, chosen: str = "gelu", seed: int = 1, vocabulary: int =
 
 
 def some_tokens(rows: int = 3, length: int = CONTEXT, vocabulary: int = VOCABULARY):
-    return torch.randint(
-        vocabulary, (rows, length), generator=torch.Generator().manual_seed(0)
-    )
+    return torch.randint(vocabulary, (rows, length), generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -97,8 +98,9 @@ _GATED: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@cache
 def activation(name: str) -> Activation:
-    """Return a built-in activation.
+    """Return a built-in activation, always the same object for a name.
 
     Raises:
         ReprocoreError: an unknown name, or a SmeLU with β = 0.

@@ -89,8 +89,10 @@ def run_cell(
     Raises:
         ReprocoreError: the settings cannot be used, the loss diverges, a file cannot be written.
     """
-    with contextlib.suppress(FileNotFoundError):
-        (folder / "cell.json").unlink()
+    try:
+        (folder / "cell.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise ReprocoreError(f"{folder}: cannot be written: {error.strerror}") from error
     try:
         described = _run(study, cell, corpus, probe, folder, progress)
     except Exception as error:

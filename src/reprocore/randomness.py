@@ -64,7 +64,7 @@ class MaskStream:
 
     def mask(self, shape: torch.Size, probability: float) -> torch.Tensor:
         """Return float32 [*shape]: 0 with `probability`, else 1 / (1 - probability)."""
-        dropped = round(probability * 2**16)
+        dropped = min(round(probability * 2**16), 2**16 - 1)
         scale = 2**16 / (2**16 - dropped)
         if self.device.type != "cpu":
             keep = torch.empty(shape, device=self.device)

@@ -172,7 +172,7 @@ def train(
         mean_loss = total.item() / steps if steps else None
         seconds = time.monotonic() - since
         val_loss, val_accuracy = evaluate(model, evaluation)
-        _check_finite(start, end, mean_loss, val_loss)
+        _check_finite(end, mean_loss, val_loss)
         yield Row(
             iteration=end,
             train_loss=mean_loss,
@@ -234,10 +234,10 @@ def _batch(
     return batch[:, :-1], batch[:, 1:]
 
 
-def _check_finite(start: int | None, end: int, *losses: float | None) -> None:
+def _check_finite(iteration: int, *losses: float | None) -> None:
     for loss in losses:
         if loss is not None and not math.isfinite(loss):
             raise ReprocoreError(
-                f"the loss became {loss} between iterations {start or 0} and {end}; "
+                f"the loss became {loss} by iteration {iteration}; "
                 "try a lower learning_rate or a clip_norm"
             )

