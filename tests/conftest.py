@@ -130,11 +130,13 @@ def user_module(
     folder = tmp_path / "user_code"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     written = []
 
     def write(name: str, code: str) -> None:
         (folder / f"{name}.py").write_text(code, "utf-8")
         importlib.invalidate_caches()
+        sys.modules.pop(name, None)
         written.append(name)
 
     yield write

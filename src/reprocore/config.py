@@ -200,7 +200,10 @@ class GptSizes(Section):
     dropout: float = Field(0.2, ge=0, lt=1, description="Dropout probability.")
     bias: bool = Field(True, description="Bias in the attention's output and in the head.")
     init_std: float | None = Field(
-        None, gt=0, description="Standard deviation of N(0, σ) weights; null is PyTorch's default."
+        0.02,
+        gt=0,
+        description="Standard deviation of N(0, σ) weights with zero biases, as in Karpathy's "
+        "`gpt.py`; null is PyTorch's default.",
     )
 
     @model_validator(mode="after")
@@ -504,7 +507,7 @@ def load_study(path: str | Path) -> Study:
         raise ReprocoreError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ReprocoreError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
         reason = " ".join(str(error).split())
         raise ReprocoreError(f"{path}: not valid YAML: {reason}") from None
     return parse_study(content, str(path))
@@ -520,7 +523,11 @@ def _nested(section: type[Section], content: Any, prefix: str) -> Section:
 
 def _lines(error: ValidationError, source: str, separator: str = ": ") -> list[str]:
     lines = []
-    for item in error.errors():
+    items = error.errors()
+    faulty = {item["loc"][:-1] for item in items if item["loc"]}
+    for item in items:
+        if item["type"] == "too_short" and item["loc"] in faulty:
+            continue  # a list is not too short but holds a wrong item, which is told already
         where = ".".join(str(part) for part in item["loc"] if part != "[key]")
         message = item["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]

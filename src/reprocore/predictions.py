@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from reprocore.divergence import check_probabilities
+from reprocore.divergence import check_probabilities, check_targets
 from reprocore.errors import ReprocoreError
 from reprocore.storage import read_table, write_table
 
@@ -81,25 +81,26 @@ def read_predictions(path: str | Path) -> Predictions:
     if (
         b"probe_hash" not in metadata
         or rows == 0
-        or column.null_count
+        or any(table[name].null_count for name in table.schema.names)
         or flat.size != rows * vocabulary
     ):
         raise ReprocoreError(f"{path}: not a predictions file of this program")
     count = int(counts[0])
-    positions = table["position"].to_numpy().reshape(-1, count) if rows % count == 0 else None
+    positions, targets = table["position"].to_numpy(), table["target"].to_numpy()
     whole = (
-        positions is not None
-        and np.all(counts == count)
+        np.all(counts == count)
         and np.array_equal(table["step"].to_numpy(), np.repeat(steps, count))
-        and np.all(positions == positions[0])
+        and np.array_equal(positions, np.tile(positions[:count], len(steps)))
+        and np.array_equal(targets, np.tile(targets[:count], len(steps)))
     )
-    if positions is None or not whole:
+    if not whole:
         raise ReprocoreError(f"{path}: its snapshots do not hold the same positions each")
+    check_targets(targets[:count], count, vocabulary, str(path))
     check_probabilities(flat.reshape(rows, vocabulary), str(path))
     return Predictions(
         steps=steps,
-        positions=positions[0],
-        targets=table["target"].to_numpy()[:count],
+        positions=positions[:count],
+        targets=targets[:count],
         probabilities=flat.reshape(len(steps), count, vocabulary),
         probe_hash=metadata[b"probe_hash"].decode(),
     )

@@ -1,0 +1,144 @@
+"""The figure over all models: four panels, from single pairs to the ranking."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reprocore.aggregation import read_estimates
+from reprocore.comparison import read_pairs
+from reprocore.config import Study
+from reprocore.divergence import MEASURES, Measure
+from reprocore.errors import ReprocoreError
+from reprocore.figures import cross_panels, style
+from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
+from reprocore.figures.intervals import BEHIND
+from reprocore.figures.tables import (
+    ARM_WORDS,
+    Entry,
+    all_activations,
+    drawn_arm,
+    final,
+    summary_entries,
+)
+from reprocore.storage import read_table
+from reprocore.summary import SUMMARY_SCHEMA
+
+Key = tuple[str, str, str]
+# One column of the heatmap holds "0.554" over "±0.035" and, at worst, "no interval".
+HEATMAP_COLUMNS = 8
+COLUMN_INCHES = 0.72
+
+
+@style.styled()
+def draw_cross_model(
+    study: Study,
+    summary: pd.DataFrame,
+    estimates: pd.DataFrame,
+    pairs: Mapping[Key, pd.DataFrame | Path],
+) -> Figure:
+    """Draw how reproducible all models are, by activation.
+
+    Four panels: (a) the measure with intervals, (b) single pairs of seeds, (c) the same estimates
+    as a heatmap, (d) how much the activation changes them. What is missing is hatched.
+
+    Args:
+        study: what was to run; `study.figures.measure` is drawn.
+        summary: of `SUMMARY_SCHEMA`, for the seeds that ran and the flags.
+        estimates: of `ESTIMATES_SCHEMA`, for the numbers.
+        pairs: the pairs table or file of each (model, activation, arm) that has one.
+    """
+    measure = MEASURES[study.figures.measure]
+    entries = {
+        model: summary_entries(study, model, estimates, summary, measure.name)
+        for model in study.models
+    }
+    singles = {
+        (model, entry.activation): _final_pairs(
+            pairs.get((model, entry.activation, drawn_arm(study, model))), measure.name
+        )
+        for model in study.models
+        for entry in entries[model]
+    }
+    activations = all_activations(study)
+    lanes = cross_panels.Lanes.of(entries)
+    upper = max(2.6, lanes.height * cross_panels.lane_inches(lanes)) + 1.0
+    lower = max(2.4, 0.58 * len(study.models)) + 1.3
+    width = WIDTH + max(0, len(activations) - HEATMAP_COLUMNS) * COLUMN_INCHES
+    names = {activation: style.wrap(style.readable(activation), 24) for activation in activations}
+    figure = new_figure(
+        study,
+        "How far apart are the predictions of two trainings that differ only in their seed?",
+        _note(study, measure, entries),
+        upper + lower,
+        activation_handles(study, names),
+        width,
+    )
+    rows = figure.add_gridspec(2, 1, height_ratios=[upper, lower])
+    first, second = rows[0].subgridspec(1, 2), rows[1].subgridspec(1, 2, width_ratios=[1.5, 1])
+    panel_a = figure.add_subplot(first[0])
+    cross_panels.draw_estimates(panel_a, study, entries, lanes, measure)
+    cross_panels.draw_pairs(
+        figure.add_subplot(first[1], sharey=panel_a), study, singles, entries, lanes, measure
+    )
+    cross_panels.draw_heatmap(
+        figure.add_subplot(second[0]), study, entries, activations, measure, width / WIDTH
+    )
+    cross_panels.draw_sensitivity(figure.add_subplot(second[1]), study, entries, measure)
+    return figure
+
+
+def _final_pairs(source: pd.DataFrame | Path | None, measure: str) -> list[float]:
+    """Return the measure of all single pairs of the last step; empty where there are none."""
+    if source is None:
+        return []
+    frame: pd.DataFrame = read_pairs(source).to_pandas() if isinstance(source, Path) else source
+    last = frame[frame["step"] == frame["step"].max()]
+    return [float(value) for value in last[measure]]
+
+
+def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]) -> str:
+    arms = {drawn_arm(study, model) for model in study.models}
+    which = (
+        f"Between trainings, {ARM_WORDS[arms.pop()]}. "
+        if len(arms) == 1
+        else "Which random streams follow the seed differs by model and is named in brackets. "
+    )
+    level = f"{study.statistics.confidence:.0%}".replace(".0%", "%")
+    ends = f"0 to {measure.upper:.3g}" if measure.upper < float("inf") else "0 or more"
+    parts = [
+        f"{measure.label} ({ends}{', ' + measure.unit if measure.unit else ''}; "
+        f"{'higher' if measure.more_is_closer else 'lower'} = predictions more alike), "
+        f"at the last training step, over pairs of {len(study.seeds)} seeds. {which}",
+        f"Bars in (a) and ± in (c): {level} interval, jackknife over seeds. "
+        "Whether two activations differ is told by their paired contrast, "
+        "not by whether their bars overlap. Horizontal axes of (a) and (b) do not start at 0.",
+        "Hatched: there is no such number, and none is filled in.",
+    ]
+    if any(entry.behind for each in entries.values() for entry in each):
+        parts.append(
+            f"{BEHIND}: at least one seed predicts no better than letter frequencies do; "
+            "predictions that learned nothing agree easily."
+        )
+    return "\n".join(parts)
+
+
+def write(
+    study: Study, summary: Path, estimates: Sequence[Path], pairs: Sequence[Path], out: Path
+) -> list[Path]:
+    """Read the tables, draw, and write `out` + `.png` and + `.svg`.
+
+    Raises:
+        ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
+    """
+    table: pd.DataFrame = read_table(summary, SUMMARY_SCHEMA).to_pandas()
+    by_key = {_key(path): path for path in pairs}
+    figure = draw_cross_model(study, table, final(read_estimates(estimates)), by_key)
+    return style.save(figure, out)
+
+
+def _key(path: Path) -> Key:
+    if len(path.parts) < 3:
+        raise ReprocoreError(f"{path}: must end in model/activation/arm.parquet")
+    return path.parts[-3], path.parts[-2], path.stem

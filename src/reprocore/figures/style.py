@@ -170,6 +170,14 @@ def wrap(name: str, width: int) -> str:
     return "\n".join(lines)
 
 
+def shorten(name: str, letters: int = 30) -> str:
+    """Return `name`, its middle left out where it is longer than `letters`."""
+    if len(name) <= letters:
+        return name
+    half = (letters - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
     """Draw and save in this project's style, whatever the user's matplotlibrc says."""
