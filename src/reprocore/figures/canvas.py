@@ -15,15 +15,16 @@ from reprocore.figures import style
 
 WIDTH = 12.0
 MARGIN = 0.15
-# Mean width of a letter of DejaVu Sans, as a share of its size; for breaking lines.
-LETTER = 0.56
+# Width of a letter of DejaVu Sans as a share of its size: of names, and the mean of sentences.
+LETTER = 0.58
+PROSE = 0.52
 LINE = 1.35
 POINTS = 72.0
 
 
 def letters(inches: float, size: float) -> int:
-    """Return about how many letters of `size` points fit into `inches`."""
-    return max(8, int(inches * POINTS / (LETTER * size)))
+    """Return about how many letters of a sentence in `size` points fit into `inches`."""
+    return max(8, int(inches * POINTS / (PROSE * size)))
 
 
 def activation_handles(

@@ -11,13 +11,17 @@ from reprocore.comparison import read_pairs
 from reprocore.config import Study
 from reprocore.divergence import MEASURES, Measure
 from reprocore.errors import ReprocoreError
-from reprocore.figures import cross_panels, style
+from reprocore.figures import style
 from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
+from reprocore.figures.heatmap import draw_heatmap
 from reprocore.figures.intervals import BEHIND
+from reprocore.figures.lanes import Lanes, draw_estimates, draw_pairs, lane_inches, set_common_range
+from reprocore.figures.sensitivity import draw_sensitivity
 from reprocore.figures.tables import (
     ARM_WORDS,
     Entry,
     all_activations,
+    confidence_text,
     drawn_arm,
     final,
     summary_entries,
@@ -62,8 +66,8 @@ def draw_cross_model(
         for entry in entries[model]
     }
     activations = all_activations(study)
-    lanes = cross_panels.Lanes.of(entries)
-    upper = max(2.6, lanes.height * cross_panels.lane_inches(lanes)) + 1.0
+    lanes = Lanes.of(study, entries)
+    upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
     lower = max(2.4, 0.58 * len(study.models)) + 1.3
     width = WIDTH + max(0, len(activations) - HEATMAP_COLUMNS) * COLUMN_INCHES
     names = {activation: style.wrap(style.readable(activation), 24) for activation in activations}
@@ -78,14 +82,12 @@ def draw_cross_model(
     rows = figure.add_gridspec(2, 1, height_ratios=[upper, lower])
     first, second = rows[0].subgridspec(1, 2), rows[1].subgridspec(1, 2, width_ratios=[1.5, 1])
     panel_a = figure.add_subplot(first[0])
-    cross_panels.draw_estimates(panel_a, study, entries, lanes, measure)
-    cross_panels.draw_pairs(
-        figure.add_subplot(first[1], sharey=panel_a), study, singles, entries, lanes, measure
-    )
-    cross_panels.draw_heatmap(
-        figure.add_subplot(second[0]), study, entries, activations, measure, width / WIDTH
-    )
-    cross_panels.draw_sensitivity(figure.add_subplot(second[1]), study, entries, measure)
+    draw_estimates(panel_a, study, entries, lanes, measure)
+    panel_b = figure.add_subplot(first[1], sharex=panel_a, sharey=panel_a)
+    draw_pairs(panel_b, study, singles, entries, lanes, measure)
+    set_common_range(panel_a, entries, singles)
+    draw_heatmap(figure.add_subplot(second[0]), study, entries, activations, measure, width / WIDTH)
+    draw_sensitivity(figure.add_subplot(second[1]), study, entries, measure)
     return figure
 
 
@@ -105,7 +107,7 @@ def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]
         if len(arms) == 1
         else "Which random streams follow the seed differs by model and is named in brackets. "
     )
-    level = f"{study.statistics.confidence:.0%}".replace(".0%", "%")
+    level = confidence_text(study)
     ends = f"0 to {measure.upper:.3g}" if measure.upper < float("inf") else "0 or more"
     parts = [
         f"{measure.label} ({ends}{', ' + measure.unit if measure.unit else ''}; "

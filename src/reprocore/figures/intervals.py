@@ -22,11 +22,15 @@ def draw_interval(
     Args:
         axes: where.
         y: height in data coordinates.
-        entry: has an estimate.
+        entry: the number.
         look: of its activation.
         key: names the artists: `interval:{key}` and `estimate:{key}`.
         note: stands to the right; None is the entry's own.
+
+    Draws nothing for an entry without estimate.
     """
+    if entry.estimate is None:
+        return
     right = entry.estimate
     if entry.low is not None and entry.high is not None:
         axes.plot(
@@ -55,11 +59,16 @@ def draw_interval(
         gid=f"estimate:{key}",
     )
     text = beside(entry) if note is None else note
-    if text and right is not None:
+    note_beside(axes, right, y, text)
+
+
+def note_beside(axes: Axes, x: float, y: float, text: str) -> None:
+    """Write `text`, if any, to the right of the point (x, y)."""
+    if text:
         axes.annotate(
             text,
-            (right, y),
-            (6, 0),
+            (x, y),
+            (7, 0),
             textcoords="offset points",
             va="center",
             size=style.SMALL,
@@ -101,7 +110,9 @@ def set_range(
         share = (longest * LETTER * style.SMALL + 12.0) / (inches * POINTS) if text else 0.0
         right = max(right, low + (end - low) / max(1.0 - share, 0.2))
     axes.set_xlim(low, right)
-    axes.xaxis.set_major_locator(MaxNLocator(max(2, int(inches / 0.75)), min_n_ticks=2))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(max(2, int(inches / 0.75)), steps=[1, 2, 2.5, 5, 10], min_n_ticks=2)
+    )
 
 
 def axis_label(measure: Measure) -> str:

@@ -1,0 +1,240 @@
+"""The figures of one model: final estimates by activation, and how they came about."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
+from reprocore.config import Study
+from reprocore.divergence import MEASURES
+from reprocore.figures import MODEL_FIGURES, style
+from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
+from reprocore.figures.canvas import new_figure, title
+from reprocore.figures.intervals import (
+    BEHIND,
+    direction,
+    draw_interval,
+    ends,
+    set_range,
+)
+from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
+from reprocore.storage import read_table
+
+LABEL_LETTERS = 20
+COLUMNS = 4
+MEASURE_INCHES = 2.3
+SCORE_INCHES = 4.6
+SCORES = {
+    "val_loss": ("validation loss", "nats per character", "lower = better"),
+    "val_accuracy": ("validation accuracy", "share of characters", "higher = better"),
+}
+
+
+@style.styled()
+def draw_pd_by_activation(
+    study: Study, model: str, estimates: pd.DataFrame, cells: pd.DataFrame
+) -> Figure:
+    """Draw the final estimates of all measures, one panel each, one line per activation.
+
+    Args:
+        study: what was to run.
+        model: one of its models.
+        estimates: of `ESTIMATES_SCHEMA`.
+        cells: of `CELLS_SCHEMA`, for the seeds that ran.
+    """
+    panels = {name: model_entries(study, model, estimates, cells, name) for name in MEASURES}
+    labels = _row_labels(panels[study.figures.measure])
+    height = sum(0.14 + 0.17 * (label.count("\n") + 1) for label in labels)
+    rows = -(-len(MEASURES) // COLUMNS)
+    figure = new_figure(
+        study,
+        style.wrap(f"{model}: how far apart are two trainings that differ only in their seed?", 80),
+        _measures_note(study, model, panels[study.figures.measure]),
+        rows * (max(1.2, height) + 1.05),
+    )
+    grid = figure.add_gridspec(rows, COLUMNS)
+    for index, (name, entries) in enumerate(panels.items()):
+        axes = figure.add_subplot(grid[index // COLUMNS, index % COLUMNS])
+        measure = MEASURES[name]
+        _draw_rows(axes, study, entries, name, MEASURE_INCHES)
+        _label_rows(axes, labels, shown=index % COLUMNS == 0)
+        axes.set_xlabel(measure.unit or "no unit")
+        title(axes, style.wrap(measure.label, 24), direction(measure))
+    return figure
+
+
+def _measures_note(study: Study, model: str, entries: list[Entry]) -> str:
+    level = confidence_text(study)
+    parts = [
+        "Each panel is another measure of the same pairs of trainings, at the last step: mean "
+        f"over all pairs of seeds, with its {level} interval (jackknife over seeds). "
+        f"Between trainings, {ARM_WORDS[drawn_arm(study, model)]}.",
+        "Horizontal axes differ and do not start at 0. Bars that overlap do not show that "
+        "activations are alike, nor bars apart that they differ: see the contrasts. "
+        "Hatched: there is no such number.",
+    ]
+    if any(entry.behind for entry in entries):
+        parts.append(
+            f"{BEHIND}: a seed predicts no better than letter frequencies do; predictions that "
+            "learned nothing agree easily."
+        )
+    return "\n".join(parts)
+
+
+@style.styled()
+def draw_accuracy_and_loss(
+    study: Study, model: str, estimates: pd.DataFrame, cells: pd.DataFrame
+) -> Figure:
+    """Draw final loss and accuracy by activation: mean with interval, and every seed.
+
+    Args:
+        study: what was to run.
+        model: one of its models.
+        estimates: of `ESTIMATES_SCHEMA`.
+        cells: of `CELLS_SCHEMA`.
+    """
+    mine = cells[(cells["model"] == model) & (cells["arm"] == drawn_arm(study, model))]
+    panels = {
+        name: [
+            _with_lone_seed(entry, mine, name)
+            for entry in model_entries(study, model, estimates, cells, name)
+        ]
+        for name in SCORES
+    }
+    labels = _row_labels(panels["val_loss"])
+    height = sum(0.2 + 0.17 * (label.count("\n") + 1) for label in labels)
+    level = confidence_text(study)
+    figure = new_figure(
+        study,
+        style.wrap(f"{model}: how well does it predict the next character?", 80),
+        f"Large mark and bar: mean over seeds at the last step with its {level} t interval. Small "
+        "marks: single seeds. Unigram entropy: the loss of always predicting the letter "
+        "frequencies; a model at or above it has learned nothing. Hatched: there is no such "
+        "number.",
+        max(1.4, height) + 1.1,
+    )
+    grid = figure.add_gridspec(1, 2)
+    for index, (name, entries) in enumerate(panels.items()):
+        axes = figure.add_subplot(grid[index])
+        label, unit, better = SCORES[name]
+        values = _finite(mine[name])
+        _draw_rows(axes, study, entries, name, SCORE_INCHES, values)
+        _draw_seeds(axes, study, entries, mine, name)
+        _label_rows(axes, labels, shown=index == 0)
+        axes.set_xlabel(f"{label} ({unit})")
+        extra = _draw_unigram(axes, mine) if name == "val_loss" else ""
+        title(axes, label[0].upper() + label[1:], f"{better}{extra}")
+    return figure
+
+
+def _finite(values: pd.Series) -> list[float]:
+    return [float(v) for v in values if pd.notna(v) and abs(v) != float("inf")]
+
+
+def _with_lone_seed(entry: Entry, cells: pd.DataFrame, name: str) -> Entry:
+    """Return the score of a single seed: it makes no pair, but it has a loss."""
+    values = _finite(cells.loc[cells["activation"] == entry.activation, name])
+    if entry.seeds != 1 or entry.estimate is not None or len(values) != 1:
+        return entry
+    return replace(entry, estimate=values[0], gap="")
+
+
+def _draw_seeds(
+    axes: Axes, study: Study, entries: list[Entry], cells: pd.DataFrame, name: str
+) -> None:
+    for row, entry in enumerate(entries):
+        values = _finite(cells.loc[cells["activation"] == entry.activation, name])
+        axes.plot(
+            values,
+            [row + 0.28] * len(values),
+            color=style.look(entry.activation, study.figures.colours).colour,
+            marker="o",
+            markersize=3.5,
+            markeredgewidth=0,
+            alpha=0.6,
+            linestyle="none",
+            zorder=2.5,
+            gid=f"seeds:{name}:{entry.activation}",
+        )
+
+
+def _draw_unigram(axes: Axes, cells: pd.DataFrame) -> str:
+    """Draw the unigram entropy if it is in range; return what to say of it."""
+    known = _finite(cells["unigram_entropy"])
+    if not known:
+        return ""
+    entropy = known[0]
+    left, right = axes.get_xlim()
+    if left <= entropy <= right:
+        axes.axvline(entropy, color=style.INK, linestyle=(0, (4, 2)), linewidth=1.2, gid="unigram")
+        return f"; dashed: unigram entropy, {entropy:.2f}"
+    return (
+        f"; unigram entropy {entropy:.2f} is {'right' if entropy > right else 'left'} of the axis"
+    )
+
+
+def _row_labels(entries: list[Entry]) -> list[str]:
+    """Return the name of each activation, with the seeds if there are fewer than wanted."""
+    labels = []
+    for entry in entries:
+        name = style.wrap(style.readable(entry.activation), LABEL_LETTERS)
+        few = 0 < entry.seeds < entry.wanted
+        name += f" {BEHIND}" if entry.behind else ""
+        labels.append(f"{name}\n{entry.seeds} of {entry.wanted} seeds" if few else name)
+    return labels
+
+
+def _label_rows(axes: Axes, labels: list[str], shown: bool) -> None:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, labelleft=shown, labelsize=style.NORMAL)
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_rows(
+    axes: Axes,
+    study: Study,
+    entries: list[Entry],
+    name: str,
+    inches: float,
+    others: list[float] | None = None,
+) -> None:
+    """Draw one line per activation; `others` are numbers that the range must hold too."""
+    # How many seeds are missing stands at the left; here only that there is no interval.
+    notes = {
+        e.activation: e.note if e.low is None else "" for e in entries if e.estimate is not None
+    }
+    placed = [(max(ends([e])), notes[e.activation]) for e in entries if e.estimate is not None]
+    set_range(axes, [*ends(entries), *(others or [])], placed, inches)
+    if entries and all(entry.gap == "not run" for entry in entries):
+        style.draw_missing(axes, "not run")
+        return
+    for row, entry in enumerate(entries):
+        if entry.gap:
+            style.draw_missing(axes, entry.gap, y=(row - 0.4, row + 0.4))
+        else:
+            look = style.look(entry.activation, study.figures.colours)
+            key = f"{name}:{entry.activation}"
+            draw_interval(axes, row, entry, look, key, notes[entry.activation])
+
+
+def write(study: Study, model: str, tables: Path, out: Path) -> list[Path]:
+    """Read the tables of `model`, draw its `MODEL_FIGURES`, and write them into `out`.
+
+    Raises:
+        ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
+    """
+    estimates: pd.DataFrame = read_table(tables / "summary.parquet", ESTIMATES_SCHEMA).to_pandas()
+    curves: pd.DataFrame = read_table(tables / "curves.parquet", CURVES_SCHEMA).to_pandas()
+    cells: pd.DataFrame = read_table(tables / "cells.parquet", CELLS_SCHEMA).to_pandas()
+    drawings: dict[str, Callable[[], Figure]] = {
+        "pd_by_activation": lambda: draw_pd_by_activation(study, model, estimates, cells),
+        "accuracy_and_loss": lambda: draw_accuracy_and_loss(study, model, estimates, cells),
+        "training_curves": lambda: draw_training_curves(study, model, curves, cells),
+        "pd_along_training": lambda: draw_pd_along_training(study, model, estimates, cells),
+    }
+    return [path for name in MODEL_FIGURES for path in style.save(drawings[name](), out / name)]

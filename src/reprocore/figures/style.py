@@ -2,11 +2,13 @@
 
 import contextlib
 import hashlib
+import itertools
 import math
-import textwrap
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -59,13 +61,16 @@ _STYLE = {
 }
 
 
+Line = Literal["-", "--", "-.", ":"]
+
+
 @dataclass(frozen=True)
 class Look:
     """How one activation is drawn, in every figure."""
 
     colour: str
     marker: str
-    line: str
+    line: Line
 
 
 # Okabe & Ito (2008) for the default activations, Tol's muted set for the others. Lines: solid for
@@ -87,10 +92,22 @@ _LOOKS = {
 }
 
 # By log2 β: near β differ in lightness as well as in hue, so any β has a colour of its own.
-_SMELU_RAMP = ((-4.0, "#B7E4C7"), (-2.0, "#6FCF97"), (-1.0, "#009E73"), (0.0, "#0072B2"))
-_SMELU_RAMP += ((1.0, "#332288"), (4.0, "#0B0733"))
-_SMEGLU_RAMP = ((-4.0, "#F6C1C9"), (-2.0, "#EE8866"), (-1.0, "#EE3377"), (0.0, "#BB0044"))
-_SMEGLU_RAMP += ((1.0, "#6E0038"), (4.0, "#26000F"))
+_SMELU_RAMP = (
+    (-4.0, "#B7E4C7"),
+    (-2.0, "#6FCF97"),
+    (-1.0, "#009E73"),
+    (0.0, "#0072B2"),
+    (1.0, "#332288"),
+    (4.0, "#0B0733"),
+)
+_SMEGLU_RAMP = (
+    (-4.0, "#F6C1C9"),
+    (-2.0, "#EE8866"),
+    (-1.0, "#EE3377"),
+    (0.0, "#BB0044"),
+    (1.0, "#6E0038"),
+    (4.0, "#26000F"),
+)
 _SMELU_MARKERS = {-2: "<", -1: "v", 0: "P", 1: "X", 2: ">"}
 
 _OTHER_COLOURS = ("#0077BB", "#EE7733", "#009988", "#CC3311", "#7B3FA0", "#666633", "#5B7F95")
@@ -120,7 +137,7 @@ def look(activation: str, colours: Mapping[str, str] | None = None) -> Look:
     `study.figures.colours`, sets them apart.
     """
     own = _default_look(activation)
-    return replace(own, colour=colours[activation]) if activation in (colours or {}) else own
+    return replace(own, colour=(colours or {}).get(activation, own.colour))
 
 
 def _default_look(activation: str) -> Look:
@@ -140,7 +157,7 @@ def _default_look(activation: str) -> Look:
 
 
 def _on_ramp(ramp: tuple[tuple[float, str], ...], place: float) -> str:
-    for (left, first), (right, second) in zip(ramp, ramp[1:], strict=False):
+    for (left, first), (right, second) in itertools.pairwise(ramp):
         if place <= right:
             share = (place - left) / (right - left)
             mixed = [
@@ -158,15 +175,20 @@ def readable(activation: str) -> str:
     return _NAMES.get(activation, activation)
 
 
-def wrap(name: str, width: int) -> str:
-    """Break a name or sentence into lines of at most `width` characters, at `_` or spaces."""
+def wrap(text: str, width: int) -> str:
+    """Break each line of `text` into lines of at most `width` letters, after `_` or spaces."""
     lines = []
-    for line in name.split("\n"):
-        # textwrap breaks at spaces only, so each underscore gets one for the time being.
-        parts = textwrap.wrap(line.replace("_", "_\0 "), width + 2) or [""]
-        for part in parts:
-            whole = part.replace("\0 ", "").replace("\0", "")
-            lines += textwrap.wrap(whole, width) or [""]
+    for paragraph in text.split("\n"):
+        line = ""
+        for piece in re.findall(r"[^ _]+[ _]?|[ _]", paragraph):
+            if line and len((line + piece).rstrip()) > width:
+                lines.append(line.rstrip())
+                line = ""
+            while len(piece.rstrip()) > width:
+                lines.append(piece[:width])
+                piece = piece[width:]
+            line += piece
+        lines.append(line.rstrip())
     return "\n".join(lines)
 
 

@@ -1,13 +1,16 @@
 """From the pipeline's tables to what a figure draws: a number with its interval, or why not."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from reprocore.config import Arm, Study
+from reprocore.figures import style
+
+NAME_LETTERS = 16
 
 ARM_WORDS: Mapping[str, str] = {
     "all": "initial weights, order of the data and dropout all follow the seed",
@@ -62,11 +65,31 @@ def drawn_arm(study: Study, model: str) -> Arm:
     return "all" if "all" in arms else arms[0]
 
 
+Entries = Mapping[str, Sequence[Entry]]
+
+
+def confidence_text(study: Study) -> str:
+    """Return the level of the intervals, such as `95%`."""
+    return f"{100 * study.statistics.confidence:.6g}%"
+
+
 def all_activations(study: Study) -> tuple[str, ...]:
     """Return the activations of all models, in the study's order, then the models' own."""
     own = (activation for model in study.models for activation in study.activations_of(model))
     used = dict.fromkeys(own)
     return tuple(dict.fromkeys([*(a for a in study.activations if a in used), *used]))
+
+
+def flat(entries: Entries) -> list[Entry]:
+    """Return the entries of all models in one list."""
+    return [entry for each in entries.values() for entry in each]
+
+
+def model_label(study: Study, model: str) -> str:
+    """Return a model's name in lines, with the arm that is drawn where models differ in it."""
+    arms = {drawn_arm(study, each) for each in study.models}
+    name = style.wrap(model, NAME_LETTERS)
+    return name if len(arms) == 1 else f"{name}\n({drawn_arm(study, model)})"
 
 
 def final(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,264 @@
+"""The figures of one model along its training: losses, and how far apart its trainings are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from reprocore.config import Study
+from reprocore.divergence import MEASURES
+from reprocore.figures import style
+from reprocore.figures.canvas import activation_handles, new_figure, title
+from reprocore.figures.intervals import axis_label, direction
+from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
+
+PANEL_INCHES = 3.9
+
+
+@style.styled()
+def draw_training_curves(
+    study: Study, model: str, curves: pd.DataFrame, cells: pd.DataFrame
+) -> Figure:
+    """Draw validation and training loss against iterations: mean, and lowest to highest seed.
+
+    Args:
+        study: what was to run.
+        model: one of its models.
+        curves: of `CURVES_SCHEMA`.
+        cells: of `CELLS_SCHEMA`, for the unigram entropy.
+    """
+    arm = drawn_arm(study, model)
+    mine = curves[(curves["model"] == model) & (curves["arm"] == arm)]
+    labels = {
+        activation: _label(activation, _count(mine, activation), len(study.seeds))
+        for activation in study.activations_of(model)
+    }
+    gone = [activation for activation in labels if not _count(mine, activation)]
+    figure = new_figure(
+        study,
+        style.wrap(f"{model}: how did the losses fall?", 80),
+        "Line: mean over seeds. Band: from the lowest to the highest seed, not an interval. "
+        "Training loss is measured on the windows just trained on, with dropout, and is noisier. "
+        "Dashed grey: unigram entropy, the loss of always predicting the letter frequencies.",
+        PANEL_INCHES,
+        _handles(study, labels, gone),
+    )
+    grid = figure.add_gridspec(1, 3)
+    known = [float(v) for v in cells.loc[cells["model"] == model, "unigram_entropy"] if v == v]
+    last = int(mine["iteration"].max()) if len(mine) else 0
+    for index, (column, heading, explanation, first) in enumerate(
+        (
+            ("val_loss", "Validation loss", "on text never trained on", 0),
+            ("train_loss", "Training loss", "on the text trained on", 0),
+            ("val_loss", "Validation loss, second half", "the same, seen closer", last / 2),
+        )
+    ):
+        axes = figure.add_subplot(grid[index])
+        _draw_losses(axes, study, mine[mine["iteration"] >= first], column)
+        if len(gone) == len(labels):
+            style.draw_missing(axes, "not run")
+            axes.set_xticks([])
+            axes.set_yticks([])
+        elif known:
+            _draw_unigram(axes, known[0])
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("loss (nats per character)")
+        title(axes, heading, explanation)
+    return figure
+
+
+def _count(frame: pd.DataFrame, activation: str) -> int:
+    return int(frame.loc[frame["activation"] == activation, "seed"].nunique())
+
+
+def _label(activation: str, seeds: int, wanted: int, without_interval: bool = False) -> str:
+    """Return the entry of the legend, with what is missing of the activation."""
+    name = style.wrap(style.readable(activation), 24)
+    count = str(seeds) if seeds == wanted else f"{seeds} of {wanted}"
+    plural = "" if count == "1" else "s"
+    if seeds == 0:
+        return f"{name}: missing"
+    if without_interval:
+        return f"{name}: no interval ({count} seed{plural})"
+    return name if seeds == wanted else f"{name} ({count} seeds)"
+
+
+def _handles(study: Study, labels: dict[str, str], gone: Sequence[str]) -> list[Artist]:
+    # A model of which nothing ran is said so once, in its panels.
+    if len(gone) == len(labels):
+        return []
+    return activation_handles(study, labels, gone, lines=True)
+
+
+def _draw_losses(axes: Axes, study: Study, mine: pd.DataFrame, column: str) -> None:
+    for activation, rows in mine.groupby("activation", sort=False):
+        table = rows.pivot(index="iteration", columns="seed", values=column)
+        values = table.to_numpy(dtype=np.float64)
+        whole = np.isfinite(values).all(axis=1)
+        # A mean over other seeds than before would jump: iterations that a seed lacks are left out.
+        steps, values = table.index.to_numpy()[whole], values[whole]
+        if not len(steps):
+            continue
+        look = style.look(str(activation), study.figures.colours)
+        axes.fill_between(
+            steps,
+            values.min(axis=1),
+            values.max(axis=1),
+            color=look.colour,
+            alpha=0.18,
+            linewidth=0,
+            gid=f"band:{column}:{activation}",
+        )
+        axes.plot(
+            steps,
+            values.mean(axis=1),
+            color=look.colour,
+            linestyle=look.line,
+            linewidth=1.6,
+            gid=f"line:{column}:{activation}",
+        )
+
+
+def _draw_unigram(axes: Axes, entropy: float) -> None:
+    low, high = axes.get_ylim()
+    if low <= entropy <= high:
+        axes.axhline(entropy, color="#777777", linestyle=(0, (4, 2)), linewidth=1.1, gid="unigram")
+        axes.annotate(
+            f"unigram entropy {entropy:.2f}",
+            (1, entropy),
+            (0, 3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            size=style.SMALL,
+            color=style.FAINT,
+        )
+
+
+@style.styled()
+def draw_pd_along_training(
+    study: Study, model: str, estimates: pd.DataFrame, cells: pd.DataFrame
+) -> Figure:
+    """Draw the measure against the training step, and against the loss reached by then.
+
+    Args:
+        study: what was to run; `study.figures.measure` is drawn.
+        model: one of its models.
+        estimates: of `ESTIMATES_SCHEMA`.
+        cells: of `CELLS_SCHEMA`, for the seeds that ran.
+    """
+    measure = MEASURES[study.figures.measure]
+    arm = drawn_arm(study, model)
+    mine = estimates[(estimates["model"] == model) & (estimates["arm"] == arm)]
+    entries = model_entries(study, model, estimates, cells, measure.name)
+    tracks = {e.activation: _track(mine, e.activation, measure.name) for e in entries}
+    gone = [activation for activation, track in tracks.items() if track.empty]
+    labels = {e.activation: _track_label(e, tracks[e.activation]) for e in entries}
+    level = confidence_text(study)
+    figure = new_figure(
+        study,
+        style.wrap(f"{model}: when in training do the predictions of two seeds drift apart?", 80),
+        f"Line: mean over pairs of seeds at each stored step. Band: {level} interval (jackknife "
+        "over seeds). At the left, training time is on a scale on which each doubling is one "
+        "step wide; at the right, the same points against the mean validation loss reached by "
+        "then, so that activations are compared where they predict equally well. Dotted: the "
+        "worst final loss of the activations, the last place where all can be compared. Between "
+        f"trainings, {ARM_WORDS[arm]}.",
+        PANEL_INCHES,
+        _handles(study, labels, gone),
+    )
+    grid = figure.add_gridspec(1, 2)
+    for index, column in enumerate(("step", "loss")):
+        axes = figure.add_subplot(grid[index])
+        _draw_tracks(axes, study, tracks, column)
+        if len(gone) == len(labels):
+            gaps = {entry.gap for entry in entries}
+            style.draw_missing(axes, gaps.pop() if len(gaps) == 1 else "missing")
+            axes.set_xticks([])
+            axes.set_yticks([])
+        elif column == "step":
+            _scale_steps(axes, tracks)
+        else:
+            _scale_losses(axes, tracks)
+        axes.set_ylabel(axis_label(measure))
+        axes.set_xlabel(
+            "training step" if column == "step" else "validation loss (nats per character)"
+        )
+        heading = "Along training" if column == "step" else "At matched loss"
+        more = "" if column == "step" else "; training goes from left to right"
+        title(axes, heading, direction(measure) + more)
+    return figure
+
+
+def _track(mine: pd.DataFrame, activation: str, measure: str) -> pd.DataFrame:
+    """Return step, loss, estimate, low and high of one activation, finite estimates alone."""
+    rows = mine[mine["activation"] == activation]
+    losses = rows[rows["measure"] == "val_loss"].set_index("step")["estimate"].astype(float)
+    table = rows[rows["measure"] == measure].set_index("step").sort_index()
+    table = table[["estimate", "low", "high"]].astype(float)
+    table["loss"] = losses.reindex(table.index)
+    table["step"] = table.index
+    finite: pd.DataFrame = table[np.isfinite(table["estimate"])].reset_index(drop=True)
+    return finite
+
+
+def _track_label(entry: Entry, track: pd.DataFrame) -> str:
+    if track.empty:
+        return f"{style.wrap(style.readable(entry.activation), 24)}: {entry.gap or 'missing'}"
+    label = _label(entry.activation, entry.seeds, entry.wanted, bool(track["low"].isna().all()))
+    return f"{label}: {entry.gap} at the end" if entry.gap else label
+
+
+def _draw_tracks(axes: Axes, study: Study, tracks: dict[str, pd.DataFrame], column: str) -> None:
+    for activation, track in tracks.items():
+        table = track[np.isfinite(track[column])]
+        if table.empty:
+            continue
+        look = style.look(activation, study.figures.colours)
+        sure = bool(table["low"].notna().all())
+        axes.fill_between(
+            table[column],
+            table["low"],
+            table["high"],
+            color=look.colour,
+            alpha=0.15,
+            linewidth=0,
+            gid=f"band:{column}:{activation}",
+        )
+        axes.plot(
+            table[column],
+            table["estimate"],
+            color=look.colour,
+            linestyle=look.line,
+            linewidth=1.6,
+            marker=look.marker,
+            markersize=5,
+            markerfacecolor=look.colour if sure else "white",
+            gid=f"line:{column}:{activation}",
+        )
+
+
+def _scale_steps(axes: Axes, tracks: dict[str, pd.DataFrame]) -> None:
+    steps = sorted({int(step) for track in tracks.values() for step in track["step"]})
+    axes.set_xscale("log", base=2)
+    # Steps that are close on this scale would print over each other: the last one stays.
+    shown: list[int] = []
+    for step in reversed(steps):
+        if not shown or shown[-1] / max(step, 1) > 1.45:
+            shown.append(step)
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _scale_losses(axes: Axes, tracks: dict[str, pd.DataFrame]) -> None:
+    """Let training go from left to right, and mark the worst final loss."""
+    finals = [float(track["loss"].iloc[-1]) for track in tracks.values() if len(track)]
+    axes.invert_xaxis()
+    if finals and np.isfinite(max(finals)):
+        axes.axvline(max(finals), color=style.INK, linestyle=":", linewidth=1.2, gid="matched")

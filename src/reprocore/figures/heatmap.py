@@ -1,0 +1,129 @@
+"""Panel (c) of the cross-model figure: the means as numbers on a colour scale."""
+
+import math
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+
+from reprocore.config import Study
+from reprocore.divergence import Measure
+from reprocore.figures import style
+from reprocore.figures.canvas import LETTER, POINTS, title
+from reprocore.figures.intervals import axis_label, direction
+from reprocore.figures.tables import Entries, Entry, flat, model_label
+
+
+def draw_heatmap(
+    axes: Axes,
+    study: Study,
+    entries: Entries,
+    activations: Sequence[str],
+    measure: Measure,
+    scale: float = 1.0,
+) -> None:
+    """Draw (c): the estimates of (a) as numbers, each with half the width of its interval.
+
+    Args:
+        axes: where.
+        study: for names.
+        entries: by model.
+        activations: the columns.
+        measure: for the label.
+        scale: how much wider the figure is than usual.
+    """
+    values = [e.estimate for e in flat(entries) if e.estimate is not None]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    norm = Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
+    colours = matplotlib.colormaps["cividis"]
+    decimals = _decimals(entries)
+    for row, each in enumerate(entries.values()):
+        if all(entry.gap == "not run" for entry in each):
+            style.draw_missing(
+                axes, "not run", x=(-0.48, len(activations) - 0.52), y=(row - 0.46, row + 0.46)
+            )
+            continue
+        found = {entry.activation: entry for entry in each}
+        for column, activation in enumerate(activations):
+            _draw_heat_cell(axes, row, column, found.get(activation), norm, decimals)
+    _label_heatmap(axes, study, entries, activations, scale)
+    if values:
+        figure = axes.get_figure()
+        assert figure is not None
+        bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, fraction=0.035, pad=0.015)
+        bar.set_label(f"{axis_label(measure)}; {direction(measure)}", size=style.SMALL)
+        bar.outline.set_visible(False)
+        bar.ax.locator_params(nbins=5)
+    title(
+        axes,
+        "(c) The same means as numbers",
+        "± is half the width of the interval in (a)\ncolour: the mean, on the scale at the right",
+    )
+
+
+def _decimals(entries: Entries) -> int:
+    """Return the decimals at which a typical half-width has two digits."""
+    halves = [(e.high - e.low) / 2 for e in flat(entries) if e.low is not None and e.high]
+    typical = float(np.median(halves)) if halves else 0.0
+    return min(5, max(1, 1 - math.floor(math.log10(typical)))) if typical > 0 else 3
+
+
+def _draw_heat_cell(
+    axes: Axes, row: int, column: int, entry: Entry | None, norm: Normalize, decimals: int
+) -> None:
+    x, y = (column - 0.48, column + 0.48), (row - 0.46, row + 0.46)
+    if entry is None or entry.estimate is None:
+        gap = "not in\nstudy" if entry is None else style.wrap(entry.gap, 9)
+        style.draw_missing(axes, gap, x=x, y=y)
+        return
+    red, green, blue, _ = face = matplotlib.colormaps["cividis"](norm(entry.estimate))
+    no_interval = entry.low is None or entry.high is None
+    axes.fill_between(
+        x,
+        y[0],
+        y[1],
+        facecolor=face,
+        edgecolor=style.MISSING_FACE,
+        hatch="////" if no_interval else None,
+        linewidth=0,
+    )
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+    lines = [f"{entry.estimate:.{decimals}f}"]
+    if entry.low is not None and entry.high is not None:
+        lines.append(f"±{(entry.high - entry.low) / 2:.{decimals}f}")
+    if entry.note:
+        lines.append(entry.note.replace(" (", "\n("))
+    axes.text(
+        column,
+        row,
+        "\n".join(lines),
+        ha="center",
+        va="center",
+        size=style.SMALL if len(lines) < 3 and not no_interval else style.SMALL - 1,
+        color="white" if dark else "black",
+        linespacing=1.15,
+        gid=f"heat:{row}:{column}",
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": face, "edgecolor": "none"}
+        if no_interval
+        else None,
+    )
+
+
+def _label_heatmap(
+    axes: Axes, study: Study, entries: Entries, activations: Sequence[str], scale: float
+) -> None:
+    axes.set_xlim(-0.5, len(activations) - 0.5)
+    axes.set_ylim(len(entries) - 0.5, -0.5)
+    column = 5.2 * scale * POINTS / len(activations)
+    room = max(5, int(column / (LETTER * style.SMALL)))
+    names = [style.wrap(style.readable(a).replace(" ", "\n"), 14) for a in activations]
+    turned = max(len(line) for name in names for line in name.split("\n")) > room
+    axes.set_xticks(range(len(names)), names, rotation=90 if turned else 0)
+    axes.set_yticks(range(len(entries)), [model_label(study, model) for model in entries])
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", labelsize=style.NORMAL)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
