@@ -7,7 +7,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
-DEMO = --configfile config/quick.yaml
 JOBS ?= 2
 
 .PHONY: env demo test check format docs clean
@@ -21,8 +20,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,dev]'
 	@touch $@
 
+# The bar needs a terminal; elsewhere a line says how far the run is.
 demo: $(INSTALLED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local $(DEMO)
+	if [ -t 2 ]; then logger=--logger=rich; else logger=--quiet=rules; fi; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all $$logger --configfile config/quick.yaml
 	@echo "summary:  results-quick/summary.md"
 	@echo "figures:  results-quick/figures/cross_model.png and results-quick/figures/<model>/"
 	@echo "status:   $(BIN)/reprocore status --configfile config/quick.yaml"

@@ -45,7 +45,7 @@ def draw_training_curves(
         "Training loss is measured on the windows just trained on, with dropout, and is noisier. "
         "Dashed grey: unigram entropy, the loss of always predicting the letter frequencies.",
         PANEL_INCHES,
-        _handles(study, labels, gone),
+        _handles(study, labels, gone, marks=False),
     )
     grid = figure.add_gridspec(1, 3)
     known = [float(v) for v in cells.loc[cells["model"] == model, "unigram_entropy"] if v == v]
@@ -87,11 +87,13 @@ def _label(activation: str, seeds: int, wanted: int, without_interval: bool = Fa
     return name if seeds == wanted else f"{name} ({count} seeds)"
 
 
-def _handles(study: Study, labels: dict[str, str], gone: Sequence[str]) -> list[Artist]:
+def _handles(
+    study: Study, labels: dict[str, str], gone: Sequence[str], marks: bool = True
+) -> list[Artist]:
     # A model of which nothing ran is said so once, in its panels.
     if len(gone) == len(labels):
         return []
-    return activation_handles(study, labels, gone, lines=True)
+    return activation_handles(study, labels, gone, lines=True, marks=marks)
 
 
 def _draw_losses(axes: Axes, study: Study, mine: pd.DataFrame, column: str) -> None:

@@ -28,7 +28,11 @@ def letters(inches: float, size: float) -> int:
 
 
 def activation_handles(
-    study: Study, labels: dict[str, str], gone: Sequence[str] = (), lines: bool = False
+    study: Study,
+    labels: dict[str, str],
+    gone: Sequence[str] = (),
+    lines: bool = False,
+    marks: bool = True,
 ) -> list[Artist]:
     """Return one legend entry per activation, hatched for those of `gone`.
 
@@ -36,7 +40,8 @@ def activation_handles(
         study: for its colours.
         labels: what stands in the legend, by activation.
         gone: activations of which nothing is drawn.
-        lines: True for figures that draw lines, False for points alone.
+        lines: whether the figure draws lines.
+        marks: whether the figure draws points.
     """
     handles: list[Artist] = []
     for activation, label in labels.items():
@@ -57,7 +62,7 @@ def activation_handles(
                 [],
                 [],
                 color=look.colour,
-                marker=look.marker,
+                marker=look.marker if marks else "none",
                 linestyle=look.line if lines else "none",
                 markersize=6,
                 label=label,
@@ -117,6 +122,7 @@ def new_figure(
         )
         top -= _height(block, size)
     if handles:
+        any_lines = any(isinstance(h, Line2D) and h.get_linestyle() != "None" for h in handles)
         figure.legend(
             handles=list(handles),
             loc="upper left",
@@ -124,7 +130,8 @@ def new_figure(
             ncols=columns,
             borderaxespad=0.0,
             borderpad=0.0,
-            handletextpad=0.4,
+            handlelength=2.8 if any_lines else 1.4,
+            handletextpad=0.5,
             columnspacing=1.6,
             labelspacing=0.3,
         )
@@ -144,16 +151,16 @@ def _legend_shape(handles: Sequence[Artist], inches: float) -> tuple[int, int]:
         return 1, 0
     names = [str(handle.get_label()) for handle in handles]
     longest = max(len(line) for name in names for line in name.split("\n"))
-    column = (longest * LETTER * style.NORMAL + 4.2 * style.NORMAL) / POINTS
+    column = (longest * LETTER * style.NORMAL + 5.4 * style.NORMAL) / POINTS
     columns = min(len(names), max(1, int(inches / column)))
     lines = max(name.count("\n") + 1 for name in names)
     return columns, math.ceil(len(names) / columns) * lines
 
 
-def title(axes: Axes, heading: str, explanation: str = "") -> None:
-    """Put a bold heading over a panel, and lines of explanation between the two."""
+def title(axes: Axes, heading: str, explanation: str = "", size: float = 11.0) -> None:
+    """Put a bold heading of `size` points over a panel, and lines of explanation between them."""
     lines = explanation.count("\n") + 1 if explanation else 0
-    axes.set_title(heading, pad=5.0 + lines * style.SMALL * LINE)
+    axes.set_title(heading, size=size, pad=5.0 + lines * style.SMALL * LINE)
     if lines:
         axes.annotate(
             explanation,

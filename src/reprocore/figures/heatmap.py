@@ -1,7 +1,7 @@
 """Panel (c) of the cross-model figure: the means as numbers on a colour scale."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -23,6 +23,7 @@ def draw_heatmap(
     entries: Entries,
     activations: Sequence[str],
     measure: Measure,
+    losses: Mapping[tuple[str, str], float],
     scale: float = 1.0,
 ) -> None:
     """Draw (c): the estimates of (a) as numbers, each with half the width of its interval.
@@ -33,6 +34,8 @@ def draw_heatmap(
         entries: by model.
         activations: the columns.
         measure: for the label.
+        losses: final validation loss of each (model, activation): a difference means little
+            without what the models have learned.
         scale: how much wider the figure is than usual.
     """
     values = [e.estimate for e in flat(entries) if e.estimate is not None]
@@ -40,7 +43,7 @@ def draw_heatmap(
     norm = Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
     colours = matplotlib.colormaps["cividis"]
     decimals = _decimals(entries)
-    for row, each in enumerate(entries.values()):
+    for row, (model, each) in enumerate(entries.items()):
         if all(entry.gap == "not run" for entry in each):
             style.draw_missing(
                 axes, "not run", x=(-0.48, len(activations) - 0.52), y=(row - 0.46, row + 0.46)
@@ -48,7 +51,8 @@ def draw_heatmap(
             continue
         found = {entry.activation: entry for entry in each}
         for column, activation in enumerate(activations):
-            _draw_heat_cell(axes, row, column, found.get(activation), norm, decimals)
+            loss = losses.get((model, activation))
+            _draw_heat_cell(axes, (row, column), found.get(activation), norm, decimals, loss)
     _label_heatmap(axes, study, entries, activations, scale)
     if values:
         figure = axes.get_figure()
@@ -60,7 +64,8 @@ def draw_heatmap(
     title(
         axes,
         "(c) The same means as numbers",
-        "± is half the width of the interval in (a)\ncolour: the mean, on the scale at the right",
+        "± is half the width of the interval in (a), loss the mean\n"
+        "validation loss in nats; colour: the mean, on the scale at the right",
     )
 
 
@@ -72,8 +77,14 @@ def _decimals(entries: Entries) -> int:
 
 
 def _draw_heat_cell(
-    axes: Axes, row: int, column: int, entry: Entry | None, norm: Normalize, decimals: int
+    axes: Axes,
+    place: tuple[int, int],
+    entry: Entry | None,
+    norm: Normalize,
+    decimals: int,
+    loss: float | None,
 ) -> None:
+    row, column = place
     x, y = (column - 0.48, column + 0.48), (row - 0.46, row + 0.46)
     if entry is None or entry.estimate is None:
         gap = "not in\nstudy" if entry is None else style.wrap(entry.gap, 9)
@@ -94,6 +105,8 @@ def _draw_heat_cell(
     lines = [f"{entry.estimate:.{decimals}f}"]
     if entry.low is not None and entry.high is not None:
         lines.append(f"±{(entry.high - entry.low) / 2:.{decimals}f}")
+    if loss is not None:
+        lines.append(f"loss {loss:.2f}")
     if entry.note:
         lines.append(entry.note.replace(" (", "\n("))
     axes.text(
@@ -102,7 +115,7 @@ def _draw_heat_cell(
         "\n".join(lines),
         ha="center",
         va="center",
-        size=style.SMALL if len(lines) < 3 and not no_interval else style.SMALL - 1,
+        size=style.SMALL - bool(entry.note),
         color="white" if dark else "black",
         linespacing=1.15,
         gid=f"heat:{row}:{column}",

@@ -111,7 +111,7 @@ def set_range(
         right = max(right, low + (end - low) / max(1.0 - share, 0.2))
     axes.set_xlim(low, right)
     axes.xaxis.set_major_locator(
-        MaxNLocator(max(2, int(inches / 0.75)), steps=[1, 2, 2.5, 5, 10], min_n_ticks=2)
+        MaxNLocator(max(2, int(inches / 0.6)), steps=[1, 2, 2.5, 5, 10], min_n_ticks=2)
     )
 
 

@@ -117,7 +117,7 @@ def draw_estimates(
         axes,
         "(a) Mean over pairs, with interval",
         f"one point per activation; {direction(measure)}\n"
-        "hollow: no interval; fewer seeds than wanted are counted",
+        "hollow: no interval; where seeds are missing, how many ran",
     )
 
 

@@ -62,8 +62,8 @@ def draw_pd_by_activation(
         measure = MEASURES[name]
         _draw_rows(axes, study, entries, name, MEASURE_INCHES)
         _label_rows(axes, labels, shown=index % COLUMNS == 0)
-        axes.set_xlabel(measure.unit or "no unit")
-        title(axes, style.wrap(measure.label, 24), direction(measure))
+        axes.set_xlabel(measure.unit or f"from 0 to {measure.upper:g}")
+        title(axes, style.wrap(measure.label, 26), direction(measure), size=10.0)
     return figure
 
 
