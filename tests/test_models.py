@@ -169,8 +169,9 @@ def test_no_two_tensors_of_a_model_start_with_the_same_values():
         assert one.shape != other.shape or not torch.equal(one, other)
 
 
-def test_init_std_gives_normal_weights_and_zero_biases(shipped):
-    model = build_model(shipped.models["nanotransformer"], activation("gelu"), VOCABULARY, 1)
+@pytest.mark.parametrize("name", ["charlm", "nanotransformer"])
+def test_init_std_gives_normal_weights_and_zero_biases(shipped, name):
+    model = build_model(shipped.models[name], activation("gelu"), VOCABULARY, 1)
     for key, tensor in model.named_parameters():
         if tensor.dim() > 1:
             error = 4 * 0.02 / math.sqrt(2 * tensor.numel())
@@ -185,7 +186,11 @@ def test_init_std_gives_normal_weights_and_zero_biases(shipped):
 
 @pytest.mark.parametrize("name", ["charlm", "convlm", "hybridlm", "tinylstm"])
 def test_default_init_has_the_bounds_of_pytorch(shipped, name):
-    model = build_model(shipped.models[name], activation("gelu"), VOCABULARY, 1)
+    settings = shipped.models[name]
+    if settings.family == "gpt":
+        sizes = settings.sizes | {"init_std": None}
+        settings = settings.model_copy(update={"sizes": sizes})
+    model = build_model(settings, activation("gelu"), VOCABULARY, 1)
     for prefix, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
         if isinstance(module, nn.LayerNorm):

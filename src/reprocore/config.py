@@ -528,11 +528,12 @@ def _lines(error: ValidationError, source: str, separator: str = ": ") -> list[s
     for item in items:
         if item["type"] == "too_short" and item["loc"] in faulty:
             continue  # a list is not too short but holds a wrong item, which is told already
-        where = ".".join(str(part) for part in item["loc"] if part != "[key]")
+        parts = (str(part) for part in item["loc"] if part != "[key]")
+        where = ".".join(part if part and part.isprintable() else repr(part) for part in parts)
         message = item["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]
         got = item.get("input")
-        shown = "" if isinstance(got, dict | BaseModel) or item["type"] == "value_error" else got
+        told = isinstance(got, dict | BaseModel) or item["type"] == "value_error"
         prefix = source + (separator + where if where else "")
-        lines.append(f"{prefix}: {shown!r}: {message}" if shown != "" else f"{prefix}: {message}")
+        lines.append(f"{prefix}: {message}" if told else f"{prefix}: {got!r}: {message}")
     return lines

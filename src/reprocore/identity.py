@@ -185,6 +185,9 @@ def _canonical(node: Any) -> str:
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
             value = [each for each in value if not _is_docstring(each)]
+        if isinstance(node, ast.JoinedStr):
+            # Python 3.12 alone puts empty strings around a nested format specification.
+            value = [each for each in value if getattr(each, "value", None) != ""]
         if value is None or value == [] or name in ("ctx", "kind", "type_comment"):
             continue
         fields.append(f"{name}={_canonical(value)}")

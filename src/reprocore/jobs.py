@@ -22,21 +22,22 @@ def job(snakemake: Any) -> Iterator[Study]:
         snakemake: the object that Snakemake gives to a script.
     """
     terminal = os.fdopen(os.dup(2), "w")
-    with open(snakemake.log[0], "a", buffering=1, encoding="utf-8") as log:
+    path = snakemake.log[0]
+    with open(path, "a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
             yield parse_study(snakemake.config)
+            return
         except ReprocoreError as error:
             line = f"error: {error}"
+        except OSError as error:
+            line = f"error: {error.filename or path}: {error.strerror or error}"
         except Exception as error:
             traceback.print_exc()
-            line = f"unexpected error, please report it: {error!r}; see {snakemake.log[0]}"
-        else:
-            return
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        print(line, file=sys.stderr, flush=True)
+            line = f"error: {snakemake.rule} failed unexpectedly: {error!r}; see {path}"
         print(line, file=terminal, flush=True)
+        # The disk may be full: what the terminal has been told must not be lost in that.
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
     raise SystemExit(1)

@@ -1,8 +1,10 @@
 """The figures of one model along its training: losses, and how far apart its trainings are."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -17,6 +19,7 @@ from reprocore.figures.intervals import axis_label, direction
 from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
 
 PANEL_INCHES = 3.9
+Values = npt.NDArray[Any] | pd.Series
 
 
 @style.styled()
@@ -97,6 +100,7 @@ def _handles(
 
 
 def _draw_losses(axes: Axes, study: Study, mine: pd.DataFrame, column: str) -> None:
+    many = mine["activation"].nunique() > 3
     for activation, rows in mine.groupby("activation", sort=False):
         table = rows.pivot(index="iteration", columns="seed", values=column)
         values = table.to_numpy(dtype=np.float64)
@@ -106,15 +110,8 @@ def _draw_losses(axes: Axes, study: Study, mine: pd.DataFrame, column: str) -> N
         if not len(steps):
             continue
         look = style.look(str(activation), study.figures.colours)
-        axes.fill_between(
-            steps,
-            values.min(axis=1),
-            values.max(axis=1),
-            color=look.colour,
-            alpha=0.18,
-            linewidth=0,
-            gid=f"band:{column}:{activation}",
-        )
+        band = f"band:{column}:{activation}"
+        _draw_band(axes, look, steps, values.min(axis=1), values.max(axis=1), many, band)
         axes.plot(
             steps,
             values.mean(axis=1),
@@ -123,6 +120,24 @@ def _draw_losses(axes: Axes, study: Study, mine: pd.DataFrame, column: str) -> N
             linewidth=1.6,
             gid=f"line:{column}:{activation}",
         )
+
+
+def _draw_band(
+    axes: Axes,
+    look: style.Look,
+    x: Values,
+    low: Values,
+    high: Values,
+    many: bool,
+    key: str,
+) -> None:
+    # Many bands on each other end in one brown: then they are faint, and their edges show.
+    axes.fill_between(
+        x, low, high, color=look.colour, alpha=0.05 if many else 0.16, linewidth=0, gid=key
+    )
+    if many:
+        for edge in (low, high):
+            axes.plot(x, edge, color=look.colour, linewidth=0.8, alpha=0.45, linestyle=look.line)
 
 
 def _draw_unigram(axes: Axes, entropy: float) -> None:
@@ -216,21 +231,15 @@ def _track_label(entry: Entry, track: pd.DataFrame) -> str:
 
 
 def _draw_tracks(axes: Axes, study: Study, tracks: dict[str, pd.DataFrame], column: str) -> None:
+    many = sum(not track.empty for track in tracks.values()) > 3
     for activation, track in tracks.items():
         table = track[np.isfinite(track[column])]
         if table.empty:
             continue
         look = style.look(activation, study.figures.colours)
         sure = bool(table["low"].notna().all())
-        axes.fill_between(
-            table[column],
-            table["low"],
-            table["high"],
-            color=look.colour,
-            alpha=0.15,
-            linewidth=0,
-            gid=f"band:{column}:{activation}",
-        )
+        band = f"band:{column}:{activation}"
+        _draw_band(axes, look, table[column], table["low"], table["high"], many, band)
         axes.plot(
             table[column],
             table["estimate"],

@@ -1,6 +1,5 @@
 """The frame that all figures share: heading, legend, panels, and a note that explains them."""
 
-import math
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
@@ -146,15 +145,18 @@ def _height(text: str, size: float) -> float:
 
 
 def _legend_shape(handles: Sequence[Artist], inches: float) -> tuple[int, int]:
-    """Return columns and lines of text of a legend with these entries."""
+    """Return columns and lines of text of the widest legend that fits with these entries."""
     if not handles:
         return 1, 0
-    names = [str(handle.get_label()) for handle in handles]
-    longest = max(len(line) for name in names for line in name.split("\n"))
-    column = (longest * LETTER * style.NORMAL + 5.4 * style.NORMAL) / POINTS
-    columns = min(len(names), max(1, int(inches / column)))
-    lines = max(name.count("\n") + 1 for name in names)
-    return columns, math.ceil(len(names) / columns) * lines
+    names = [str(handle.get_label()).split("\n") for handle in handles]
+    widths = [(max(map(len, name)) * LETTER + 5.4) * style.NORMAL / POINTS for name in names]
+    lines = max(map(len, names))
+    for rows in range(1, len(names)):
+        # Entries run down the columns first.
+        columns = [widths[start : start + rows] for start in range(0, len(widths), rows)]
+        if sum(map(max, columns)) <= inches:
+            return len(columns), rows * lines
+    return 1, len(names) * lines
 
 
 def title(axes: Axes, heading: str, explanation: str = "", size: float = 11.0) -> None:

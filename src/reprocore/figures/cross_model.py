@@ -86,9 +86,21 @@ def draw_cross_model(
     panel_b = figure.add_subplot(first[1], sharex=panel_a, sharey=panel_a)
     draw_pairs(panel_b, study, singles, entries, lanes, measure)
     set_common_range(panel_a, entries, singles)
-    draw_heatmap(figure.add_subplot(second[0]), study, entries, activations, measure, width / WIDTH)
+    panel_c = figure.add_subplot(second[0])
+    losses = _losses(study, summary)
+    draw_heatmap(panel_c, study, entries, activations, measure, losses, width / WIDTH)
     draw_sensitivity(figure.add_subplot(second[1]), study, entries, measure)
     return figure
+
+
+def _losses(study: Study, summary: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Return the final validation loss of each (model, activation) that has one."""
+    arms = {model: drawn_arm(study, model) for model in study.models}
+    return {
+        (str(row["model"]), str(row["activation"])): float(row["val_loss"])
+        for row in summary.to_dict("records")
+        if row["arm"] == arms.get(str(row["model"])) and pd.notna(row["val_loss"])
+    }
 
 
 def _final_pairs(source: pd.DataFrame | Path | None, measure: str) -> list[float]:
@@ -110,7 +122,7 @@ def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]
     level = confidence_text(study)
     ends = f"0 to {measure.upper:.3g}" if measure.upper < float("inf") else "0 or more"
     parts = [
-        f"{measure.label} ({ends}{', ' + measure.unit if measure.unit else ''}; "
+        f"{measure.label[0].upper()}{measure.label[1:]} ({ends}{', ' + measure.unit if measure.unit else ''}; "
         f"{'higher' if measure.more_is_closer else 'lower'} = predictions more alike), "
         f"at the last training step, over pairs of {len(study.seeds)} seeds. {which}",
         f"Bars in (a) and ± in (c): {level} interval, jackknife over seeds. "

@@ -108,14 +108,14 @@ def _draw_heat_cell(
     if loss is not None:
         lines.append(f"loss {loss:.2f}")
     if entry.note:
-        lines.append(entry.note.replace(" (", "\n("))
+        lines.append(entry.note.replace(" (", "\n").rstrip(")"))
     axes.text(
         column,
         row,
         "\n".join(lines),
         ha="center",
         va="center",
-        size=style.SMALL - bool(entry.note),
+        size=style.SMALL - 1.5 * bool(entry.note),
         color="white" if dark else "black",
         linespacing=1.15,
         gid=f"heat:{row}:{column}",

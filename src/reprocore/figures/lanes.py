@@ -81,7 +81,7 @@ def _hatch_gaps(axes: Axes, entries: Entries, lanes: Lanes) -> None:
             if entry.gap:
                 y = lanes.lanes[model, entry.activation]
                 name = style.shorten(style.readable(entry.activation))
-                style.draw_missing(axes, f"{name}: {entry.gap}", y=(y - 0.47, y + 0.47))
+                style.draw_missing(axes, f"{name}: {entry.gap}", y=(y - 0.43, y + 0.43))
 
 
 def set_common_range(axes: Axes, entries: Entries, singles: Singles) -> None:
@@ -170,8 +170,8 @@ def _draw_quartiles(axes: Axes, band: tuple[float, float], values: Sequence[floa
     if not values:
         return
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    axes.fill_betweenx(band, low, high, color="#d9d9d9", alpha=0.6, linewidth=0, zorder=1.2)
-    axes.plot([middle, middle], band, color="#7a7a7a", linewidth=1.4, zorder=1.3)
+    axes.fill_betweenx(band, low, high, color="#d9d9d9", alpha=0.6, linewidth=0, zorder=1.6)
+    axes.plot([middle, middle], band, color="#7a7a7a", linewidth=1.4, zorder=1.7)
 
 
 def _pair_gaps(singles: Singles, entries: Entries) -> Entries:

@@ -31,7 +31,7 @@ def draw_sensitivity(axes: Axes, study: Study, entries: Entries, measure: Measur
         if corrected is not None:
             axes.plot([corrected, plain], [row, row], color="#9a9a9a", linewidth=1.6, zorder=2)
             axes.plot(
-                corrected, row, marker="o", color="#0072B2", markersize=7, gid=f"corrected:{model}"
+                corrected, row, marker="o", color=style.INK, markersize=7, gid=f"corrected:{model}"
             )
         axes.plot(
             plain,

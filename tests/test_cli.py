@@ -1,0 +1,270 @@
+"""The command line: what it prints, and its one-line errors."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from conftest import one_line, tiny_config
+from reprocore.arrays import compare_arrays, load_array
+from reprocore.cell import run_cell
+from reprocore.cli import main
+from reprocore.config import load_study
+from reprocore.corpus import Corpus, Probe, write_corpus, write_probe
+from reprocore.divergence import churn, relative_pd
+from reprocore.errors import ReprocoreError
+from reprocore.status import seconds_left, study_status
+from reprocore.study import Cell, parse_cell
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return a function that runs `reprocore ...` and gives status, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["reprocore", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def study_file(tmp_path: Path, tiny_corpus: Corpus, tiny_probe: Probe) -> Path:
+    """A study with one cell done, one failed and the rest missing."""
+    content = tiny_config(activations=["relu", "swiglu"], results=str(tmp_path / "out"))
+    content["models"] = {"charlm": content["models"]["charlm"]}
+    content["models"]["big"] = {**content["models"]["charlm"], "resources": {"gpu": 1}}
+    content["gpu"] = "none"
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    study = load_study(path)
+    write_corpus(tmp_path / "out/corpus/tokens.parquet", tiny_corpus)
+    write_probe(tmp_path / "out/corpus/probe.parquet", tiny_probe)
+    cell = Cell("charlm", "relu", "all", 1)
+    run_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results))
+    failed = Cell("charlm", "relu", "all", 2).folder(study.results)
+    failed.mkdir(parents=True)
+    (failed / "failed.json").write_text(json.dumps({"reason": "the loss became nan"}))
+    return path
+
+
+def distributions(count: int, seed: int = 0) -> list[np.ndarray]:
+    random = np.random.default_rng(seed)
+    return [random.dirichlet(np.ones(5), size=20) for _ in range(count)]
+
+
+def save_all(folder: Path, arrays: list[np.ndarray]) -> list[Path]:
+    paths = [folder / f"{index}.npy" for index in range(len(arrays))]
+    for path, array in zip(paths, arrays, strict=True):
+        np.save(path, array)
+    return paths
+
+
+class TestStatus:
+    def test_every_cell_has_its_state(self, study_file: Path) -> None:
+        states = {status.cell.key: status.state for status in study_status(load_study(study_file))}
+        assert states["charlm/relu/all-1"] == "done"
+        assert states["charlm/relu/all-2"] == "failed"
+        assert states["charlm/swiglu/all-1"] == "missing"
+        assert states["big/relu/all-1"] == "not runnable"
+
+    def test_a_cell_of_other_settings_is_stale(self, study_file: Path) -> None:
+        content = yaml.safe_load(study_file.read_text())
+        content["training"]["learning_rate"] = 0.5
+        study_file.write_text(yaml.safe_dump(content, sort_keys=False))
+        first = study_status(load_study(study_file))[0]
+        assert (first.cell.key, first.state) == ("charlm/relu/all-1", "stale")
+
+    def test_a_cell_without_one_of_its_files_is_not_done(self, study_file: Path) -> None:
+        study = load_study(study_file)
+        (Cell("charlm", "relu", "all", 1).folder(study.results) / "history.parquet").unlink()
+        assert study_status(study)[0].state == "stale"
+
+    def test_the_time_left_is_the_measured_rate_times_the_cells(self, study_file: Path) -> None:
+        statuses = study_status(load_study(study_file))
+        wall = statuses[0].wall_seconds
+        assert wall is not None
+        seconds, unknown = seconds_left(statuses)
+        assert seconds == pytest.approx(5 * wall)
+        assert unknown == []
+
+    def test_it_prints_the_matrix_and_the_reason_of_a_failure(
+        self, command: Any, study_file: Path
+    ) -> None:
+        code, out, _ = command("status", "--configfile", study_file)
+        assert code == 0
+        assert "FAILED" in out
+        assert "failed charlm/relu/all-2: the loss became nan" in out
+        assert "1 done, 1 failed, 4 missing, 6 not runnable" in out
+
+
+class TestCompare:
+    def test_two_files_have_every_measure_but_no_interval(
+        self, command: Any, tmp_path: Path
+    ) -> None:
+        p, q = distributions(2)
+        code, out, _ = command("compare", *save_all(tmp_path, [p, q]))
+        assert code == 0
+        assert f"{relative_pd(p, q):.6f}" in out
+        assert f"{churn(p, q):.6f}" in out
+        assert "needs 3 seeds" in out
+
+    def test_three_files_have_an_interval(self, command: Any, tmp_path: Path) -> None:
+        arrays = distributions(3)
+        code, out, _ = command("compare", *save_all(tmp_path, arrays))
+        assert code == 0
+        _, values, estimates = compare_arrays([load_array(tmp_path / f"{i}.npy") for i in range(3)])
+        estimate = estimates["churn"]
+        assert estimate.estimate == pytest.approx(values["churn"].mean())
+        assert f"{estimate.low:.6f}" in out
+
+    def test_npz_and_parquet_of_the_same_numbers_differ_by_nothing(
+        self, tmp_path: Path, study_file: Path
+    ) -> None:
+        study = load_study(study_file)
+        stored = Cell("charlm", "relu", "all", 1).folder(study.results) / "predictions.parquet"
+        own = load_array(stored)
+        path = tmp_path / "copy.npz"
+        np.savez(path, probabilities=own.probabilities, targets=own.targets)
+        _, values, _ = compare_arrays([own, load_array(path)])
+        assert values["relative_pd"][0] == 0
+        assert values["relative_pd_true"][0] == 0
+
+    def test_an_earlier_step_can_be_chosen(self, study_file: Path) -> None:
+        study = load_study(study_file)
+        stored = Cell("charlm", "relu", "all", 1).folder(study.results) / "predictions.parquet"
+        with pytest.raises(ReprocoreError) as error:
+            load_array(stored, step=3)
+        assert "allowed: 2, 4, 8" in one_line(error)
+        assert not np.array_equal(
+            load_array(stored, 2).probabilities, load_array(stored).probabilities
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            (lambda p: p - 0.1, "must be 0 or more"),
+            (lambda p: 2 * p, "must be 1 within"),
+            (lambda p: np.where(p == p[3, 2], np.nan, p), "position 3, symbol 2, must be finite"),
+            (lambda p: p[:10], "shape"),
+            (lambda p: p.astype(str), "must be real numbers"),
+            (lambda p: p[0], "2-D"),
+        ],
+        ids=["negative", "sum", "nan", "shape", "text", "one row"],
+    )
+    def test_bad_numbers_end_in_one_line(
+        self, command: Any, tmp_path: Path, change: Any, told: str
+    ) -> None:
+        p, q = distributions(2)
+        code, _, err = command("compare", *save_all(tmp_path, [p, change(q)]))
+        assert code == 1
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert "1.npy" in err
+        assert told in err
+
+    @pytest.mark.parametrize(
+        ("name", "content", "told"),
+        [
+            ("absent.npy", None, "no such file"),
+            ("empty.npy", b"", "not a numpy array file"),
+            ("text.npy", b"hello", "not a numpy array file"),
+            ("broken.npz", b"PK\x03\x04broken", "not a numpy array file"),
+            ("broken.parquet", b"PAR1broken", "not a whole Parquet file"),
+            ("table.csv", b"1,2", "allowed are files that end in"),
+        ],
+    )
+    def test_bad_files_end_in_one_line(
+        self, command: Any, tmp_path: Path, name: str, content: bytes | None, told: str
+    ) -> None:
+        (good,) = save_all(tmp_path, distributions(1))
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        code, _, err = command("compare", good, tmp_path / name)
+        assert code == 1
+        assert err.count("\n") == 1
+        assert name in err
+        assert told in err
+
+    def test_a_pickle_is_never_loaded(self, command: Any, tmp_path: Path) -> None:
+        np.save(tmp_path / "evil.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+        (good,) = save_all(tmp_path, distributions(1))
+        code, _, err = command("compare", good, tmp_path / "evil.npy")
+        assert code == 1
+        assert "evil.npy" in err
+
+    def test_one_file_is_too_few(self, command: Any, tmp_path: Path) -> None:
+        code, _, err = command("compare", *save_all(tmp_path, distributions(1)))
+        assert code == 1
+        assert "at least 2" in err
+
+
+class TestSampleAndTrain:
+    def test_a_sample_continues_the_prompt_and_repeats(
+        self, command: Any, study_file: Path
+    ) -> None:
+        arguments = (
+            "sample",
+            "charlm/relu/1",
+            "-c",
+            study_file,
+            "--length",
+            30,
+            "--prompt",
+            "the ",
+        )
+        code, out, _ = command(*arguments)
+        assert code == 0
+        assert out.startswith("the ")
+        assert len(out) == len("the ") + 30 + 1
+        assert command(*arguments)[1] == out
+
+    def test_a_prompt_outside_the_corpus_is_refused(self, command: Any, study_file: Path) -> None:
+        code, _, err = command("sample", "charlm/relu/1", "-c", study_file, "--prompt", "é")
+        assert code == 1
+        assert "'é' is not in the corpus" in err
+
+    def test_a_cell_that_is_not_trained_is_named(self, command: Any, study_file: Path) -> None:
+        code, _, err = command("sample", "charlm/relu/3", "-c", study_file)
+        assert code == 1
+        assert "train the cell first" in err
+
+    def test_training_one_cell_makes_the_same_files_as_the_library(
+        self, command: Any, study_file: Path
+    ) -> None:
+        folder = Cell("charlm", "relu", "all", 1).folder(load_study(study_file).results)
+        before = (folder / "weights.safetensors").read_bytes()
+        (folder / "weights.safetensors").unlink()
+        code, out, _ = command("train", "charlm/relu/1", "-c", study_file)
+        assert code == 0
+        assert "iteration 8/8" in out
+        assert (folder / "weights.safetensors").read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("key", "told"),
+        [
+            ("charlmm/relu/1", "no model 'charlmm'; allowed: charlm, big"),
+            ("charlm/gelu/1", "no activation 'gelu'; allowed: relu, swiglu"),
+            ("charlm/relu/9", "no cell '9'; allowed: all-1, all-2, all-3"),
+            ("charlm", "no activation"),
+        ],
+    )
+    def test_an_unknown_cell_is_told_what_there_is(
+        self, study_file: Path, key: str, told: str
+    ) -> None:
+        with pytest.raises(ReprocoreError) as error:
+            parse_cell(load_study(study_file), key)
+        assert told in one_line(error)
+
+    def test_a_missing_config_is_named(self, command: Any, tmp_path: Path) -> None:
+        code, _, err = command("status", "-c", tmp_path / "absent.yaml")
+        assert code == 1
+        assert err == f"error: {tmp_path / 'absent.yaml'}: no such file\n"

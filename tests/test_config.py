@@ -1,0 +1,423 @@
+"""Configurations: what is accepted, and the one line that each mistake gives."""
+
+import copy
+import math
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, one_line, tiny_config
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprocore.config import (
+    FAMILY_SIZES,
+    GptSizes,
+    Study,
+    TrainingSettings,
+    load_study,
+    nearest,
+    parse_study,
+)
+from reprocore.errors import ReprocoreError
+from reprocore.study import all_cells
+
+DELETE = object()
+SHIPPED = ("config.yaml", "quick.yaml")
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The tiny config with the value at a path of keys, split at "/", replaced."""
+    content = copy.deepcopy(tiny_config())
+    *parents, last = path.split("/")
+    place = content
+    for key in parents:
+        place = place.setdefault(key, {})
+    if value is DELETE:
+        del place[last]
+    else:
+        place[last] = value
+    return content
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Return a function that loads a configuration that must fail, and gives its message."""
+
+    def load(content: Any) -> str:
+        path = tmp_path / "study.yaml"
+        written = content if isinstance(content, str) else yaml.safe_dump(content)
+        path.write_text(written, "utf-8")
+        with pytest.raises(ReprocoreError) as error:
+            load_study(path)
+        text = one_line(error)
+        assert text.startswith(f"{path}: ")
+        return text.removeprefix(f"{path}: ")
+
+    return load
+
+
+def test_tiny_config_is_right():
+    assert isinstance(parse_study(tiny_config()), Study)
+
+
+UNKNOWN_KEYS = [
+    ("seed", [1, 2], "unknown key 'seed'; did you mean 'seeds'?"),
+    ("training/iteration", 5, "training: unknown key 'iteration'; did you mean 'iterations'?"),
+    ("training/lr", 5, "training: unknown key 'lr'; "),
+    ("probe/blocks", 5, "probe: unknown key 'blocks'; did you mean 'block'?"),
+    ("corpus/sha", "x", "corpus: unknown key 'sha'; "),
+    ("figures/color", {}, "figures: unknown key 'color'; did you mean 'colours'?"),
+    ("statistics/confidense", 0.9, "did you mean 'confidence'?"),
+    ("models/charlm/famly", "gpt", "models.charlm: unknown key 'famly'; did you mean 'family'?"),
+    ("models/charlm/sizes/widht", 8, "unknown key 'widht'; did you mean 'width'?"),
+    ("models/convlm/sizes/heads", 2, "unknown key 'heads'; "),
+    ("models/charlm/training/iteratoins", 8, "unknown key 'iteratoins'; did you mean 'iterations'"),
+    ("models/charlm/resources/gpus", 1, "unknown key 'gpus'; did you mean 'gpu'?"),
+    ("custom_activations/mine/pth", "a:b", "unknown key 'pth'; did you mean 'path'?"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "told"), UNKNOWN_KEYS)
+def test_unknown_key_names_the_nearest_and_all_allowed(refused, path, value, told):
+    text = refused(changed(path, value))
+    assert told in text
+    assert "allowed: " in text
+    place = path.split("/")[:-1]
+    assert all(key in text for key in place)
+
+
+WRONG_VALUES = [
+    # path, value, key as shown, what is told of the value and of what is allowed
+    ("activations", ["relu", "rellu"], "activations", "'rellu'", "did you mean 'relu'?"),
+    ("activations", ["relu", "smelu05"], "activations", "'smelu05'", "did you mean 'smelu_05'?"),
+    ("activations", ["relu", "swigl"], "activations", "'swigl'", "allowed: relu, gelu"),
+    ("activations", ["relu", "ReLU"], "activations.1", "'ReLU'", "pattern '^[a-z][a-z0-9_]*$'"),
+    ("activations", ["relu", "smelu_0"], "activations", "'smelu_0'", "above 0"),
+    ("activations", ["relu", "relu"], "activations", "'relu'", "listed twice"),
+    ("activations", [], "activations", "[]", "at least 1"),
+    ("activations", "relu", "activations", "'relu'", "valid tuple"),
+    ("models/charlm/activations", ["glu"], "models.charlm.activations", "'glu'", "did you mean"),
+    ("models/charlm/family", "gtp", "models.charlm.family", "'gtp'", "did you mean 'gpt'?"),
+    ("models/charlm/family", "a.b", "models.charlm.family", "'a.b'", "'module:builder'"),
+    ("models/charlm/family", DELETE, "models.charlm.family", "", "required"),
+    ("figures/measure", "chrun", "figures.measure", "'chrun'", "did you mean 'churn'?"),
+    ("figures/colours", {"relu": "red"}, "figures.colours.relu", "'red'", "pattern '^#"),
+    ("figures/dpi", 10, "figures.dpi", "10", "greater than or equal to 50"),
+    ("seeds", [1], "seeds", "[1]", "at least 2"),
+    ("seeds", [], "seeds", "[]", "at least 2"),
+    ("seeds", [3, 1, 3], "seeds", "3", "listed twice"),
+    ("seeds", [1, -2], "seeds.1", "-2", "greater than or equal to 0"),
+    ("seeds", [1, 2**32], "seeds.1", "4294967296", "less than or equal to 4294967295"),
+    ("seeds", [1, 2.5], "seeds.1", "2.5", "valid integer"),
+    ("seeds", [1, True], "seeds.1", "True", "valid integer"),
+    ("seeds", [1, "2"], "seeds.1", "'2'", "valid integer"),
+    ("seeds", 5, "seeds", "5", "valid tuple"),
+    ("arms", ["both"], "arms.0", "'both'", "'all', 'init', 'order', 'dropout' or 'none'"),
+    ("arms", ["all", "all"], "arms", "'all'", "listed twice"),
+    ("models/charlm/arms", ["none", "none"], "models.charlm.arms", "'none'", "listed twice"),
+    ("arms", [], "arms", "[]", "at least 1"),
+    ("training/iterations", 0, "training.iterations", "0", "greater than or equal to 1"),
+    ("training/iterations", -5, "training.iterations", "-5", "greater than or equal to 1"),
+    ("training/iterations", "many", "training.iterations", "'many'", "valid integer"),
+    ("training/iterations", 2.5, "training.iterations", "2.5", "valid integer"),
+    ("training/iterations", math.inf, "training.iterations", "inf", "finite"),
+    ("training/batch_size", 0, "training.batch_size", "0", "greater than or equal to 1"),
+    ("training/learning_rate", 0, "training.learning_rate", "0", "greater than 0"),
+    ("training/learning_rate", -1e-3, "training.learning_rate", "-0.001", "greater than 0"),
+    ("training/learning_rate", math.nan, "training.learning_rate", "nan", "finite"),
+    ("training/learning_rate", math.inf, "training.learning_rate", "inf", "finite"),
+    ("training/learning_rate", "nan", "training.learning_rate", "'nan'", "finite"),
+    ("training/weight_decay", -math.inf, "training.weight_decay", "-inf", "finite"),
+    ("training/beta1", 1.0, "training.beta1", "1.0", "less than 1"),
+    ("training/clip_norm", 0, "training.clip_norm", "0", "greater than 0"),
+    ("training/schedule", "cosin", "training.schedule", "'cosin'", "'constant' or 'cosine'"),
+    ("training/evaluate_every", 0, "training.evaluate_every", "0", "greater than or equal to 1"),
+    ("training/snapshots", 0, "training.snapshots", "0", "greater than or equal to 1"),
+    ("training/threads", 0, "training.threads", "0", "greater than or equal to 1"),
+    ("training/warmup", -1, "training.warmup", "-1", "greater than or equal to 0"),
+    ("training", 3, "training", "3", "valid dictionary"),
+    ("models/charlm/training", {"iterations": 0}, "models.charlm.training.iterations", "0", "1"),
+    ("models/charlm/training", {"learning_rate": math.nan}, "learning_rate", "nan", "finite"),
+    ("models/charlm/sizes/width", 0, "models.charlm: sizes.width", "0", "or equal to 1"),
+    ("models/charlm/sizes/width", -16, "models.charlm: sizes.width", "-16", "or equal to 1"),
+    ("models/charlm/sizes/layers", 0, "models.charlm: sizes.layers", "0", "or equal to 1"),
+    ("models/charlm/sizes/heads", 3, "models.charlm: sizes", "heads (3)", "divide width (16)"),
+    ("models/hybridlm/sizes/heads", 5, "models.hybridlm: sizes", "heads (5)", "width (16)"),
+    ("models/charlm/sizes/dropout", 1, "models.charlm: sizes.dropout", "1", "less than 1"),
+    ("models/charlm/sizes/dropout", -0.1, "models.charlm: sizes.dropout", "-0.1", "or equal to 0"),
+    ("models/charlm/sizes/init_std", 0, "models.charlm: sizes.init_std", "0", "greater than 0"),
+    ("models/convlm/sizes/dilations", [], "models.convlm: sizes.dilations", "[]", "at least 1"),
+    ("models/convlm/sizes/dilations", [1, 0], "sizes.dilations.1", "0", "or equal to 1"),
+    ("models/convlm/sizes/kernel", 0, "models.convlm: sizes.kernel", "0", "or equal to 1"),
+    ("models/tinylstm/sizes/hidden", 0, "models.tinylstm: sizes.hidden", "0", "or equal to 1"),
+    ("models/charlm/sizes", 3, "models.charlm: sizes", "3", "valid dictionary"),
+    ("models/charlm/context", 0, "models.charlm.context", "0", "or equal to 2"),
+    ("models/charlm/context", 12, "models.charlm.context", "12", "probe.block (16) or divide it"),
+    ("models/charlm/context", 33, "models.charlm.context", "33", "raise probe.lead"),
+    ("models/charlm/resources", {"gpu": 2}, "models.charlm.resources.gpu", "2", "0 or 1"),
+    ("models/charlm/resources", {"mem_mb": 1}, "models.charlm.resources.mem_mb", "1", "100"),
+    ("probe/positions", 65, "probe", "positions (65)", "multiple of block (16)"),
+    ("probe/positions", 0, "probe.positions", "0", "or equal to 16"),
+    ("probe/block", 0, "probe.block", "0", "or equal to 1"),
+    ("probe/lead", -1, "probe.lead", "-1", "or equal to 0"),
+    ("models", DELETE, "models", "", "required"),
+    ("models", {}, "models", "", "at least 1"),
+    ("models", None, "models", "None", "valid dictionary"),
+    ("models", ["charlm"], "models", "['charlm']", "valid dictionary"),
+    ("models/charlm", None, "models.charlm.family", "", "required"),
+    ("results", "", "results", "''", "at least 1 character"),
+    ("results", None, "results", "None", "valid string"),
+    ("title", 5, "title", "5", "valid string"),
+    ("gpu", "yes", "gpu", "'yes'", "'auto', 'available' or 'none'"),
+    ("partial", "perhaps", "partial", "'perhaps'", "boolean"),
+    ("statistics/confidence", 1, "statistics.confidence", "1", "less than 1"),
+    ("custom_activations", {"mine": {}}, "custom_activations.mine.path", "", "required"),
+    ("custom_activations", {"mine": {"path": "nocolon"}}, "mine.path", "'nocolon'", "pattern"),
+    ("custom_activations", {"Mine": {"path": "a:b"}}, "Mine", "'Mine'", "pattern"),
+    ("corpus", {"source": "web"}, "corpus.source", "'web'", "'tiny_shakespeare', 'file' or 'url'"),
+    ("corpus", {"source": "file"}, "corpus", "source: file", "needs the key 'path'"),
+    ("corpus", {"source": "url", "url": "https://x"}, "corpus", "url", "needs the key 'sha256'"),
+    ("corpus", {"path": "a.txt"}, "corpus", "'path'", "no meaning"),
+    ("corpus", {"train_fraction": 1.0}, "corpus.train_fraction", "1.0", "less than 1"),
+    ("corpus", {"source": "file", "path": "a", "sha256": "12"}, "corpus.sha256", "'12'", "pattern"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key", "shown", "allowed"),
+    WRONG_VALUES,
+    ids=[f"{case[0]}={case[1] if case[1] is not DELETE else 'missing'}" for case in WRONG_VALUES],
+)
+def test_wrong_value_is_one_line_with_key_value_and_what_is_allowed(
+    refused, path, value, key, shown, allowed
+):
+    text = refused(changed(path, value))
+    assert text.startswith(key) or f".{key}: " in text
+    assert shown in text
+    assert allowed in text
+
+
+@pytest.mark.parametrize(
+    "name", ["../escape", "a/b", "/tmp", ".", "..", "a b", "Charlm", "1lm", "", "a-b", "é", "a\n"]
+)
+@pytest.mark.parametrize("section", ["models", "custom_activations"])
+def test_name_that_could_not_be_a_folder_or_wildcard_is_refused(refused, section, name):
+    content = {"family": "gpt", "context": 16} if section == "models" else {"path": "a:b"}
+    config = tiny_config()
+    config.setdefault(section, {})[name] = content
+    text = refused(config)
+    assert text.startswith(section)
+    assert repr(name) in text
+    assert "pattern '^[a-z][a-z0-9_]*$'" in text
+
+
+def test_name_that_is_too_long_is_refused(refused):
+    config = tiny_config()
+    config["models"]["x" * 65] = {"family": "gpt", "context": 16}
+    assert "at most 64" in refused(config)
+
+
+def test_path_in_the_activations_is_refused(refused):
+    assert "'../../etc'" in refused(changed("activations", ["relu", "../../etc"]))
+
+
+def test_two_mistakes_are_two_lines(tmp_path):
+    content = changed("training/iterations", 0)
+    content["figures"] = {"dpi": 1}
+    with pytest.raises(ReprocoreError) as error:
+        parse_study(content, "study.yaml")
+    lines = str(error.value).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("study.yaml: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "models: {charlm: [",
+        "a: b: c",
+        "\tseeds: 1",
+        "seeds: [1, 2]\n  x: y",
+        "&a [*b]",
+        "title: 2024-13-45",
+        "title: \x07",
+        "? [a]\n: 1",
+        "!!python/object:os.system {}",
+    ],
+)
+def test_text_that_is_not_yaml_is_one_line(refused, text):
+    assert refused(text).startswith("not valid YAML: ")
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "just words", "3", "null", "# a comment\n"])
+def test_file_that_is_no_mapping_is_one_line(refused, text):
+    assert refused(text) == "must be a mapping of keys to values"
+
+
+def test_keys_that_are_no_text_are_one_line(refused):
+    assert "unknown key 1" in refused("1: 2\nmodels: {a: {family: gpt}}\n")
+    assert "models.1" in refused("models: {1: {family: gpt}}\n")
+
+
+def test_file_that_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / "latin.yaml").write_bytes(b"title: \xe9\xff\n")
+    for path, told in (
+        (tmp_path / "missing.yaml", "no such file"),
+        (tmp_path, "cannot be read"),
+        (tmp_path / "latin.yaml", "cannot be read"),
+    ):
+        with pytest.raises(ReprocoreError) as error:
+            load_study(path)
+        assert one_line(error).startswith(f"{path}: {told}")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configuration_loads(name):
+    study = load_study(ROOT / "config" / name)
+    cells = all_cells(study)
+    assert len(cells) == len(set(cells)) == len(study.models) * len(study.activations) * len(
+        study.seeds
+    )
+
+
+def test_shipped_study_is_the_one_of_the_design():
+    study = load_study(ROOT / "config" / "config.yaml")
+    families = {name: model.family for name, model in study.models.items()}
+    assert families == {
+        "charlm": "gpt",
+        "minigpt": "gpt",
+        "nanotransformer": "gpt",
+        "convlm": "conv",
+        "hybridlm": "hybrid",
+        "tinylstm": "lstm",
+    }
+    for name in families:
+        training = study.training_of(name)
+        large = name == "minigpt"
+        assert (training.iterations, training.batch_size) == ((5000, 64) if large else (500, 32))
+        assert study.models[name].context == (256 if large else 128)
+        assert study.models[name].resources.gpu == large
+        dropout = 0.0 if name in ("nanotransformer", "tinylstm") else 0.2
+        assert study.models[name].sizes["dropout"] == dropout
+    assert study.models["minigpt"].sizes["layers"] == 6
+    assert study.models["convlm"].sizes["dilations"] == (1, 2, 4, 8, 16)
+    assert study.models["nanotransformer"].sizes["bias"] is False
+    assert study.models["nanotransformer"].sizes["init_std"] == 0.02
+    assert study.arms == ("all",)
+
+
+def test_defaults_are_those_of_the_design():
+    study = parse_study({"models": {"a": {"family": "gpt"}}})
+    training = study.training_of("a")
+    assert training.learning_rate == 3e-4
+    assert training.schedule == "constant"
+    assert (training.batch_size, training.iterations, training.threads) == (32, 500, 1)
+    assert (study.probe.positions, study.probe.block) == (2048, 64)
+    assert study.corpus.source == "tiny_shakespeare"
+    assert study.corpus.train_fraction == 0.9
+    assert study.statistics.confidence == 0.95
+    assert study.figures.measure == "relative_pd"
+    assert study.results == "results"
+    assert study.arms == ("all",)
+    assert study.partial is False
+    sizes = study.models["a"].sizes
+    assert (sizes["layers"], sizes["heads"], sizes["width"]) == (2, 4, 128)
+    assert study.models["a"].context == 128
+    assert study.models["a"].resources.gpu == 0
+
+
+@pytest.mark.parametrize("family", FAMILY_SIZES)
+def test_sizes_left_out_are_filled_with_the_defaults_of_the_family(family):
+    study = parse_study({"models": {"a": {"family": family, "sizes": {"width": 64}}}})
+    defaults = FAMILY_SIZES[family].model_validate({}).model_dump()
+    assert study.models["a"].sizes == defaults | {"width": 64}
+
+
+def test_sections_left_empty_are_the_defaults():
+    content = {"models": {"a": {"family": "gpt"}}}
+    empty = dict.fromkeys(("training", "probe", "corpus", "figures", "statistics"))
+    assert parse_study(content | empty) == parse_study(content)
+
+
+def test_training_of_a_model_is_laid_over_that_of_the_study():
+    content = changed("models/charlm/training", {"iterations": 99, "clip_norm": 1.0})
+    content["training"]["weight_decay"] = 0.3
+    study = parse_study(content)
+    own, other = study.training_of("charlm"), study.training_of("convlm")
+    assert (own.iterations, own.clip_norm, own.weight_decay) == (99, 1.0, 0.3)
+    assert (other.iterations, other.clip_norm, other.weight_decay) == (8, None, 0.3)
+    assert other == study.training
+
+
+def test_activations_and_arms_of_a_model_replace_those_of_the_study():
+    content = changed("models/charlm/activations", ["tanh"])
+    content["models"]["charlm"]["arms"] = ["none", "init"]
+    study = parse_study(content)
+    assert study.activations_of("charlm") == ("tanh",)
+    assert study.activations_of("convlm") == study.activations
+    assert study.arms_of("charlm") == ("none", "init")
+    assert study.arms_of("convlm") == ("all",)
+
+
+def test_custom_activation_is_known_by_its_name():
+    custom = {"mine": {"path": "my.lab:act", "gated": True}, "other": {"path": "lab:Act"}}
+    content = tiny_config(custom_activations=custom, activations=["mine", "relu", "other"])
+    study = parse_study(content)
+    assert [study.is_gated(name) for name in study.activations] == [True, False, False]
+    assert study.is_gated("swiglu")
+    assert study.is_gated("smeglu_05")
+    assert not study.is_gated("smelu_05")
+    with pytest.raises(ReprocoreError, match=r"'mind'; did you mean 'mine'\?"):
+        parse_study(content | {"activations": ["mind"]})
+
+
+def test_user_family_takes_any_sizes():
+    sizes = {"anything": [1, {"b": 2}]}
+    model = {"family": "my.lab:build", "context": 16, "sizes": sizes}
+    study = parse_study(tiny_config(models={"own": model}))
+    assert study.models["own"].sizes == sizes
+
+
+@pytest.mark.parametrize("context", [2, 4, 8, 16, 24, 32])
+def test_context_that_divides_or_reaches_the_block_is_accepted(context):
+    assert parse_study(changed("models/charlm/context", context))
+
+
+def test_numbers_as_yaml_writes_them(tmp_path):
+    # PyYAML reads 3e-4, without a point, as text.
+    path = tmp_path / "study.yaml"
+    path.write_text("models: {a: {family: gpt}}\ntraining: {learning_rate: 3e-4}\n")
+    assert load_study(path).training.learning_rate == 3e-4
+
+
+def test_settings_cannot_be_changed_afterwards():
+    study = parse_study(tiny_config())
+    with pytest.raises(ValueError, match="frozen"):
+        study.training.iterations = 3
+    with pytest.raises(ValueError, match="frozen"):
+        study.seeds = (1, 2)
+
+
+@given(width=st.integers(1, 200), heads=st.integers(1, 50))
+def test_heads_must_divide_the_width(width, heads):
+    content = {"width": width, "heads": heads}
+    if width % heads == 0:
+        assert GptSizes.model_validate(content).heads == heads
+    else:
+        with pytest.raises(ValueError, match="must divide width"):
+            GptSizes.model_validate(content)
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_learning_rate_is_a_finite_positive_number(value):
+    if 0 < value <= 10:
+        assert TrainingSettings(learning_rate=value).learning_rate == value
+    else:
+        with pytest.raises(ValueError, match="learning_rate"):
+            TrainingSettings(learning_rate=value)
+
+
+def test_nearest_names_one_and_lists_all():
+    assert nearest("chrun", ["churn", "jeffreys"]) == "did you mean 'churn'? allowed: churn, jeffreys"
+    assert nearest("zzz", ["churn"]) == "allowed: churn"
