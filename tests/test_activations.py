@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import one_line, tiny_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from conftest import one_line, tiny_config
 from reprocore import activations, config
 from reprocore.activations import activation, gated_hidden, load_dotted, smelu, study_activation
 from reprocore.config import parse_study, smelu_beta

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, one_line, tiny_config
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ROOT, one_line, tiny_config
 from reprocore.config import (
     FAMILY_SIZES,
     GptSizes,
@@ -148,7 +148,13 @@ WRONG_VALUES = [
     ("models/charlm/sizes/dropout", -0.1, "models.charlm: sizes.dropout", "-0.1", "or equal to 0"),
     ("models/charlm/sizes/init_std", 0, "models.charlm: sizes.init_std", "0", "greater than 0"),
     ("models/convlm/sizes/dilations", [], "models.convlm: sizes.dilations", "[]", "at least 1"),
-    ("models/convlm/sizes/dilations", [1, 0], "sizes.dilations.1", "0", "or equal to 1"),
+    (
+        "models/convlm/sizes/dilations",
+        [1, 0],
+        "models.convlm: sizes.dilations.1",
+        "0",
+        "or equal to 1",
+    ),
     ("models/convlm/sizes/kernel", 0, "models.convlm: sizes.kernel", "0", "or equal to 1"),
     ("models/tinylstm/sizes/hidden", 0, "models.tinylstm: sizes.hidden", "0", "or equal to 1"),
     ("models/charlm/sizes", 3, "models.charlm: sizes", "3", "valid dictionary"),
@@ -276,8 +282,10 @@ def test_file_that_cannot_be_read_is_one_line(tmp_path):
 def test_shipped_configuration_loads(name):
     study = load_study(ROOT / "config" / name)
     cells = all_cells(study)
-    assert len(cells) == len(set(cells)) == len(study.models) * len(study.activations) * len(
-        study.seeds
+    assert (
+        len(cells)
+        == len(set(cells))
+        == len(study.models) * len(study.activations) * len(study.seeds)
     )
 
 
@@ -419,5 +427,7 @@ def test_learning_rate_is_a_finite_positive_number(value):
 
 
 def test_nearest_names_one_and_lists_all():
-    assert nearest("chrun", ["churn", "jeffreys"]) == "did you mean 'churn'? allowed: churn, jeffreys"
+    assert (
+        nearest("chrun", ["churn", "jeffreys"]) == "did you mean 'churn'? allowed: churn, jeffreys"
+    )
     assert nearest("zzz", ["churn"]) == "allowed: churn"

@@ -37,7 +37,7 @@ from reprocore.study import cells_of
 from reprocore.summary import summarise
 
 STEPS = (13, 25, 50, 100)
-BASE = {"relative_pd": 0.6, "relative_pd_true": 0.4, "total_variation": 0.2}
+BASE = {"relative_pd": 0.5, "relative_pd_true": 0.4, "total_variation": 0.2}
 BASE |= {"jensen_shannon": 0.05, "jeffreys": 0.4, "churn": 0.28, "top5_overlap": 0.75}
 
 
@@ -136,7 +136,7 @@ class Tables:
         rows = []
         for step, (a, b) in itertools.product(STEPS, itertools.combinations(seeds, 2)):
             factor = scale * (0.6 + 0.4 * step / 100) * (1 + own[a] + own[b])
-            values = {name: base * factor for name, base in BASE.items()}
+            values = {name: min(base * factor, 1.0) for name, base in BASE.items()}
             if key[:2] in self.infinite and (a, b) == tuple(seeds[:2]):
                 values["jeffreys"] = math.inf
             rows.append({"seed_a": a, "seed_b": b, "step": step, **values})

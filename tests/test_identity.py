@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MODELS, ROOT, one_line, tiny_config
 
+from conftest import MODELS, ROOT, one_line, tiny_config
 from reprocore.config import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.identity import cell_settings, digest, source_digest, text_digest
@@ -186,7 +186,7 @@ class Thing:
             return math.pi * x**2
         return {"a": [x, -x], 'b': f"{x:.2f}"}["a"][0]
 '''
-SAME_CODE = '''
+SAME_CODE = """
 import math
 LIMIT = 1000
 class Thing:
@@ -201,7 +201,7 @@ class Thing:
 
         if (x > LIMIT): return math.pi * x ** 2
         return {'a': [x, -x,], "b": f'{x:.2f}',}['a'][0]
-'''
+"""
 
 
 def code_digest(tmp_path: Path, code: str) -> str:
@@ -457,7 +457,7 @@ spec.loader.exec_module(identity)
 for path in sys.argv[2:]:
     print(identity.text_digest(path))
 """
-TRICKY = '''
+TRICKY = """
 async def g(x):
     return [i async for i in x]
 
@@ -473,7 +473,7 @@ def f(x, *args, y: "int" = 1, **rest) -> None:
     global G
     G = [i for i in x] if (n := len(x)) else x[1:2, ::3, ...]
     return "\\N{BULLET}é😀" + 1e400j + 0x_ff + b"\\x00" @ ~x
-'''
+"""
 
 
 @pytest.mark.skipif(not other_interpreters(), reason="no other Python from 3.11 on is at hand")

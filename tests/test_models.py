@@ -5,9 +5,9 @@ from itertools import combinations
 
 import pytest
 import torch
-from conftest import ACTIVATIONS, CONTEXT, MODELS, one_line, tiny_config, tiny_study
 from torch import nn
 
+from conftest import ACTIVATIONS, CONTEXT, MODELS, one_line, tiny_config, tiny_study
 from reprocore.activations import activation, load_dotted, study_activation
 from reprocore.config import FAMILY_BUILDERS, ModelSettings, load_study, parse_study
 from reprocore.errors import ReprocoreError

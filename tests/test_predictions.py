@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import one_line
 
+from conftest import one_line
 from reprocore import divergence
 from reprocore.comparison import PAIRS_SCHEMA, compare_cells, read_pairs
 from reprocore.config import MEASURE_NAMES
@@ -90,9 +90,7 @@ def test_stored_columns_are_those_of_the_contract(path):
 
 def test_columns_written_by_this_test_are_accepted(path):
     write_columns(path, columns_of(predictions()))
-    np.testing.assert_array_equal(
-        read_predictions(path).probabilities, predictions().probabilities
-    )
+    np.testing.assert_array_equal(read_predictions(path).probabilities, predictions().probabilities)
 
 
 def test_missing_file_is_refused(path):

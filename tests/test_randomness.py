@@ -5,11 +5,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from conftest import ACTIVATIONS, CONTEXT, MODELS, tiny_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from conftest import ACTIVATIONS, CONTEXT, MODELS, tiny_study
 from reprocore.activations import activation
 from reprocore.config import ARMS
 from reprocore.models import build_model

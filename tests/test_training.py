@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
 from reprocore import training
 from reprocore.cell import HISTORY_SCHEMA, load_cell, run_cell
 from reprocore.comparison import compare_cells

@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from reprocore.aggregation import CELLS_SCHEMA, SCORES, read_estimates
 from reprocore.config import MEASURE_NAMES, Study
+from reprocore.errors import ReprocoreError
 from reprocore.storage import atomic, read_table, write_table
 
+CELL_KEYS = ("model", "activation", "arm", "seed")
 QUANTITIES = (*SCORES, *MEASURE_NAMES)
 
 SUMMARY_SCHEMA = pa.schema(
@@ -44,12 +46,13 @@ def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) ->
         cells: the models' cell tables.
 
     Raises:
-        ReprocoreError: a file is missing, damaged or foreign.
+        ReprocoreError: a file is missing, damaged or foreign, or cells predicted different probes.
     """
     found = read_estimates(estimates)
     described = pa.concat_tables(
         [CELLS_SCHEMA.empty_table(), *(read_table(path, CELLS_SCHEMA) for path in cells)]
     ).to_pandas()
+    _check_one_probe(described)
     rows = []
     for model in study.models:
         for activation in study.activations_of(model):
@@ -57,6 +60,15 @@ def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) ->
                 key = (model, activation, arm)
                 rows.append(_row(study, key, _select(found, key), _select(described, key)))
     return pa.Table.from_pylist(rows, schema=SUMMARY_SCHEMA)
+
+
+def _check_one_probe(cells: pd.DataFrame) -> None:
+    first = cells.drop_duplicates("probe_hash").to_dict("records")
+    if len(first) > 1:
+        one, other = ("/".join(str(row[name]) for name in CELL_KEYS) for row in first[:2])
+        raise ReprocoreError(
+            f"cells {one} and {other} predicted different probes; all must predict the same"
+        )
 
 
 def _select(frame: pd.DataFrame, key: tuple[str, str, str]) -> pd.DataFrame:

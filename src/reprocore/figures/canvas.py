@@ -63,7 +63,7 @@ def activation_handles(
                 color=look.colour,
                 marker=look.marker if marks else "none",
                 linestyle=look.line if lines else "none",
-                markersize=6,
+                markersize=7,
                 label=label,
             )
         )
@@ -150,13 +150,13 @@ def _legend_shape(handles: Sequence[Artist], inches: float) -> tuple[int, int]:
         return 1, 0
     names = [str(handle.get_label()).split("\n") for handle in handles]
     widths = [(max(map(len, name)) * LETTER + 5.4) * style.NORMAL / POINTS for name in names]
-    lines = max(map(len, names))
     for rows in range(1, len(names)):
         # Entries run down the columns first.
         columns = [widths[start : start + rows] for start in range(0, len(widths), rows)]
         if sum(map(max, columns)) <= inches:
-            return len(columns), rows * lines
-    return 1, len(names) * lines
+            tall = [names[start : start + rows] for start in range(0, len(names), rows)]
+            return len(columns), max(sum(map(len, column)) for column in tall)
+    return 1, sum(map(len, names))
 
 
 def title(axes: Axes, heading: str, explanation: str = "", size: float = 11.0) -> None:

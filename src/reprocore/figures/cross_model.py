@@ -13,7 +13,7 @@ from reprocore.divergence import MEASURES, Measure
 from reprocore.errors import ReprocoreError
 from reprocore.figures import style
 from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
-from reprocore.figures.heatmap import draw_heatmap
+from reprocore.figures.heatmap import draw_heatmap, row_inches
 from reprocore.figures.intervals import BEHIND
 from reprocore.figures.lanes import Lanes, draw_estimates, draw_pairs, lane_inches, set_common_range
 from reprocore.figures.sensitivity import draw_sensitivity
@@ -68,7 +68,7 @@ def draw_cross_model(
     activations = all_activations(study)
     lanes = Lanes.of(study, entries)
     upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
-    lower = max(2.4, 0.58 * len(study.models)) + 1.3
+    lower = max(2.4, row_inches(study) * len(study.models)) + 1.3
     width = WIDTH + max(0, len(activations) - HEATMAP_COLUMNS) * COLUMN_INCHES
     names = {activation: style.wrap(style.readable(activation), 24) for activation in activations}
     figure = new_figure(
@@ -80,7 +80,7 @@ def draw_cross_model(
         width,
     )
     rows = figure.add_gridspec(2, 1, height_ratios=[upper, lower])
-    first, second = rows[0].subgridspec(1, 2), rows[1].subgridspec(1, 2, width_ratios=[1.5, 1])
+    first, second = rows[0].subgridspec(1, 2), rows[1].subgridspec(1, 2, width_ratios=[1.75, 1])
     panel_a = figure.add_subplot(first[0])
     draw_estimates(panel_a, study, entries, lanes, measure)
     panel_b = figure.add_subplot(first[1], sharex=panel_a, sharey=panel_a)
@@ -121,8 +121,9 @@ def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]
     )
     level = confidence_text(study)
     ends = f"0 to {measure.upper:.3g}" if measure.upper < float("inf") else "0 or more"
+    name, unit = measure.label[0].upper() + measure.label[1:], f" {measure.unit}".rstrip()
     parts = [
-        f"{measure.label[0].upper()}{measure.label[1:]} ({ends}{', ' + measure.unit if measure.unit else ''}; "
+        f"{name} ({ends}{unit}; "
         f"{'higher' if measure.more_is_closer else 'lower'} = predictions more alike), "
         f"at the last training step, over pairs of {len(study.seeds)} seeds. {which}",
         f"Bars in (a) and ± in (c): {level} interval, jackknife over seeds. "

@@ -12,9 +12,15 @@ from matplotlib.colors import Normalize
 from reprocore.config import Study
 from reprocore.divergence import Measure
 from reprocore.figures import style
-from reprocore.figures.canvas import LETTER, POINTS, title
+from reprocore.figures.canvas import LETTER, LINE, POINTS, title
 from reprocore.figures.intervals import axis_label, direction
 from reprocore.figures.tables import Entries, Entry, flat, model_label
+
+
+def row_inches(study: Study) -> float:
+    """Return the height of a row: of four lines of numbers, or of the longest model name."""
+    lines = max(model_label(study, model).count("\n") + 1 for model in study.models)
+    return max(0.6, lines * style.NORMAL * LINE / POINTS + 0.08)
 
 
 def draw_heatmap(
@@ -130,7 +136,7 @@ def _label_heatmap(
 ) -> None:
     axes.set_xlim(-0.5, len(activations) - 0.5)
     axes.set_ylim(len(entries) - 0.5, -0.5)
-    column = 5.2 * scale * POINTS / len(activations)
+    column = 5.4 * scale * POINTS / len(activations)
     room = max(5, int(column / (LETTER * style.SMALL)))
     names = [style.wrap(style.readable(a).replace(" ", "\n"), 14) for a in activations]
     turned = max(len(line) for name in names for line in name.split("\n")) > room

@@ -50,7 +50,7 @@ def draw_interval(
         [y],
         color=look.colour,
         marker=look.marker,
-        markersize=6,
+        markersize=7,
         markerfacecolor=look.colour if entry.low is not None else "white",
         markeredgecolor="white" if entry.low is not None else look.colour,
         markeredgewidth=0.6 if entry.low is not None else 1.4,

@@ -113,8 +113,8 @@ def draw_accuracy_and_loss(
         style.wrap(f"{model}: how well does it predict the next character?", 80),
         f"Large mark and bar: mean over seeds at the last step with its {level} t interval. Small "
         "marks: single seeds. Unigram entropy: the loss of always predicting the letter "
-        "frequencies; a model at or above it has learned nothing. Hatched: there is no such "
-        "number.",
+        f"frequencies; a model at or above it ({BEHIND}) has learned nothing. Hatched: there is "
+        "no such number.",
         max(1.4, height) + 1.1,
     )
     grid = figure.add_gridspec(1, 2)

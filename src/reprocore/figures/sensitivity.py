@@ -12,7 +12,7 @@ from reprocore.figures.intervals import note_beside, set_range
 from reprocore.figures.tables import Entries, Entry, model_label
 from reprocore.inference import coefficient_of_variation, noise_corrected_cv
 
-PANEL_INCHES = 3.0
+PANEL_INCHES = 2.7
 
 
 def draw_sensitivity(axes: Axes, study: Study, entries: Entries, measure: Measure) -> None:

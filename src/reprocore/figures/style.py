@@ -93,15 +93,15 @@ _LOOKS = {
 
 # By log2 β: near β differ in lightness as well as in hue, so any β has a colour of its own.
 _SMELU_RAMP = (
-    (-4.0, "#B7E4C7"),
-    (-2.0, "#6FCF97"),
+    (-4.0, "#8CCB9E"),
+    (-2.0, "#57B881"),
     (-1.0, "#009E73"),
     (0.0, "#0072B2"),
     (1.0, "#332288"),
     (4.0, "#0B0733"),
 )
 _SMEGLU_RAMP = (
-    (-4.0, "#F6C1C9"),
+    (-4.0, "#F09AA8"),
     (-2.0, "#EE8866"),
     (-1.0, "#EE3377"),
     (0.0, "#BB0044"),

@@ -1,0 +1,255 @@
+"""Estimates of a model and the cross-model summary: numbers, gaps and flags."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from conftest import one_line, tiny_config
+from reprocore.aggregation import (
+    CELLS_SCHEMA,
+    aggregate_model,
+    estimate_model,
+    gather_cells,
+    gather_curves,
+)
+from reprocore.cell import HISTORY_SCHEMA
+from reprocore.comparison import PAIRS_SCHEMA
+from reprocore.config import MEASURE_NAMES, Study, parse_study
+from reprocore.errors import ReprocoreError
+from reprocore.inference import jackknife
+from reprocore.storage import write_json, write_table
+from reprocore.study import Cell
+from reprocore.summary import summarise, with_interval, write_summary
+
+STEPS = (50, 100)
+
+
+def study_of(models: tuple[str, ...] = ("charlm",), seeds: int = 4) -> Study:
+    content = tiny_config(activations=["relu", "gelu"], seeds=list(range(1, seeds + 1)))
+    content["models"] = dict.fromkeys(models, content["models"]["charlm"])
+    return parse_study(content)
+
+
+def describe(cell: Cell, **changes: object) -> dict[str, object]:
+    return {
+        "cell": {
+            "model": cell.model,
+            "activation": cell.activation,
+            "arm": cell.arm,
+            "seed": cell.seed,
+        },
+        "identity": {"settings": "s", "source": "c"},
+        "parameters": 1000,
+        "val_loss": 2.0 + cell.seed / 100,
+        "val_accuracy": 0.3,
+        "unigram_entropy": 3.3,
+        "beats_unigram": True,
+        "train_seconds": 1.0,
+        "probe_hash": "probe",
+        "versions": {"torch": "2"},
+        "hardware": {"processor": "one"},
+        **changes,
+    }
+
+
+@pytest.fixture
+def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Path]]]:
+    """Return a function that writes the files of a model's cells and gives their paths."""
+
+    def write(
+        model: str = "charlm",
+        activations: tuple[str, ...] = ("relu", "gelu"),
+        seeds: tuple[int, ...] = (1, 2, 3, 4),
+        **changes: object,
+    ) -> tuple[list[Path], list[Path], list[Path]]:
+        random = np.random.default_rng(len(model))
+        pairs, histories, descriptions = [], [], []
+        for activation in activations:
+            for seed in seeds:
+                cell = Cell(model, activation, "all", seed)
+                folder = cell.folder(tmp_path)
+                rows = [
+                    dict.fromkeys(HISTORY_SCHEMA.names, 1.0)
+                    | {"iteration": step, "val_loss": 3 - step / 100 + seed / 10}
+                    for step in (0, *STEPS)
+                ]
+                table = pa.Table.from_pylist(rows, schema=HISTORY_SCHEMA)
+                write_table(folder / "history.parquet", table)
+                write_json(folder / "cell.json", describe(cell, **changes))
+                histories.append(folder / "history.parquet")
+                descriptions.append(folder / "cell.json")
+            path = tmp_path / f"pairs/{model}/{activation}/all.parquet"
+            if len(seeds) > 1:
+                table = pa.Table.from_pylist(
+                    [
+                        dict(zip(MEASURE_NAMES, random.uniform(0.1, 0.5, 7), strict=True))
+                        | {"seed_a": a, "seed_b": b, "step": step}
+                        for step in STEPS
+                        for i, a in enumerate(seeds)
+                        for b in seeds[i + 1 :]
+                    ],
+                    schema=PAIRS_SCHEMA,
+                )
+                write_table(path, table)
+                pairs.append(path)
+        return pairs, histories, descriptions
+
+    return write
+
+
+def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
+    estimates, cells = [], []
+    for index, (pairs, histories, descriptions) in enumerate(files):
+        tables = aggregate_model(pairs, histories, descriptions, 0.95)
+        for name, paths in (("summary", estimates), ("cells", cells)):
+            write_table(folder / f"{index}-{name}.parquet", tables[name])
+            paths.append(folder / f"{index}-{name}.parquet")
+    return summarise(study, estimates, cells).to_pandas()
+
+
+def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
+    pairs, histories, _ = fill()
+    frame = estimate_model(pairs, gather_curves(histories), 0.9).to_pandas()
+    assert len(frame) == 2 * len(STEPS) * (len(MEASURE_NAMES) + 2)
+    stored = pd.read_parquet(pairs[0])
+    matrix = np.zeros((4, 4))
+    for row in stored[stored.step == 100].itertuples():
+        matrix[row.seed_a - 1, row.seed_b - 1] = matrix[row.seed_b - 1, row.seed_a - 1] = row.churn
+    wanted = jackknife(matrix, 0.9)
+    (found,) = frame[
+        (frame.activation == "relu") & (frame.step == 100) & (frame.measure == "churn")
+    ].itertuples()
+    assert (found.estimate, found.se) == pytest.approx((wanted.estimate, wanted.se))
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+    assert (found.seeds, found.pairs) == (4, 6)
+
+
+def test_losses_are_means_over_seeds_at_the_same_step(fill) -> None:
+    pairs, histories, _ = fill()
+    frame = estimate_model(pairs, gather_curves(histories), 0.95).to_pandas()
+    losses = frame[(frame.measure == "val_loss") & (frame.activation == "relu")]
+    assert losses.set_index("step")["estimate"].to_dict() == pytest.approx({50: 2.75, 100: 2.25})
+
+
+def test_the_summary_has_a_row_for_everything_wanted(fill, tmp_path: Path) -> None:
+    study = study_of(("charlm", "other"))
+    frame = summary_of(study, tmp_path, [fill("charlm", activations=("relu",))])
+    assert frame[["model", "activation"]].to_numpy().tolist() == [
+        ["charlm", "relu"],
+        ["charlm", "gelu"],
+        ["other", "relu"],
+        ["other", "gelu"],
+    ]
+    assert frame["flags"].tolist() == ["", "not run", "not run", "not run"]
+    assert frame["seeds"].tolist() == [4, 0, 0, 0]
+    assert frame.loc[1:, list(MEASURE_NAMES)].isna().all(axis=None)
+    assert frame.loc[0, "step"] == 100
+
+
+@pytest.mark.parametrize(
+    ("seeds", "flag"),
+    [
+        ((1, 2, 4), "missing seed 3"),
+        ((1, 4), "missing seeds 2, 3; no interval: needs 3 seeds"),
+        ((2,), "missing seeds 1, 3, 4; no pair of seeds"),
+    ],
+)
+def test_missing_seeds_are_named(fill, tmp_path: Path, seeds: tuple[int, ...], flag: str) -> None:
+    frame = summary_of(study_of(), tmp_path, [fill(seeds=seeds)])
+    assert frame["flags"].tolist() == [flag, flag]
+    assert frame["seeds"].tolist() == [len(seeds)] * 2
+    assert frame["relative_pd_low"].isna().all() == (len(seeds) < 3)
+
+
+def test_cells_above_the_unigram_entropy_are_flagged(fill, tmp_path: Path) -> None:
+    frame = summary_of(study_of(), tmp_path, [fill(beats_unigram=False)])
+    assert frame["flags"].tolist() == ["4 of 4 not below unigram entropy"] * 2
+
+
+def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -> None:
+    files = fill()
+    path = files[2][0]
+    content = json.loads(path.read_text())
+    content["hardware"]["processor"] = "another"
+    content["identity"]["source"] = "another"
+    path.write_text(json.dumps(content))
+    frame = summary_of(study_of(), tmp_path, [files])
+    assert frame["flags"].tolist() == [
+        "cells of different machines or torch versions; cells of different code",
+        "",
+    ]
+
+
+def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:
+    files = [fill("charlm"), fill("other", probe_hash="another")]
+    with pytest.raises(ReprocoreError) as error:
+        summary_of(study_of(("charlm", "other")), tmp_path, files)
+    assert "charlm/relu/all/1 and other/relu/all/1 predicted different probes" in one_line(error)
+
+
+def test_pairs_and_histories_of_different_seeds_are_an_error(fill) -> None:
+    pairs, histories, _ = fill()
+    with pytest.raises(ReprocoreError) as error:
+        estimate_model(pairs, gather_curves(histories[1:]), 0.95)
+    assert "has seeds [1, 2, 3, 4], the histories [2, 3, 4]" in one_line(error)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"cell": 1}', "no json"], ids=["empty", "list", "{}", "1", "text"]
+)
+def test_a_foreign_description_is_an_error(fill, content: str) -> None:
+    _, _, descriptions = fill()
+    descriptions[0].write_text(content)
+    with pytest.raises(ReprocoreError) as error:
+        gather_cells(descriptions)
+    assert str(descriptions[0]) in one_line(error)
+
+
+def test_a_description_of_another_cell_is_an_error(fill) -> None:
+    _, _, descriptions = fill()
+    descriptions[0].write_bytes(descriptions[1].read_bytes())
+    with pytest.raises(ReprocoreError) as error:
+        gather_cells(descriptions)
+    assert "must be charlm/relu/all-1" in one_line(error)
+
+
+def test_an_infinite_measure_is_shown_as_infinite_without_interval(fill, tmp_path: Path) -> None:
+    files = fill()
+    for path in files[0]:
+        frame = pd.read_parquet(path)
+        frame["jeffreys"] = np.inf
+        table = pa.Table.from_pandas(frame, schema=PAIRS_SCHEMA, preserve_index=False)
+        write_table(path, table)
+    frame = summary_of(study_of(), tmp_path, [files])
+    assert np.isinf(frame["jeffreys"]).all()
+    assert frame["jeffreys_low"].isna().all()
+    assert frame["flags"].str.contains("no interval: infinite").all()
+
+
+def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
+    fill, tmp_path: Path
+) -> None:
+    study = study_of(("charlm", "other"))
+    files = fill()
+    frame = summary_of(study, tmp_path, [files])
+    write_summary(pa.Table.from_pandas(frame, preserve_index=False), tmp_path, 0.95)
+    stored = pd.read_parquet(tmp_path / "summary.parquet")
+    listed = pd.read_csv(tmp_path / "summary.csv")
+    assert listed["churn"].tolist() == pytest.approx(stored["churn"].tolist(), nan_ok=True)
+    text = (tmp_path / "summary.md").read_text()
+    assert with_interval(frame.iloc[0].to_dict(), "churn") in text
+    missing = [line for line in text.splitlines() if line.startswith("| other")]
+    assert len(missing) == 2
+    assert all("nan" not in line and "| – |" in line for line in missing)
+
+
+def test_the_cell_table_names_its_environment(fill) -> None:
+    _, _, descriptions = fill()
+    table = gather_cells(descriptions)
+    assert table.schema.equals(CELLS_SCHEMA)
+    assert set(table["environment"].to_pylist()) == {"torch 2, one"}
