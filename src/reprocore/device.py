@@ -48,7 +48,7 @@ def _lock_device(count: int) -> tuple[int, filelock.BaseFileLock]:
     """Wait for the first device that is free; the lock is held when this returns."""
     folder = Path(tempfile.gettempdir()) / f"reprocore-gpu-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     names = visible if len(visible) == count else [str(index) for index in range(count)]
     while True:
         for index, name in enumerate(names):

@@ -12,26 +12,27 @@ from reprocore.figures.canvas import LETTER, POINTS
 from reprocore.figures.tables import Entry
 
 BEHIND = "†"
+GAP = 7.0  # points between a number and what stands beside it
 
 
 def draw_interval(
-    axes: Axes, y: float, entry: Entry, look: style.Look, key: str, note: str | None = None
+    axes: Axes, y: float, entry: Entry, look: style.Look, key: str, text: str, inches: float
 ) -> None:
     """Draw estimate and interval of `entry` at height `y`; hollow where it has no interval.
 
+    Draws nothing for an entry without estimate.
+
     Args:
-        axes: where.
+        axes: where; its horizontal range must be set.
         y: height in data coordinates.
         entry: the number.
         look: of its activation.
         key: names the artists: `interval:{key}` and `estimate:{key}`.
-        note: stands to the right; None is the entry's own.
-
-    Draws nothing for an entry without estimate.
+        text: stands beside it.
+        inches: width of the axes.
     """
     if entry.estimate is None:
         return
-    right = entry.estimate
     if entry.low is not None and entry.high is not None:
         axes.plot(
             [entry.low, entry.high],
@@ -44,7 +45,6 @@ def draw_interval(
             zorder=3,
             gid=f"interval:{key}",
         )
-        right = entry.high
     axes.plot(
         [entry.estimate],
         [y],
@@ -58,22 +58,38 @@ def draw_interval(
         zorder=3.5,
         gid=f"estimate:{key}",
     )
-    text = beside(entry) if note is None else note
-    note_beside(axes, right, y, text)
+    note_beside(axes, extent(entry), y, text, inches)
 
 
-def note_beside(axes: Axes, x: float, y: float, text: str) -> None:
-    """Write `text`, if any, to the right of the point (x, y)."""
-    if text:
-        axes.annotate(
-            text,
-            (x, y),
-            (7, 0),
-            textcoords="offset points",
-            va="center",
-            size=style.SMALL,
-            color=style.FAINT,
-        )
+def note_beside(axes: Axes, span: tuple[float, float], y: float, text: str, inches: float) -> None:
+    """Write `text`, if any, to the right of `span` at height `y`, or to its left if it fits there.
+
+    Args:
+        axes: where; its range must be set, with `set_range` and the same text.
+        span: what the text stands beside.
+        y: height in data coordinates.
+        text: one or more lines.
+        inches: width of the axes.
+    """
+    if not text:
+        return
+    left = not _fits_right(axes.get_xlim(), span, text, inches)
+    axes.annotate(
+        text,
+        (span[0] if left else span[1], y),
+        (-GAP if left else GAP, 0),
+        textcoords="offset points",
+        va="center",
+        ha="right" if left else "left",
+        size=style.SMALL,
+        color=style.FAINT,
+    )
+
+
+def extent(entry: Entry) -> tuple[float, float]:
+    """Return the left and the right end of what is drawn of an entry."""
+    numbers = ends([entry])
+    return min(numbers), max(numbers)
 
 
 def beside(entry: Entry) -> str:
@@ -88,14 +104,17 @@ def ends(entries: Iterable[Entry]) -> list[float]:
 
 
 def set_range(
-    axes: Axes, numbers: Sequence[float], notes: Sequence[tuple[float, str]], inches: float
+    axes: Axes,
+    numbers: Sequence[float],
+    notes: Sequence[tuple[tuple[float, float], str]],
+    inches: float,
 ) -> None:
-    """Set the horizontal range to `numbers`, with room for `notes` at the right of theirs.
+    """Set the horizontal range to `numbers`, with room for notes beside some of them.
 
     Args:
         axes: where.
         numbers: all that is drawn; without any, the axis shows no ticks.
-        notes: (right end, text) of the notes beside numbers.
+        notes: (left and right end of a number's interval, text beside it).
         inches: width of the axes.
     """
     if not numbers:
@@ -105,14 +124,29 @@ def set_range(
     low, high = min(numbers), max(numbers)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.01
     low, right = low - margin, high + margin
-    for end, text in notes:
-        longest = max((len(line) for line in text.split("\n")), default=0)
-        share = (longest * LETTER * style.SMALL + 12.0) / (inches * POINTS) if text else 0.0
-        right = max(right, low + (end - low) / max(1.0 - share, 0.2))
+    for span, text in notes:
+        on_the_left = (span[0] - low) / (right - low) >= _share(text, inches)
+        if not on_the_left and not _fits_right((low, right), span, text, inches):
+            right = low + (span[1] - low) / max(1.0 - _share(text, inches) - 0.01, 0.2)
     axes.set_xlim(low, right)
     axes.xaxis.set_major_locator(
         MaxNLocator(max(2, int(inches / 0.6)), steps=[1, 2, 2.5, 5, 10], min_n_ticks=2)
     )
+
+
+def _share(text: str, inches: float) -> float:
+    """Return the share of the axes' width that a note takes, with the gap before it."""
+    if not text:
+        return 0.0
+    longest = max(len(line) for line in text.split("\n"))
+    return (longest * LETTER * style.SMALL + GAP) / (inches * POINTS)
+
+
+def _fits_right(
+    limits: tuple[float, float], span: tuple[float, float], text: str, inches: float
+) -> bool:
+    low, high = limits
+    return (span[1] - low) / (high - low) + _share(text, inches) <= 1.0
 
 
 def axis_label(measure: Measure) -> str:

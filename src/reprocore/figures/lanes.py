@@ -17,6 +17,7 @@ from reprocore.figures.intervals import (
     direction,
     draw_interval,
     ends,
+    extent,
     note_beside,
     set_range,
 )
@@ -86,13 +87,13 @@ def _hatch_gaps(axes: Axes, entries: Entries, lanes: Lanes) -> None:
 
 def set_common_range(axes: Axes, entries: Entries, singles: Singles) -> None:
     """Give (a) and (b), which share their axes, a range that holds what both draw."""
-    notes = [(max(ends([e])), beside(e)) for e in flat(entries) if e.estimate is not None]
+    notes = [(extent(e), beside(e)) for e in flat(entries) if e.estimate is not None]
     pairs = []
     for values in singles.values():
         finite = [value for value in values if math.isfinite(value)]
         pairs += finite
         if finite:
-            notes.append((max(finite), _infinite_text(values)))
+            notes.append(((min(finite), max(finite)), _infinite_text(values)))
     set_range(axes, [*ends(flat(entries)), *pairs], notes, PANEL_INCHES)
 
 
@@ -110,7 +111,8 @@ def draw_estimates(
     for model, entry in drawn:
         key = f"a:{model}:{entry.activation}"
         look = style.look(entry.activation, study.figures.colours)
-        draw_interval(axes, lanes.lanes[model, entry.activation], entry, look, key)
+        y = lanes.lanes[model, entry.activation]
+        draw_interval(axes, y, entry, look, key, beside(entry), PANEL_INCHES)
     _hatch_gaps(axes, entries, lanes)
     axes.set_xlabel(axis_label(measure))
     title(
@@ -133,7 +135,8 @@ def draw_pairs(
         if values:
             y = lanes.lanes[model, activation]
             _draw_strip(axes, study, activation, y, values, f"b:{model}:{activation}")
-            note_beside(axes, max(values), y, _infinite_text(singles[model, activation]))
+            text = _infinite_text(singles[model, activation])
+            note_beside(axes, (min(values), max(values)), y, text, PANEL_INCHES)
     for model, band in lanes.bands.items():
         _draw_quartiles(axes, band, [v for key, vs in shown.items() if key[0] == model for v in vs])
     _hatch_gaps(axes, _pair_gaps(singles, entries), lanes)

@@ -21,7 +21,7 @@ def draw_sensitivity(axes: Axes, study: Study, entries: Entries, measure: Measur
     spreads = {model: _spread(entries[model]) for model in rows}
     numbers = [value for pair in spreads.values() for value in pair if value is not None]
     texts = {model: _spread_text(entries[model]) for model in rows}
-    notes = [(s[0], texts[m]) for m, s in spreads.items() if s[0] is not None]
+    notes = [(_ends(s), texts[m]) for m, s in spreads.items() if s[0] is not None]
     set_range(axes, [0.0, *numbers] if numbers else [], notes, PANEL_INCHES)
     for row, model in enumerate(rows):
         plain, corrected = spreads[model]
@@ -43,7 +43,7 @@ def draw_sensitivity(axes: Axes, study: Study, entries: Entries, measure: Measur
             markeredgewidth=1.4,
             gid=f"plain:{model}",
         )
-        note_beside(axes, plain, row, texts[model])
+        note_beside(axes, _ends(spreads[model]), row, texts[model], PANEL_INCHES)
     axes.set_yticks(range(len(rows)), [model_label(study, model) for model in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0, labelsize=style.NORMAL)
@@ -51,9 +51,13 @@ def draw_sensitivity(axes: Axes, study: Study, entries: Entries, measure: Measur
     title(
         axes,
         "(d) Sensitivity to the activation",
-        "○ as measured     ● less what seed noise alone would\n"
-        "show: 0 means no more variation than that noise",
+        "○ as measured     ● less seed noise\n(0: all of it can be seed noise)",
     )
+
+
+def _ends(spread: tuple[float | None, float | None]) -> tuple[float, float]:
+    known = [value for value in spread if value is not None]
+    return min(known), max(known)
 
 
 def _spread(each: Sequence[Entry]) -> tuple[float | None, float | None]:
