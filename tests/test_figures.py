@@ -169,3 +169,476 @@ class Tables:
                 self.study, model, t["curves"], t["cells"]
             )
         return drawn
+
+
+def artist(figure, gid):
+    """The one artist of this name."""
+    (found,) = figure.findobj(lambda a: a.get_gid() == gid)
+    return found
+
+
+def gids(figure, prefix):
+    return {a.get_gid() for a in figure.findobj() if str(a.get_gid()).startswith(prefix)}
+
+
+def texts(figure):
+    return [t.get_text() for t in figure.findobj(Text) if t.get_text()]
+
+
+def hatches(figure):
+    """Hatched patches and legend entries that stand for something missing."""
+    return figure.findobj(lambda a: isinstance(a, Patch) and a.get_hatch() is not None)
+
+
+def rendered(figure):
+    """(text, bounding box in pixels) of every text that is really drawn."""
+    with style.styled():
+        canvas_ = FigureCanvasAgg(figure)
+        canvas_.draw()
+        renderer = canvas_.get_renderer()
+        hidden = set()
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                slack = 1e-6 * (high - low)
+                for tick in axis.get_major_ticks():
+                    if not low - slack <= tick.get_loc() <= high + slack:
+                        hidden |= {tick.label1, tick.label2}
+        return [
+            (text.get_text(), text.get_window_extent(renderer))
+            for text in figure.findobj(Text)
+            if text.get_text().strip() and text.get_visible() and text not in hidden
+        ]
+
+
+def overlapping(figure):
+    found = []
+    for (text_a, a), (text_b, b) in itertools.combinations(rendered(figure), 2):
+        # Half a pixel of a box is its padding, not ink.
+        apart = a.x1 <= b.x0 + 0.5 or b.x1 <= a.x0 + 0.5 or a.y1 <= b.y0 + 0.5 or b.y1 <= a.y0 + 0.5
+        if not apart:
+            found.append((text_a, text_b))
+    return found
+
+
+def clipped(figure):
+    width, height = figure.get_size_inches() * figure.dpi
+    return [
+        text
+        for text, box in rendered(figure)
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height
+    ]
+
+
+LONG = make_study(
+    models=(
+        "transformer_with_wide_feed_forward_units",
+        "a_model_whose_name_is_sixty_four_letters_long_and_needs_lines_ab"[:64],
+        "charlm",
+        "convolutionalnetworkwithoutanyunderscore",
+        "tinylstm",
+        "minigpt",
+    ),
+    activations=(
+        "relu",
+        "gelu",
+        "swish",
+        "swiglu",
+        "smelu_05",
+        "smelu_0125",
+        "smeglu_025",
+        "a_custom_activation_of_my_own",
+    ),
+    custom_activations={"a_custom_activation_of_my_own": {"path": "mine:act"}},
+    title="Why $ signs, long titles and many words are no reason for letters on letters " * 2,
+)
+
+
+@pytest.fixture(scope="module")
+def gappy(tmp_path_factory):
+    """A study with everything that can be missing."""
+    study = make_study(models=("charlm", "convlm", "tinylstm", "minigpt"))
+    return Tables(
+        study,
+        tmp_path_factory.mktemp("gappy"),
+        seeds={
+            "minigpt": (),
+            ("charlm", "gelu"): (),
+            ("charlm", "swiglu"): (1, 2),
+            ("convlm", "relu"): (3,),
+            ("convlm", "gelu"): (1, 2, 4),
+        },
+        infinite={("tinylstm", "relu")},
+        behind={"tinylstm"},
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn(gappy):
+    return gappy.figures()
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory):
+    return Tables(
+        LONG,
+        tmp_path_factory.mktemp("long"),
+        seeds={
+            "minigpt": (),
+            ("charlm", "smelu_05"): (),
+            ("charlm", "swish"): (1, 2),
+            ("tinylstm", "gelu"): (1, 2, 3),
+            ("tinylstm", "a_custom_activation_of_my_own"): (),
+        },
+        behind={"tinylstm"},
+    )
+
+
+def test_cross_model_intervals_are_those_of_the_table(gappy, drawn):
+    rows = gappy.estimates[
+        (gappy.estimates["measure"] == "relative_pd") & (gappy.estimates["step"] == 100)
+    ]
+    assert len(rows) == 7  # 4 models x 3, less minigpt's 3, one missing and one lone seed
+    for row in rows.to_dict("records"):
+        key = f"a:{row['model']}:{row['activation']}"
+        point = artist(drawn["cross_model"], f"estimate:{key}")
+        assert list(point.get_xdata()) == [row["estimate"]]
+        if pd.isna(row["low"]):
+            assert not gids(drawn["cross_model"], f"interval:{key}")
+            assert to_hex(point.get_markerfacecolor()) == "#ffffff"
+        else:
+            bar = artist(drawn["cross_model"], f"interval:{key}")
+            assert list(bar.get_xdata()) == [row["low"], row["high"]]
+
+
+@pytest.mark.parametrize("name", [*MEASURE_NAMES, "val_loss", "val_accuracy"])
+def test_model_figures_draw_the_intervals_of_the_table(gappy, drawn, name):
+    figure = "pd_by_activation" if name in MEASURES else "accuracy_and_loss"
+    rows = gappy.estimates[
+        (gappy.estimates["measure"] == name)
+        & (gappy.estimates["step"] == 100)
+        & (gappy.estimates["model"] == "tinylstm")
+    ]
+    for row in rows.to_dict("records"):
+        key = f"{name}:{row['activation']}"
+        if math.isinf(row["estimate"]):
+            assert not gids(drawn[f"tinylstm/{figure}"], f"estimate:{key}")
+            continue
+        bar = artist(drawn[f"tinylstm/{figure}"], f"interval:{key}")
+        assert list(bar.get_xdata()) == [row["low"], row["high"]]
+
+
+def test_single_pairs_are_all_drawn(gappy, drawn):
+    table = pd.read_parquet(gappy.pairs["convlm", "swiglu", "all"])
+    expected = table.loc[table["step"] == 100, "relative_pd"].tolist()
+    strip = artist(drawn["cross_model"], "pairs:b:convlm:swiglu")
+    assert list(strip.get_xdata()) == expected
+    assert len(expected) == 6
+
+
+def test_sensitivity_is_the_cv_and_its_correction(gappy, drawn):
+    rows = gappy.estimates[
+        (gappy.estimates["measure"] == "relative_pd")
+        & (gappy.estimates["step"] == 100)
+        & (gappy.estimates["model"] == "tinylstm")
+    ]
+    plain = artist(drawn["cross_model"], "plain:tinylstm").get_xdata()[0]
+    corrected = artist(drawn["cross_model"], "corrected:tinylstm").get_xdata()[0]
+    assert plain == coefficient_of_variation(rows["estimate"].to_numpy())
+    assert corrected == noise_corrected_cv(rows["estimate"].to_numpy(), rows["se"].to_numpy())
+    # One of charlm's two activations has no standard error, so there is nothing to correct with.
+    assert gids(drawn["cross_model"], "plain:charlm")
+    assert not gids(drawn["cross_model"], "corrected:charlm")
+
+
+def test_missing_is_named_in_each_panel_of_the_cross_model_figure(drawn):
+    figure = drawn["cross_model"]
+    panels = {
+        axes.get_title(loc="left")[:3]: axes for axes in figure.axes if axes.get_title("left")
+    }
+    assert set(panels) == {"(a)", "(b)", "(c)", "(d)"}
+    for letter, axes in panels.items():
+        shown = texts(axes)
+        assert "not run" in shown, letter
+        assert hatches(axes), letter
+    for letter in ("(a)", "(b)"):
+        shown = texts(panels[letter])
+        assert "GELU: missing" in shown
+        assert "ReLU: 1 seed: no pair" in shown
+    assert "missing" in texts(panels["(c)"])
+    assert "1 seed:\nno pair" in texts(panels["(c)"])
+    assert "no interval (2 of 4 seeds)" in texts(panels["(a)"])
+    assert "3 of 4 seeds" in texts(panels["(a)"])
+    heat = [t for t in texts(panels["(c)"]) if "±" in t and "3 of 4 seeds" in t]
+    assert len(heat) == 1
+    assert any("no interval\n2 of 4 seeds" in t for t in texts(panels["(c)"]))
+    assert any("no interval (2 of 4 seeds)" in t for t in texts(panels["(d)"]))
+    assert sum("2 of 3 activations" in t for t in texts(panels["(d)"])) == 2
+    assert any(t.startswith("†") for t in texts(panels["(a)"]))
+
+
+@pytest.mark.parametrize("name", MODEL_FIGURES)
+def test_a_model_that_did_not_run_is_hatched_and_draws_nothing(drawn, name):
+    figure = drawn[f"minigpt/{name}"]
+    panels = {"pd_by_activation": 7, "training_curves": 3}.get(name, 2)
+    assert texts(figure).count("not run") == panels
+    assert len(hatches(figure)) == panels
+    assert not [line for axes in figure.axes for line in axes.lines]
+
+
+@pytest.mark.parametrize("name", MODEL_FIGURES)
+def test_a_missing_activation_is_named(drawn, name):
+    figure = drawn[f"charlm/{name}"]
+    assert hatches(figure)
+    assert any(text in ("missing", "GELU: missing") for text in texts(figure))
+    assert not gids(figure, "estimate:relative_pd:gelu")
+    assert not gids(figure, "line:step:gelu") | gids(figure, "line:val_loss:gelu")
+
+
+def test_two_seeds_have_no_band_and_say_so(drawn):
+    assert any("no interval" in t for t in texts(drawn["charlm/pd_by_activation"]))
+    figure = drawn["charlm/pd_along_training"]
+    assert "SwiGLU: no interval (2 of 4 seeds)" in texts(figure)
+    band = artist(figure, "band:step:swiglu")
+    assert not [p for p in band.get_paths() if len(p.vertices)]
+    line = artist(figure, "line:step:swiglu")
+    assert len(line.get_xdata()) == len(STEPS)
+
+
+def test_a_lone_seed_has_a_loss_but_no_difference(drawn):
+    assert "1 seed: no pair" in texts(drawn["convlm/pd_by_activation"])
+    figure = drawn["convlm/accuracy_and_loss"]
+    assert "no interval\n(1 of 4 seeds)" in texts(figure)
+    assert gids(figure, "estimate:val_loss:relu")
+    assert "ReLU: 1 seed: no pair" in texts(drawn["convlm/pd_along_training"])
+
+
+def test_infinite_is_said_and_never_drawn(gappy, drawn):
+    assert "infinite" in texts(drawn["tinylstm/pd_by_activation"])
+    settings = gappy.study.figures.model_copy(update={"measure": "jeffreys"})
+    study = gappy.study.model_copy(update={"figures": settings})
+    figure = draw_cross_model(study, gappy.summary, gappy.estimates, gappy.pairs)
+    assert "ReLU: infinite" in texts(figure)
+    assert "1 of 6 pairs infinite" in texts(figure)
+    assert not gids(figure, "estimate:a:tinylstm:relu")
+    assert len(artist(figure, "pairs:b:tinylstm:relu").get_xdata()) == 5
+    t = gappy.of_model("tinylstm")
+    along = draw_pd_along_training(study, "tinylstm", t["estimates"], t["cells"])
+    assert "ReLU: infinite" in texts(along)
+
+
+def test_nothing_missing_is_drawn_as_zero(drawn):
+    for name, figure in drawn.items():
+        for line in figure.findobj(lambda a: str(a.get_gid()).startswith(("estimate:", "line:"))):
+            values = np.asarray(
+                line.get_xdata() if "estimate" in line.get_gid() else line.get_ydata()
+            )
+            assert np.isfinite(values).all(), name
+            assert (values != 0).all(), name
+    heat = [t for t in drawn["cross_model"].findobj(Text) if str(t.get_gid()).startswith("heat:")]
+    assert len(heat) == 7
+    assert not [t for t in heat if t.get_text().startswith("0.000")]
+
+
+def test_nothing_at_all_has_run(tmp_path):
+    study = make_study()
+    tables = Tables(study, tmp_path, seeds=dict.fromkeys(study.models, ()))
+    for name, figure in tables.figures().items():
+        assert "not run" in texts(figure), name
+        rendered(figure)
+
+
+def test_control_arm_of_exact_zeros(tmp_path):
+    study = make_study(models=("charlm",), arms=["none"])
+    tables = Tables(study, tmp_path)
+    zero = tables.estimates.copy()
+    zero.loc[zero["measure"] == "relative_pd", ["estimate", "se", "low", "high"]] = 0.0
+    figure = draw_cross_model(study, tables.summary, zero, tables.pairs)
+    assert list(artist(figure, "interval:a:charlm:relu").get_xdata()) == [0.0, 0.0]
+    assert any("mean is 0" in t for t in texts(figure))
+    assert any("control" in t for t in texts(figure))
+    rendered(figure)
+
+
+def test_models_with_activations_and_arms_of_their_own(tmp_path):
+    study = make_study()
+    models = dict(study.models)
+    models["tinylstm"] = models["tinylstm"].model_copy(
+        update={"activations": ("relu", "mish"), "arms": ("order",)}
+    )
+    study = study.model_copy(update={"models": models})
+    figure = Tables(study, tmp_path).cross_model()
+    assert texts(figure).count("not in\nstudy") == 3  # mish of charlm; gelu, swiglu of tinylstm
+    assert "tinylstm\n(order)" in texts(figure)
+    assert gids(figure, "estimate:a:tinylstm:mish")
+
+
+def test_colours_are_the_same_in_every_figure(gappy, drawn):
+    for activation in gappy.study.activations:
+        expected = style.look(activation).colour.lower()
+        seen = {
+            to_hex(found.get_color())
+            for figure in drawn.values()
+            for found in figure.findobj(lambda a: hasattr(a, "get_color"))
+            if str(found.get_gid()).startswith(("estimate:", "interval:", "line:", "pairs:"))
+            and found.get_gid().endswith(f":{activation}")
+        }
+        assert seen == {expected}
+
+
+def test_colours_do_not_depend_on_the_study_and_can_be_set():
+    known = ("relu", "gelu", "swish", "mish", "elu", "selu", "prelu", "relu2", "tanh", "softplus")
+    known += ("swiglu", "geglu", "reglu")
+    known += tuple(
+        f"sme{kind}_{beta}" for kind in ("lu", "glu") for beta in ("025", "05", "1", "2")
+    )
+    assert len({style.look(name).colour for name in known}) == len(known)
+    assert style.look("smelu_0125").colour != style.look("smelu_015").colour
+    assert style.look("relu", {"relu": "#123456"}).colour == "#123456"
+    code = "from reprocore.figures import style; print(style.look('my_own'))"
+    others = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert others.stdout.strip() == str(style.look("my_own"))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("smelu_05", "SmeLU β=0.5"),
+        ("smeglu_025", "SmeGLU β=0.25"),
+        ("smelu_2", "SmeLU β=2"),
+        ("swiglu", "SwiGLU"),
+        ("relu2", "ReLU²"),
+        ("my_own", "my_own"),
+    ],
+)
+def test_readable_names(name, shown):
+    assert style.readable(name) == shown
+
+
+@pytest.mark.parametrize("width", [3, 8, 40])
+def test_wrapping_loses_no_letter(width):
+    text = "a_model_name with words, andaverylongwordwithoutanybreak_\nand a second line"
+    wrapped = style.wrap(text, width)
+    assert max(map(len, wrapped.split("\n"))) <= width
+    assert wrapped.replace("\n", "").replace(" ", "") == text.replace("\n", "").replace(" ", "")
+
+
+def test_no_text_overlaps_or_is_clipped(long_names):
+    figures = {"cross_model": long_names.cross_model()}
+    t = long_names.of_model("tinylstm")
+    figures["rows"] = draw_pd_by_activation(LONG, "tinylstm", t["estimates"], t["cells"])
+    figures["scores"] = draw_accuracy_and_loss(LONG, "tinylstm", t["estimates"], t["cells"])
+    figures["along"] = draw_pd_along_training(LONG, "tinylstm", t["estimates"], t["cells"])
+    figures["curves"] = draw_training_curves(LONG, "tinylstm", t["curves"], t["cells"])
+    for name, figure in figures.items():
+        assert not overlapping(figure), name
+        assert not clipped(figure), name
+
+
+def test_no_text_overlaps_where_much_is_missing(drawn):
+    for name, figure in drawn.items():
+        assert not overlapping(figure), name
+        assert not clipped(figure), name
+
+
+def test_overlap_check_sees_an_overlap(drawn):
+    figure = canvas.new_figure(make_study(), "heading", "note", 2.0)
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.5, 0.5, "two")
+    assert overlapping(figure) == [("one", "two")]
+
+
+def test_unigram_line_only_where_in_range(drawn):
+    assert not gids(drawn["charlm/accuracy_and_loss"], "unigram")
+    assert any(
+        "unigram entropy 3.31 is right" in t for t in texts(drawn["charlm/accuracy_and_loss"])
+    )
+    assert gids(drawn["charlm/training_curves"], "unigram")
+
+
+def test_training_band_is_lowest_to_highest_seed(gappy, drawn):
+    curves = gappy.of_model("convlm")["curves"]
+    rows = curves[(curves["activation"] == "swiglu") & (curves["iteration"] == 100)]["val_loss"]
+    (path,) = (
+        drawn["convlm/training_curves"]
+        .findobj(lambda a: a.get_gid() == "band:val_loss:swiglu")[0]
+        .get_paths()
+    )
+    at_end = path.vertices[path.vertices[:, 0] == 100, 1]
+    assert (at_end.min(), at_end.max()) == (rows.min(), rows.max())
+
+
+def test_a_seed_that_diverged_interrupts_the_curve(gappy):
+    t = gappy.of_model("convlm")
+    curves = t["curves"].copy()
+    wrong = (curves["activation"] == "swiglu") & (curves["seed"] == 2)
+    curves.loc[wrong & (curves["iteration"] >= 50), "val_loss"] = np.inf
+    figure = draw_training_curves(gappy.study, "convlm", curves, t["cells"])
+    line = figure.findobj(lambda a: a.get_gid() == "line:val_loss:swiglu")[0]
+    assert list(line.get_xdata()) == [0, 13, 25]
+
+
+def test_files_are_written_and_reproducible(gappy, tmp_path):
+    study, base = gappy.study, gappy.folder
+    for out in ("one", "two"):
+        write_model_figures(study, "convlm", base / "models" / "convlm", tmp_path / out)
+        write_cross_model_figure(
+            study,
+            base / "summary.parquet",
+            gappy.estimate_paths,
+            list(gappy.pairs.values()),
+            tmp_path / out / "cross_model",
+        )
+    names = {
+        f"{name}.{kind}" for name in (*MODEL_FIGURES, "cross_model") for kind in ("png", "svg")
+    }
+    assert {path.name for path in (tmp_path / "one").iterdir()} == names
+    for name in names:
+        first, second = ((tmp_path / out / name).read_bytes() for out in ("one", "two"))
+        assert first == second, name
+    svg = (tmp_path / "one" / "cross_model.svg").read_text("utf-8")
+    assert "<dc:date>" not in svg
+    assert "interval:a:convlm:swiglu" in svg
+
+
+def test_files_do_not_depend_on_the_users_settings(gappy, tmp_path):
+    import matplotlib
+
+    first = style.save(gappy.cross_model(), tmp_path / "first")
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": False, "savefig.dpi": 20}):
+        second = style.save(gappy.cross_model(), tmp_path / "second")
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_a_damaged_table_is_one_line(gappy, tmp_path):
+    (tmp_path / "summary.parquet").write_text("no")
+    with pytest.raises(ReprocoreError, match=r"summary\.parquet: not a whole Parquet file"):
+        write_model_figures(gappy.study, "convlm", tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_of_figures_are_cheap_to_import():
+    code = "import sys; from reprocore.figures import MODEL_FIGURES; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not {"matplotlib", "pandas", "torch", "numpy"} & set(loaded.stdout.split())
+
+
+def test_drawing_needs_no_torch_and_no_pyplot():
+    code = "import sys, reprocore.figures.per_model, reprocore.figures.cross_model as c; "
+    loaded = subprocess.run(
+        [sys.executable, "-c", code + "print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"torch", "matplotlib.pyplot"} & set(loaded.stdout.split())
+
+
+def test_every_figure_has_a_caption():
+    folder = Path(__file__).parents[1] / "workflow" / "report"
+    for name in (*MODEL_FIGURES, "cross_model"):
+        assert len((folder / f"{name}.rst").read_text("utf-8").split()) > 60, name

@@ -13,7 +13,7 @@ from reprocore.config import Study
 from reprocore.divergence import Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import LETTER, LINE, POINTS, title
-from reprocore.figures.intervals import axis_label, direction
+from reprocore.figures.intervals import BEHIND, axis_label, direction
 from reprocore.figures.tables import Entries, Entry, flat, model_label
 
 
@@ -112,7 +112,7 @@ def _draw_heat_cell(
     if entry.low is not None and entry.high is not None:
         lines.append(f"±{(entry.high - entry.low) / 2:.{decimals}f}")
     if loss is not None:
-        lines.append(f"loss {loss:.2f}")
+        lines.append(f"loss {loss:.2f}{BEHIND if entry.behind else ''}")
     if entry.note:
         lines.append(entry.note.replace(" (", "\n").rstrip(")"))
     axes.text(

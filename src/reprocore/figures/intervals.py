@@ -124,7 +124,8 @@ def set_range(
     low, high = min(numbers), max(numbers)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.01
     low, right = low - margin, high + margin
-    for span, text in notes:
+    # Twice, because room made for one note takes from what another had at its left.
+    for span, text in (*notes, *notes):
         on_the_left = (span[0] - low) / (right - low) >= _share(text, inches)
         if not on_the_left and not _fits_right((low, right), span, text, inches):
             right = low + (span[1] - low) / max(1.0 - _share(text, inches) - 0.01, 0.2)

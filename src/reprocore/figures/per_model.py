@@ -19,6 +19,7 @@ from reprocore.figures.intervals import (
     direction,
     draw_interval,
     ends,
+    extent,
     set_range,
 )
 from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
@@ -148,6 +149,8 @@ def _draw_seeds(
 ) -> None:
     for row, entry in enumerate(entries):
         values = _finite(cells.loc[cells["activation"] == entry.activation, name])
+        if not values:
+            continue
         axes.plot(
             values,
             [row + 0.28] * len(values),
@@ -205,10 +208,9 @@ def _draw_rows(
 ) -> None:
     """Draw one line per activation; `others` are numbers that the range must hold too."""
     # How many seeds are missing stands at the left; here only that there is no interval.
-    notes = {
-        e.activation: e.note if e.low is None else "" for e in entries if e.estimate is not None
-    }
-    placed = [(max(ends([e])), notes[e.activation]) for e in entries if e.estimate is not None]
+    drawn = [entry for entry in entries if entry.estimate is not None]
+    notes = {e.activation: e.note.replace(" (", "\n(") if e.low is None else "" for e in drawn}
+    placed = [(extent(entry), notes[entry.activation]) for entry in drawn]
     set_range(axes, [*ends(entries), *(others or [])], placed, inches)
     if entries and all(entry.gap == "not run" for entry in entries):
         style.draw_missing(axes, "not run")
@@ -218,8 +220,8 @@ def _draw_rows(
             style.draw_missing(axes, entry.gap, y=(row - 0.4, row + 0.4))
         else:
             look = style.look(entry.activation, study.figures.colours)
-            key = f"{name}:{entry.activation}"
-            draw_interval(axes, row, entry, look, key, notes[entry.activation])
+            note = notes[entry.activation]
+            draw_interval(axes, row, entry, look, f"{name}:{entry.activation}", note, inches)
 
 
 def write(study: Study, model: str, tables: Path, out: Path) -> list[Path]:

@@ -91,7 +91,7 @@ _LOOKS = {
     "reglu": Look("#882255", "p", "--"),
 }
 
-# By log2 β: near β differ in lightness as well as in hue, so any β has a colour of its own.
+# By log2 β: colours run from light to dark, so any β has one and only near ones look alike.
 _SMELU_RAMP = (
     (-4.0, "#8CCB9E"),
     (-2.0, "#57B881"),
