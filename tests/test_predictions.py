@@ -153,7 +153,7 @@ def test_column_of_another_type_is_named(path, name, kind):
 
 
 def test_file_without_rows_is_refused(path):
-    write_columns(path, dict.fromkeys(("step", "position", "target", "probabilities"), []))
+    write_columns(path, {key: [] for key in ("step", "position", "target", "probabilities")})
     assert "not a predictions file of this program" in refused(path)
 
 

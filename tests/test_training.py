@@ -1,6 +1,7 @@
 """Training of a cell: what it repeats, what it varies, what it records, and how it fails."""
 
 import hashlib
+import itertools
 import json
 import math
 import subprocess
@@ -165,7 +166,7 @@ def test_snapshots_are_the_last_step_its_half_its_quarter_and_so_on(iterations, 
     assert steps[0] >= 1
     assert len(steps) <= count
     assert len(steps) == count or steps[0] == 1
-    assert all(below == -(-above // 2) for below, above in zip(steps, steps[1:], strict=False))
+    assert all(below == -(-above // 2) for below, above in itertools.pairwise(steps))
 
 
 @given(

@@ -1,10 +1,12 @@
 """The command `reprocore`: what a study's files say, without Snakemake."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -28,11 +30,11 @@ CellArgument = Annotated[
 DEFAULT_CONFIG = Path("config/config.yaml")
 
 MARKS = {
-    "done": "[green]done[/]",
-    "stale": "[yellow]stale[/]",
-    "failed": "[bold red]FAILED[/]",
-    "missing": "[dim]missing[/]",
-    "not runnable": "[dim]no GPU[/]",
+    "done": "[green]✓[/]",
+    "stale": "[yellow]~[/]",
+    "failed": "[bold red]✗[/]",
+    "missing": "[dim]·[/]",
+    "not runnable": "[dim]–[/]",
 }
 
 
@@ -52,18 +54,19 @@ def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
 
     study = load_study(configfile)
     statuses = study_status(study)
-    table = Table(title=f"{study.title} ({study.results})")
-    for head in ("model", "activation", "arm", *(f"seed {seed}" for seed in study.seeds)):
-        table.add_column(head, no_wrap=True)
     rows: dict[tuple[str, str, str], list[str]] = {}
     for each in statuses:
         key = (each.cell.model, each.cell.activation, each.cell.arm)
         rows.setdefault(key, []).append(MARKS[each.state])
+    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
+    for head in ("model", "activation", "arm"):
+        table.add_column(head, overflow="fold")
+    table.add_column(f"seeds {', '.join(map(str, study.seeds))}", overflow="fold")
     for key, marks in rows.items():
-        table.add_row(*key, *marks)
+        table.add_row(*key, " ".join(marks))
     console.print(table)
-    counts = {state: sum(each.state == state for each in statuses) for state in MARKS}
-    console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    counts = Counter(each.state for each in statuses)
+    console.print(", ".join(f"{MARKS[state]} {counts[state]} {state}" for state in MARKS))
     for each in statuses:
         if each.state == "failed":
             console.print(f"failed {each.cell.key}: {each.reason}", markup=False)
@@ -84,24 +87,24 @@ def compare(
 ) -> None:
     """Compare the predictions of models: every measure, with an interval from three files on."""
     from reprocore.arrays import compare_arrays, load_array
-    from reprocore.divergence import MEASURES
 
     pairs, values, estimates = compare_arrays(
         [load_array(path, step) for path in files], confidence
     )
-    table = Table(title=f"{len(files)} models, {len(pairs)} pairs")
-    for head in ("measure", "mean over pairs", f"{confidence:.0%} interval", "lowest", "highest"):
-        table.add_column(head, justify="left" if head == "measure" else "right", no_wrap=True)
+    table = Table(title=f"{len(files)} models, {len(pairs)} pairs", box=box.SIMPLE_HEAD)
+    table.add_column("measure", no_wrap=True)
+    for head in ("mean", "low", "high", "lowest", "highest"):
+        table.add_column(head, justify="right")
     for name, estimate in estimates.items():
-        interval = estimate.note
-        if estimate.low is not None:
-            interval = f"{estimate.low:.6f} – {estimate.high:.6f}"
-        unit = f" ({MEASURES[name].unit})" if MEASURES[name].unit else ""
-        ends = (f"{end:.6f}" for end in (values[name].min(), values[name].max()))
-        table.add_row(name + unit, f"{estimate.estimate:.6f}", interval, *ends)
+        ends = (estimate.low, estimate.high, values[name].min(), values[name].max())
+        table.add_row(name, *map(_number, (estimate.estimate, *ends)))
     console.print(table)
+    notes = {estimate.note for estimate in estimates.values()} - {""}
+    if notes:
+        console.print(f"No interval: {', '.join(sorted(notes))}.")
+    console.print("Divergences are in nats; churn and overlap are shares.")
     if len(files) > 2:
-        console.print("The interval is the jackknife's over models; pairs are not independent.")
+        console.print(f"low, high: {confidence:.0%} interval, jackknife over models.")
 
 
 @app.command()
@@ -165,6 +168,10 @@ def _corpus_file(study: Study) -> Path:
     if not path.is_file():
         raise ReprocoreError(f"{path}: no such file; make it with: snakemake --cores 1 {path}")
     return path
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.6f}"
 
 
 def _duration(seconds: float) -> str:

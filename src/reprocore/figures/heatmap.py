@@ -64,7 +64,7 @@ def draw_heatmap(
         figure = axes.get_figure()
         assert figure is not None
         bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, fraction=0.035, pad=0.015)
-        bar.set_label(f"{axis_label(measure)}; {direction(measure)}", size=style.SMALL)
+        bar.set_label(f"{axis_label(measure)}\n{direction(measure)}", size=style.SMALL)
         bar.outline.set_visible(False)
         bar.ax.locator_params(nbins=5)
     title(
