@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import ACTIVATIONS, CONTEXT, MODELS, one_line, tiny_config, tiny_study
+from conftest import ACTIVATIONS, CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study
 from reprocore.activations import activation, load_dotted, study_activation
 from reprocore.config import FAMILY_BUILDERS, ModelSettings, load_study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.models import build_model, check_model, count_parameters
-from reprocore.models.layers import Dropout, attach_stream
+from reprocore.models.layers import CausalConv, Dropout, FeedForward, attach_stream
 from reprocore.randomness import MaskStream, stream_seeds
 from reprocore.training import evaluation_probe, probe_windows, train
 
@@ -38,8 +38,6 @@ def some_tokens(rows: int = 3, length: int = CONTEXT, vocabulary: int = VOCABULA
 
 @pytest.fixture(scope="module")
 def shipped():
-    from conftest import ROOT
-
     return load_study(ROOT / "config" / "config.yaml")
 
 
@@ -240,8 +238,6 @@ def test_shorter_input_than_the_context_is_the_start_of_a_longer_one(name):
 
 
 def test_convolution_is_that_of_conv1d_padded_on_the_left():
-    from reprocore.models.layers import CausalConv
-
     layer = CausalConv(3, 5, kernel=4, dilation=2)
     x = torch.randn(2, 11, 3)
     # projection.weight [out, tap · inputs] is conv1d's [out, inputs, tap].
@@ -249,6 +245,26 @@ def test_convolution_is_that_of_conv1d_padded_on_the_left():
     padded = nn.functional.pad(x.transpose(1, 2), (6, 0))
     expected = nn.functional.conv1d(padded, weight, layer.projection.bias, dilation=2)
     torch.testing.assert_close(layer(x), expected.transpose(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "function"),
+    [
+        ("gelu", nn.functional.gelu),
+        ("geglu", nn.functional.gelu),
+        ("swiglu", nn.functional.silu),
+        ("reglu", torch.relu),
+    ],
+)
+def test_feed_forward_unit_computes_its_formula(chosen, function):
+    unit = FeedForward(6, 20, activation(chosen), dropout=0.0)
+    x = torch.randn(2, 3, 6)
+    inner = function(x @ unit.up.weight.T + unit.up.bias)
+    if activation(chosen).gated:
+        inner = inner * (x @ unit.gate.weight.T + unit.gate.bias)
+    else:
+        assert unit.gate is None
+    torch.testing.assert_close(unit(x), inner @ unit.down.weight.T + unit.down.bias)
 
 
 USER_FAMILIES = """

@@ -15,17 +15,24 @@ from hypothesis import strategies as st
 
 from conftest import MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
 from reprocore import training
+from reprocore.activations import activation
 from reprocore.cell import HISTORY_SCHEMA, load_cell, run_cell
 from reprocore.comparison import compare_cells
 from reprocore.config import MEASURE_NAMES, TrainingSettings, parse_study
 from reprocore.corpus import Corpus, build_probe, encode, unigram_entropy
 from reprocore.errors import ReprocoreError
+from reprocore.models import build_model
+from reprocore.models.layers import attach_stream
 from reprocore.predictions import read_predictions
+from reprocore.randomness import MaskStream
 from reprocore.storage import read_json, read_table
 from reprocore.study import CELL_FILES, Cell
 from reprocore.training import (
+    evaluate,
     evaluation_probe,
     learning_rate,
+    predict,
+    probe_windows,
     row_iterations,
     snapshot_iterations,
 )
@@ -278,6 +285,25 @@ def test_looking_at_a_model_does_not_change_it(train_cell, changed):
     assert history(usual)["iteration"] == [0, 2, 3, 4, 6, 8]
     assert history(usual)["val_loss"] != history(other)["val_loss"]
     assert files_of(usual)["weights.safetensors"] == files_of(other)["weights.safetensors"]
+
+
+def test_evaluation_draws_nothing_and_leaves_the_mode_as_it_was(tiny_corpus):
+    model = build_model(STUDY.models["charlm"], activation("gelu"), tiny_corpus.vocabulary_size, 1)
+    scored = evaluation_probe(tiny_corpus, 64, 16, 32)
+    windows = probe_windows(tiny_corpus, scored, CONTEXT, torch.device("cpu"))
+    stream = MaskStream(1, torch.device("cpu"))
+    attach_stream(model, stream)
+    torch_state, numpy_state = torch.get_rng_state(), str(np.random.get_state())
+    first = evaluate(model, windows), predict(model, windows)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert str(np.random.get_state()) == numpy_state
+    assert model.training
+    again = evaluate(model.eval(), windows), predict(model, windows)
+    assert not model.training
+    assert first[0] == again[0]
+    assert torch.equal(first[1], again[1])
+    fresh = MaskStream(1, torch.device("cpu")).mask(torch.Size([9]), 0.5)
+    assert torch.equal(stream.mask(torch.Size([9]), 0.5), fresh)
 
 
 @pytest.mark.parametrize(
