@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reprocore.activations import activation
-from reprocore.config import ModelSettings, Study, TrainingSettings, load_study
+from reprocore.config import Study, load_study
 from reprocore.corpus import encode
 from reprocore.models import build_model, count_parameters
+from reprocore.settings import ModelSettings, TrainingSettings
 from reprocore.training import (
     Windows,
     evaluate,

@@ -12,8 +12,9 @@ from torch import nn
 from conftest import one_line, tiny_config
 from reprocore import activations, config
 from reprocore.activations import activation, gated_hidden, load_dotted, smelu, study_activation
-from reprocore.config import parse_study, smelu_beta
+from reprocore.config import parse_study
 from reprocore.errors import ReprocoreError
+from reprocore.settings import smelu_beta
 
 BETAS = st.floats(0.01, 100)
 INPUTS = st.floats(-1000, 1000)

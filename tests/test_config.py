@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import ROOT, one_line, tiny_config
-from reprocore.config import (
-    FAMILY_SIZES,
-    GptSizes,
-    Study,
-    TrainingSettings,
-    load_study,
-    nearest,
-    parse_study,
-)
+from reprocore.config import Study, load_study, parse_study
 from reprocore.errors import ReprocoreError
+from reprocore.settings import FAMILY_SIZES, GptSizes, TrainingSettings, nearest
 from reprocore.study import all_cells
 
 DELETE = object()
@@ -431,3 +424,26 @@ def test_nearest_names_one_and_lists_all():
         nearest("chrun", ["churn", "jeffreys"]) == "did you mean 'churn'? allowed: churn, jeffreys"
     )
     assert nearest("zzz", ["churn"]) == "allowed: churn"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("training", "iterations"), True),
+        (("training", "learning_rate"), False),
+        (("probe", "positions"), True),
+        (("models", "charlm", "context"), True),
+        (("models", "charlm", "sizes"), False),
+    ],
+    ids=lambda part: str(part),
+)
+def test_true_and_false_are_no_numbers(path: tuple[str, ...], value: bool) -> None:
+    content = tiny_config()
+    section = content
+    for key in path[:-1]:
+        section = section.setdefault(key, {})
+    section[path[-1]] = value
+    with pytest.raises(ReprocoreError) as error:
+        parse_study(content, "study.yaml")
+    assert path[-1] in one_line(error)
+    assert str(value) in one_line(error)

@@ -18,7 +18,7 @@ from matplotlib.text import Text
 
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model, read_estimates
 from reprocore.comparison import PAIRS_SCHEMA
-from reprocore.config import MEASURE_NAMES, parse_study
+from reprocore.config import parse_study
 from reprocore.divergence import MEASURES
 from reprocore.errors import ReprocoreError
 from reprocore.figures import (
@@ -32,6 +32,7 @@ from reprocore.figures.along_training import draw_pd_along_training, draw_traini
 from reprocore.figures.cross_model import draw_cross_model
 from reprocore.figures.per_model import draw_accuracy_and_loss, draw_pd_by_activation
 from reprocore.inference import coefficient_of_variation, noise_corrected_cv
+from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_table
 from reprocore.study import cells_of
 from reprocore.summary import summarise

@@ -440,7 +440,7 @@ def other_interpreters() -> list[Path]:
     return [path for path in found if path.exists()]
 
 
-# identity.py needs pydantic through config.py; stand-ins will do, for only the canonical form of
+# identity.py needs pydantic through settings.py; stand-ins will do, for only the canonical form of
 # a syntax tree is compared.
 OTHER_PYTHON = """
 import importlib.util, sys, types
@@ -448,7 +448,8 @@ def stand_in(name, **content):
     sys.modules[name] = types.ModuleType(name)
     vars(sys.modules[name]).update(content)
 stand_in("reprocore", __path__=[])
-stand_in("reprocore.config", FAMILY_BUILDERS={}, Study=None, smelu_beta=None)
+stand_in("reprocore.config", Study=None)
+stand_in("reprocore.settings", FAMILY_BUILDERS={}, smelu_beta=None)
 stand_in("reprocore.errors", ReprocoreError=Exception)
 stand_in("reprocore.study", Cell=None, CELL_FILES=())
 spec = importlib.util.spec_from_file_location("identity", sys.argv[1])

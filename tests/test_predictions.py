@@ -11,7 +11,6 @@ import pytest
 from conftest import one_line
 from reprocore import divergence
 from reprocore.comparison import PAIRS_SCHEMA, compare_cells, read_pairs
-from reprocore.config import MEASURE_NAMES
 from reprocore.errors import ReprocoreError
 from reprocore.predictions import (
     Predictions,
@@ -19,6 +18,7 @@ from reprocore.predictions import (
     read_predictions,
     write_predictions,
 )
+from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_table
 
 

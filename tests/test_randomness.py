@@ -11,7 +11,6 @@ from scipy import stats
 
 from conftest import ACTIVATIONS, CONTEXT, MODELS, tiny_study
 from reprocore.activations import activation
-from reprocore.config import ARMS
 from reprocore.models import build_model
 from reprocore.models.layers import Dropout, attach_stream
 from reprocore.randomness import (
@@ -23,6 +22,7 @@ from reprocore.randomness import (
     stream_seeds,
     torch_generator,
 )
+from reprocore.settings import ARMS
 
 CPU = torch.device("cpu")
 # Of these two, any change means that every study must be run again.

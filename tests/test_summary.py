@@ -19,9 +19,10 @@ from reprocore.aggregation import (
 )
 from reprocore.cell import HISTORY_SCHEMA
 from reprocore.comparison import PAIRS_SCHEMA
-from reprocore.config import MEASURE_NAMES, Study, parse_study
+from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.inference import jackknife
+from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_json, write_table
 from reprocore.study import Cell
 from reprocore.summary import summarise, with_interval, write_summary

@@ -18,13 +18,14 @@ from reprocore import training
 from reprocore.activations import activation
 from reprocore.cell import HISTORY_SCHEMA, load_cell, run_cell
 from reprocore.comparison import compare_cells
-from reprocore.config import MEASURE_NAMES, TrainingSettings, parse_study
+from reprocore.config import parse_study
 from reprocore.corpus import Corpus, build_probe, encode, unigram_entropy
 from reprocore.errors import ReprocoreError
 from reprocore.models import build_model
 from reprocore.models.layers import attach_stream
 from reprocore.predictions import read_predictions
 from reprocore.randomness import MaskStream
+from reprocore.settings import MEASURE_NAMES, TrainingSettings
 from reprocore.storage import read_json, read_table
 from reprocore.study import CELL_FILES, Cell
 from reprocore.training import (

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprocore.config import Study, nearest, smelu_beta
+from reprocore.config import Study
 from reprocore.errors import ReprocoreError
+from reprocore.settings import nearest, smelu_beta
 
 
 class _SmeluFunction(torch.autograd.Function):

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.comparison import read_pairs
-from reprocore.config import MEASURE_NAMES
 from reprocore.errors import ReprocoreError
 from reprocore.inference import Estimate, jackknife, mean_interval, pair_matrix
+from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import read_json, read_table
 from reprocore.study import Cell
 

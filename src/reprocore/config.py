@@ -1,360 +1,35 @@
-"""The configuration of a study: its schema, its validation, and its messages.
+"""The configuration of a study: reading and validating it."""
 
-The classes below are the only definition of every key: description, default and range.
-`config/README.md` and `workflow/schemas/config.schema.json` are generated from them.
-"""
-
-import difflib
-import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reprocore.errors import ReprocoreError
-
-PLAIN_ACTIVATIONS = (
-    "relu",
-    "gelu",
-    "swish",
-    "mish",
-    "elu",
-    "selu",
-    "prelu",
-    "relu2",
-    "tanh",
-    "softplus",
+from reprocore.settings import (
+    GATED_ACTIVATIONS,
+    PLAIN_ACTIVATIONS,
+    Arm,
+    CorpusSettings,
+    CustomActivation,
+    FigureSettings,
+    ModelSettings,
+    Name,
+    ProbeSettings,
+    Section,
+    Seed,
+    StatisticsSettings,
+    TrainingSettings,
+    error_lines,
+    nearest,
+    nested,
+    smelu_beta,
 )
-GATED_ACTIVATIONS = ("swiglu", "geglu", "reglu")
-ARMS = ("all", "init", "order", "dropout", "none")
-MEASURE_NAMES = (
-    "relative_pd",
-    "relative_pd_true",
-    "total_variation",
-    "jensen_shannon",
-    "jeffreys",
-    "churn",
-    "top5_overlap",
-)
-
-Arm = Literal["all", "init", "order", "dropout", "none"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
-
-
-def smelu_beta(name: str) -> float | None:
-    """Return β of `smelu_<β>` or `smeglu_<β>`, None for any other name.
-
-    Digits that start with 0 are a fraction (`smelu_05` is 0.5, `smelu_025` is 0.25), others a
-    whole number (`smelu_2` is 2.0).
-    """
-    match = re.fullmatch(r"sme(?:lu|glu)_(\d+)", name)
-    if match is None:
-        return None
-    digits = match.group(1)
-    return float(f"0.{digits[1:]}") if digits.startswith("0") and digits != "0" else float(digits)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message: the closest known name, if any, and all known names."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}allowed: {', '.join(known)}"
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, and an unknown key is an error that names its like."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        if data is None:
-            return {}
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}")
-        return data
-
-
-class CorpusSettings(Section):
-    """The text that is learned."""
-
-    source: Literal["tiny_shakespeare", "file", "url"] = Field(
-        "tiny_shakespeare",
-        description="Where the text comes from: rebuilt tiny Shakespeare, a local UTF-8 file, "
-        "or a download.",
-    )
-    path: str | None = Field(None, description="The text file, for `source: file`.", min_length=1)
-    url: str | None = Field(None, description="The address, for `source: url`.", min_length=1)
-    sha256: Sha256 | None = Field(
-        None,
-        description="SHA-256 of the text. Required for `source: url`; checked for a file "
-        "where given.",
-    )
-    train_fraction: float = Field(
-        0.9, gt=0, lt=1, description="Share of the characters, from the start, that is trained on."
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        needed = {"tiny_shakespeare": (), "file": ("path",), "url": ("url", "sha256")}[self.source]
-        for key in needed:
-            if getattr(self, key) is None:
-                raise ValueError(f"source: {self.source} needs the key {key!r}")
-        allowed = {*needed, *(("sha256",) if self.source == "file" else ())}
-        for key in ("path", "url", "sha256"):
-            if getattr(self, key) is not None and key not in allowed:
-                raise ValueError(f"the key {key!r} has no meaning with source: {self.source}")
-        return self
-
-
-class ProbeSettings(Section):
-    """The validation characters that every model predicts, the same for all."""
-
-    positions: int = Field(
-        2048, ge=16, le=1_000_000, description="Predicted characters; a multiple of `block`."
-    )
-    block: int = Field(
-        64,
-        ge=1,
-        le=65_536,
-        description="Consecutive characters per block. A model of context T sees the last T "
-        "characters up to the block's end, so T must be at least `block` or divide it.",
-    )
-
-    lead: int = Field(
-        256,
-        ge=0,
-        le=1_048_576,
-        description="Validation characters kept before the first predicted one, so that a model "
-        "sees no training text before it. At least every model's `context`.",
-    )
-
-    @model_validator(mode="after")
-    def _whole_blocks(self) -> Self:
-        if self.positions % self.block:
-            raise ValueError(
-                f"positions ({self.positions}) must be a multiple of block ({self.block})"
-            )
-        return self
-
-
-class TrainingSettings(Section):
-    """How a cell is trained: AdamW on random windows of the training text."""
-
-    iterations: int = Field(500, ge=1, le=100_000_000, description="Optimiser steps.")
-    batch_size: int = Field(32, ge=1, le=1_048_576, description="Windows per step.")
-    learning_rate: float = Field(3e-4, gt=0, le=10, description="Peak learning rate.")
-    schedule: Literal["constant", "cosine"] = Field(
-        "constant", description="Course of the learning rate after the warm-up."
-    )
-    warmup: int = Field(0, ge=0, description="Iterations over which the rate rises linearly.")
-    final_rate: float = Field(
-        0.1, ge=0, le=1, description="Last learning rate of the cosine, as a share of the peak."
-    )
-    weight_decay: float = Field(0.01, ge=0, le=10, description="AdamW's decoupled weight decay.")
-    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's decay of the first moment.")
-    beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's decay of the second moment.")
-    clip_norm: float | None = Field(
-        None, gt=0, description="Largest gradient norm; null leaves gradients as they are."
-    )
-    evaluate_every: int = Field(
-        100, ge=1, description="Iterations between two rows of the history."
-    )
-    evaluation_positions: int = Field(
-        8192,
-        ge=1,
-        le=10_000_000,
-        description="Validation characters behind each `val_loss`, the same for every cell; "
-        "rounded down to whole probe blocks and to what the validation text holds.",
-    )
-    snapshots: int = Field(
-        7,
-        ge=1,
-        le=32,
-        description="Number of training steps at which predictions are stored: the last, its "
-        "half, its quarter and so on.",
-    )
-    threads: int = Field(
-        1, ge=1, le=256, description="CPU threads per cell; results depend on their number."
-    )
-
-
-class GptSizes(Section):
-    """Sizes of a decoder-only transformer (family `gpt`)."""
-
-    layers: int = Field(2, ge=1, le=1000, description="Transformer blocks.")
-    heads: int = Field(4, ge=1, le=1024, description="Attention heads; must divide `width`.")
-    width: int = Field(128, ge=1, le=65_536, description="Width of the residual stream.")
-    hidden: int | None = Field(
-        None, ge=1, description="Hidden width of the plain feed-forward unit; null is 4 · width."
-    )
-    dropout: float = Field(0.2, ge=0, lt=1, description="Dropout probability.")
-    bias: bool = Field(True, description="Bias in the attention's output and in the head.")
-    init_std: float | None = Field(
-        0.02,
-        gt=0,
-        description="Standard deviation of N(0, σ) weights with zero biases, as in Karpathy's "
-        "`gpt.py`; null is PyTorch's default.",
-    )
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
-        return self
-
-
-class ConvSizes(Section):
-    """Sizes of a stack of causal dilated convolutions (family `conv`)."""
-
-    width: int = Field(128, ge=1, le=65_536, description="Width of the residual stream.")
-    hidden: int = Field(160, ge=1, le=262_144, description="Hidden width of a plain block.")
-    kernel: int = Field(3, ge=1, le=1024, description="Taps of each convolution.")
-    dilations: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
-        (1, 2, 4, 8, 16), min_length=1, description="One residual block per dilation."
-    )
-    dropout: float = Field(0.2, ge=0, lt=1, description="Dropout probability.")
-
-
-class HybridSizes(ConvSizes):
-    """Sizes of convolution blocks followed by transformer blocks (family `hybrid`)."""
-
-    hidden: int = Field(128, ge=1, le=262_144, description="Hidden width of a plain conv block.")
-    dilations: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
-        (1, 2, 4), min_length=1, description="One convolution block per dilation."
-    )
-    layers: int = Field(1, ge=1, le=1000, description="Transformer blocks after the convolutions.")
-    heads: int = Field(4, ge=1, le=1024, description="Attention heads; must divide `width`.")
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
-        return self
-
-
-class LstmSizes(Section):
-    """Sizes of an LSTM followed by a feed-forward unit (family `lstm`)."""
-
-    width: int = Field(128, ge=1, le=65_536, description="Width of embedding and LSTM state.")
-    layers: int = Field(1, ge=1, le=1000, description="LSTM layers.")
-    hidden: int = Field(
-        104, ge=1, le=262_144, description="Hidden width of the plain feed-forward unit."
-    )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout probability.")
-
-
-FAMILY_SIZES: dict[str, type[Section]] = {
-    "gpt": GptSizes,
-    "conv": ConvSizes,
-    "hybrid": HybridSizes,
-    "lstm": LstmSizes,
-}
-
-FAMILY_BUILDERS = {
-    "gpt": "reprocore.models.gpt:GPT",
-    "conv": "reprocore.models.conv:ConvLM",
-    "hybrid": "reprocore.models.hybrid:HybridLM",
-    "lstm": "reprocore.models.lstm:LstmLM",
-}
-
-
-class Resources(Section):
-    """What one training job of a model asks for."""
-
-    gpu: Literal[0, 1] = Field(0, description="1 if the model is trained on a GPU.")
-    mem_mb: int = Field(1500, ge=100, le=10_000_000, description="Memory, in MB.")
-    minutes: int = Field(30, ge=1, le=100_000, description="Time limit on a cluster, in minutes.")
-
-
-class ModelSettings(Section):
-    """One model: a family and its sizes."""
-
-    family: str = Field(
-        description="`gpt`, `conv`, `hybrid`, `lstm`, or the dotted path `module:builder` of your "
-        "own."
-    )
-    context: int = Field(128, ge=2, le=1_048_576, description="Characters that the model sees.")
-    sizes: dict[str, Any] = Field(
-        default_factory=dict, description="The family's sizes; see the tables of sizes below."
-    )
-    training: dict[str, Any] = Field(
-        default_factory=dict, description="Any key of `training`, for this model alone."
-    )
-    resources: Resources = Field(
-        default_factory=lambda: Resources.model_validate({}), description="What a job needs."
-    )
-    activations: tuple[Name, ...] | None = Field(
-        None, min_length=1, description="Activations of this model alone; null is the study's."
-    )
-    arms: tuple[Arm, ...] | None = Field(
-        None, min_length=1, description="Arms of this model alone; null is the study's."
-    )
-
-    @field_validator("family")
-    @classmethod
-    def _known_family(cls, family: str) -> str:
-        if family not in FAMILY_SIZES and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", family):
-            known = nearest(family, FAMILY_SIZES)
-            raise ValueError(f"unknown family {family!r}; {known}, or a path 'module:builder'")
-        return family
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_sizes(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("family") not in FAMILY_SIZES:
-            return data
-        sizes = _nested(FAMILY_SIZES[data["family"]], data.get("sizes") or {}, "sizes")
-        return {**data, "sizes": sizes.model_dump()}
-
-
-class CustomActivation(Section):
-    """A user's own activation."""
-
-    path: DottedPath = Field(
-        description="`module:name` of a function on tensors, or of an `nn.Module` class."
-    )
-    gated: bool = Field(False, description="True: used as W2(act(W1 x) ⊙ V x).")
-
-
-class StatisticsSettings(Section):
-    """How estimates are made."""
-
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
-
-
-class FigureSettings(Section):
-    """How figures look; changing these redraws and retrains nothing."""
-
-    measure: str = Field(
-        "relative_pd", description=f"The measure drawn: one of {', '.join(MEASURE_NAMES)}."
-    )
-    dpi: int = Field(150, ge=50, le=1200, description="Resolution of the PNG files.")
-    colours: dict[Name, Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]] = Field(
-        default_factory=dict, description="A colour `#rrggbb` by activation, over the default."
-    )
-
-    @field_validator("measure")
-    @classmethod
-    def _known_measure(cls, measure: str) -> str:
-        if measure not in MEASURE_NAMES:
-            raise ValueError(f"unknown measure {measure!r}; {nearest(measure, MEASURE_NAMES)}")
-        return measure
 
 
 class Study(Section):
     """A whole study."""
-
-    FORMAT: ClassVar[int] = 1
 
     title: str = Field("reprocore", description="Name of the study, for headings.", max_length=200)
     results: str = Field("results", min_length=1, description="Folder that holds all results.")
@@ -459,7 +134,7 @@ class Study(Section):
     def training_of(self, model: str) -> TrainingSettings:
         """Return the training settings of `model`: the study's, with the model's own over them."""
         own = self.models[model].training
-        _nested(TrainingSettings, own, f"models.{model}.training")
+        nested(TrainingSettings, own, f"models.{model}.training")
         return TrainingSettings.model_validate({**self.training.model_dump(), **own})
 
     def activations_of(self, model: str) -> tuple[str, ...]:
@@ -492,7 +167,7 @@ def parse_study(content: Any, source: str = "config") -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        raise ReprocoreError("\n".join(_lines(error, source))) from None
+        raise ReprocoreError("\n".join(error_lines(error, source))) from None
 
 
 def load_study(path: str | Path) -> Study:
@@ -511,29 +186,3 @@ def load_study(path: str | Path) -> Study:
         reason = " ".join(str(error).split())
         raise ReprocoreError(f"{path}: not valid YAML: {reason}") from None
     return parse_study(content, str(path))
-
-
-def _nested(section: type[Section], content: Any, prefix: str) -> Section:
-    """Validate a part whose class is known only now; its errors carry `prefix`."""
-    try:
-        return section.model_validate(content)
-    except ValidationError as error:
-        raise ValueError("; ".join(_lines(error, prefix, "."))) from None
-
-
-def _lines(error: ValidationError, source: str, separator: str = ": ") -> list[str]:
-    lines = []
-    items = error.errors()
-    faulty = {item["loc"][:-1] for item in items if item["loc"]}
-    for item in items:
-        if item["type"] == "too_short" and item["loc"] in faulty:
-            continue  # a list is not too short but holds a wrong item, which is told already
-        parts = (str(part) for part in item["loc"] if part != "[key]")
-        where = ".".join(part if part and part.isprintable() else repr(part) for part in parts)
-        message = item["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
-        got = item.get("input")
-        told = isinstance(got, dict | BaseModel) or item["type"] == "value_error"
-        prefix = source + (separator + where if where else "")
-        lines.append(f"{prefix}: {message}" if told else f"{prefix}: {got!r}: {message}")
-    return lines

@@ -13,8 +13,9 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
-from reprocore.config import FAMILY_BUILDERS, Study, smelu_beta
+from reprocore.config import Study
 from reprocore.errors import ReprocoreError
+from reprocore.settings import FAMILY_BUILDERS, smelu_beta
 from reprocore.study import CELL_FILES, Cell
 
 # Left out of source digests: what these do to a result is seen elsewhere (resolved settings,
@@ -24,6 +25,7 @@ _NOT_DIGESTED = {
     "reprocore.config",
     "reprocore.errors",
     "reprocore.identity",
+    "reprocore.settings",
     "reprocore.shakespeare",
     "reprocore.storage",
     "reprocore.study",

@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.aggregation import CELLS_SCHEMA, SCORES, read_estimates
-from reprocore.config import MEASURE_NAMES, Study
+from reprocore.config import Study
 from reprocore.errors import ReprocoreError
+from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import atomic, read_table, write_table
 
 CELL_KEYS = ("model", "activation", "arm", "seed")

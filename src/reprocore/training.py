@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprocore.config import TrainingSettings
 from reprocore.corpus import Corpus, Probe, build_probe, windows
 from reprocore.errors import ReprocoreError
 from reprocore.models.layers import attach_stream
 from reprocore.randomness import MaskStream, numpy_generator
+from reprocore.settings import TrainingSettings
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
 EVALUATION_ROWS = 32

@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reprocore.config import smelu_beta
+from reprocore.settings import smelu_beta
 from reprocore.storage import atomic
 
 # Points. A figure is 12 inches wide; shown 1000 pixels wide, 8.5 points are 10 pixels.

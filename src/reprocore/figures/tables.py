@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from reprocore.config import Arm, Study
+from reprocore.config import Study
 from reprocore.figures import style
+from reprocore.settings import Arm
 
 NAME_LETTERS = 16
 

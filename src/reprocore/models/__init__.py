@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from reprocore.activations import Activation, activation, load_dotted
-from reprocore.config import FAMILY_BUILDERS, ModelSettings
 from reprocore.errors import ReprocoreError
 from reprocore.randomness import torch_generator
+from reprocore.settings import FAMILY_BUILDERS, ModelSettings
 
 PARAMETER_TOLERANCE = 0.01
 

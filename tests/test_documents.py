@@ -1,0 +1,63 @@
+"""Documents that must not drift from the code."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reprocore import config_docs
+from reprocore.divergence import MEASURES
+from reprocore.figures import MODEL_FIGURES
+from reprocore.settings import MEASURE_NAMES
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [(config_docs.README, config_docs.readme()), (config_docs.SCHEMA, config_docs.schema())],
+    ids=["reference", "schema"],
+)
+def test_generated_documents_are_as_generated(path: Path, text: str) -> None:
+    stored = (ROOT / path).read_text("utf-8")
+    assert stored == text, f"{path} is out of date; run: reprocore document"
+
+
+@pytest.mark.parametrize("section", config_docs.SECTIONS.values(), ids=lambda s: s.__name__)
+def test_every_key_has_a_description_and_a_default_or_is_required(section: type) -> None:
+    for key, field in section.model_fields.items():
+        assert field.description, key
+        assert f"| `{key}` |" in config_docs.readme()
+
+
+def test_every_number_has_a_range() -> None:
+    definitions = json.loads(config_docs.schema())["$defs"]
+    for name, section in definitions.items():
+        for key, content in section["properties"].items():
+            for kind in content.get("anyOf", [content]):
+                if kind.get("type") in ("integer", "number"):
+                    limits = {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "enum"}
+                    assert limits & set(kind), f"{name}.{key}"
+
+
+def test_names_of_measures_are_the_same_everywhere() -> None:
+    assert tuple(MEASURES) == MEASURE_NAMES
+
+
+def test_every_figure_has_a_caption() -> None:
+    for name in (*MODEL_FIGURES, "cross_model", "summary"):
+        text = (ROOT / f"workflow/report/{name}.rst").read_text("utf-8")
+        assert len(text.split()) > 20, name
+
+
+def test_the_readme_names_only_files_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert (ROOT / target).exists(), target
+
+
+def test_profiles_are_valid_yaml() -> None:
+    for path in ROOT.glob("profiles/*/config.yaml"):
+        assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict), path
