@@ -10,7 +10,7 @@ from reprocore.figures import style
 from reprocore.figures.canvas import title
 from reprocore.figures.intervals import note_beside, set_range
 from reprocore.figures.tables import Entries, Entry, model_label
-from reprocore.inference import coefficient_of_variation, noise_corrected_cv
+from reprocore.sensitivity import coefficient_of_variation, noise_corrected_cv
 
 PANEL_INCHES = 2.7
 
