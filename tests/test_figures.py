@@ -31,7 +31,7 @@ from reprocore.figures import (
 from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
 from reprocore.figures.cross_model import draw_cross_model
 from reprocore.figures.per_model import draw_accuracy_and_loss, draw_pd_by_activation
-from reprocore.inference import coefficient_of_variation, noise_corrected_cv
+from reprocore.sensitivity import coefficient_of_variation, noise_corrected_cv
 from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_table
 from reprocore.study import cells_of

@@ -115,6 +115,10 @@ class Study(Section):
                 if listed.count(arm) > 1:
                     raise ValueError(f"{key}: {arm!r} is listed twice")
         lists = {f"models.{name}.activations": m.activations for name, m in self.models.items()}
+        reference = self.statistics.reference
+        if reference is not None and reference not in self.activations:
+            known = nearest(reference, self.activations)
+            raise ValueError(f"statistics.reference: {reference!r} is not studied; {known}")
         for key, activations in {"activations": self.activations, **lists}.items():
             for activation in activations or ():
                 self._check_activation(key, activation, activations or ())
@@ -136,6 +140,12 @@ class Study(Section):
         own = self.models[model].training
         nested(TrainingSettings, own, f"models.{model}.training")
         return TrainingSettings.model_validate({**self.training.model_dump(), **own})
+
+    def reference_of(self, model: str) -> str:
+        """Return the activation that the others of `model` are held against."""
+        listed = self.activations_of(model)
+        reference = self.statistics.reference
+        return reference if reference in listed else listed[0]
 
     def activations_of(self, model: str) -> tuple[str, ...]:
         """Return the activations of `model`."""

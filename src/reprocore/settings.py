@@ -328,6 +328,12 @@ class StatisticsSettings(Section):
     """How estimates are made."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
+    reference: Name | None = Field(
+        None, description="Activation that others are held against; null is the first listed."
+    )
+    margin: float = Field(
+        0.1, gt=0, lt=1, description="Two activations within this ratio count as equivalent."
+    )
 
 
 class FigureSettings(Section):

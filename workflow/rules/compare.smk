@@ -52,3 +52,30 @@ rule aggregate:
         source=source("aggregate.py", "reprocore.aggregation"),
     script:
         "../scripts/aggregate.py"
+
+
+def analysis_settings(wildcards):
+    """Activations and arms in their order, beside how estimates are made."""
+    listed = [STUDY.activations_of(wildcards.model), STUDY.arms_of(wildcards.model)]
+    return settings([STUDY.statistics.model_dump(), listed])
+
+
+rule analyse:
+    input:
+        pairs=wildcard_model_pairs,
+        curves=rules.aggregate.output.curves,
+    output:
+        **{
+            name: f"{RESULTS}/models/{{model}}/{name}.parquet"
+            for name in ("contrasts", "sensitivity", "sources", "early")
+        },
+    log:
+        f"{RESULTS}/logs/analyse/{{model}}.log",
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        settings=analysis_settings,
+        source=source("analyse.py", "reprocore.analysis"),
+    script:
+        "../scripts/analyse.py"

@@ -29,3 +29,22 @@ rule summarise:
         source=source("summarise.py", "reprocore.summary"),
     script:
         "../scripts/summarise.py"
+
+
+rule across:
+    input:
+        pairs=[path for model in MODELS for path in model_pairs(model)],
+        curves=expand(f"{RESULTS}/models/{{model}}/curves.parquet", model=MODELS),
+    output:
+        ratios=f"{RESULTS}/across/ratios.parquet",
+        early_sensitivity=f"{RESULTS}/across/early_sensitivity.parquet",
+    log:
+        f"{RESULTS}/logs/across.log",
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        settings=settings(wanted_rows()),
+        source=source("across.py", "reprocore.across"),
+    script:
+        "../scripts/across.py"

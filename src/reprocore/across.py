@@ -1,0 +1,169 @@
+"""What holds over all models: mean ratios of activations, and how early sensitivity shows."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from reprocore.across_models import (
+    LogRatio,
+    RankCorrelation,
+    log_ratio,
+    mean_ratio,
+    rank_correlation,
+)
+from reprocore.analysis import Courses
+from reprocore.config import Study
+from reprocore.courses import Course, Floats, restricted, shared_seeds
+from reprocore.divergence import MEASURES
+from reprocore.inference import paired_pseudo_values
+from reprocore.seed_tests import LEAST_SEEDS
+from reprocore.sensitivity import coefficient_of_variation
+
+Row = dict[str, Any]
+
+
+def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
+    return pa.field(name, kind, True, {"meaning": meaning})
+
+
+RATIOS_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string(), False) for name in ("arm", "measure", "first", "second")),
+        _field("ratio", pa.float64(), "geometric mean over models of first over second"),
+        _field("low", pa.float64(), "of its interval, for these models"),
+        _field("high", pa.float64(), "of its interval, for these models"),
+        _field("chance_lower", pa.float64(), "that the mean ratio is below 1"),
+        _field("share_lower", pa.float64(), "expected share of models where the first is lower"),
+        _field("models", pa.int64(), "models that it rests on"),
+        _field("note", pa.string(), "what a reader must know"),
+    ]
+)
+EARLY_SENSITIVITY_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string(), False) for name in ("arm", "measure")),
+        _field("budget", pa.float64(), "share of the training steps done"),
+        _field("estimate", pa.float64(), "Spearman's correlation over models with the final CV"),
+        _field("low", pa.float64(), "of its interval"),
+        _field("high", pa.float64(), "of its interval"),
+        _field("models", pa.int64(), "models ranked"),
+        _field("seeds", pa.int64(), "seeds that they share"),
+        _field("note", pa.string(), "what a reader must know"),
+    ]
+)
+
+
+def analyse_across(study: Study, models: Mapping[str, Courses]) -> dict[str, pa.Table]:
+    """Make the tables `ratios` and `early_sensitivity` over all models.
+
+    Args:
+        study: for the activations' order and the confidence.
+        models: by name, (activation, arm) to what was measured; what has not run is absent.
+    """
+    arms = list(dict.fromkeys(arm for courses in models.values() for _, arm in courses))
+    names = list(dict.fromkeys(a for model in models for a in study.activations_of(model)))
+    confidence = study.statistics.confidence
+    reference = study.statistics.reference or names[0] if names else ""
+    ordered = [*(name for name in names if name != reference), reference]
+    ratios = [
+        {"arm": arm, "measure": measure, "first": first, "second": second}
+        | asdict(mean_ratio(_log_ratios(models, arm, measure, first, second), confidence))
+        for arm in arms
+        for measure in MEASURES
+        for first, second in itertools.combinations(ordered, 2)
+    ]
+    early = [
+        {"arm": arm, "measure": measure, **row}
+        for arm in arms
+        for measure in MEASURES
+        for row in _early_rows(models, arm, measure, confidence)
+    ]
+    return {
+        "ratios": pa.Table.from_pylist(ratios, schema=RATIOS_SCHEMA),
+        "early_sensitivity": pa.Table.from_pylist(early, schema=EARLY_SENSITIVITY_SCHEMA),
+    }
+
+
+def _log_ratios(
+    models: Mapping[str, Courses], arm: str, measure: str, first: str, second: str
+) -> list[LogRatio | None]:
+    found: list[LogRatio | None] = []
+    for courses in models.values():
+        if (first, arm) not in courses or (second, arm) not in courses:
+            found.append(None)
+            continue
+        pair = [courses[name, arm] for name in (first, second)]
+        matrices = _stacked(pair, -1, measure, shared_seeds(pair))
+        if matrices.shape[1] < LEAST_SEEDS or not np.isfinite(matrices).all():
+            found.append(None)
+            continue
+        found.append(log_ratio(*paired_pseudo_values(matrices)))
+    return found
+
+
+def _early_rows(
+    models: Mapping[str, Courses], arm: str, measure: str, confidence: float
+) -> Iterator[Row]:
+    """Yield how well the models' CVs at each snapshot foretell those at the end.
+
+    Snapshots are halves of one another, so counted from the end they are at the same share of
+    training in every model.
+    """
+    kept = [
+        mine
+        for courses in models.values()
+        if len(mine := [c for (_, own), c in courses.items() if own == arm]) > 1
+    ]
+    if not kept:
+        return
+    seeds = shared_seeds([course for mine in kept for course in mine])
+    fewest = min(len(mine[0].steps) for mine in kept)
+    for back in range(fewest, 1, -1):
+        steps = kept[0][0].steps
+        row: Row = {"budget": float(steps[-back] / steps[-1])}
+        values = [
+            np.array([cv_values(_stacked(mine, index, measure, seeds)) for mine in kept])
+            for index in (-back, -1)
+        ]
+        found = asdict(_foretold(values[0], values[1], len(kept), len(seeds), confidence))
+        row["models"] = found.pop("activations")
+        yield row | {name: found[name] for name in found if name != "chance_best"}
+
+
+def _foretold(
+    early: Floats, late: Floats, models: int, seeds: int, confidence: float
+) -> RankCorrelation:
+    if models < 3 or seeds < LEAST_SEEDS + 1:
+        note = f"{models} models with {seeds} seeds, needs 3 models with {LEAST_SEEDS + 1} seeds"
+        return RankCorrelation(None, None, None, None, models, seeds, note)
+    return rank_correlation(early, late, confidence)
+
+
+def cv_values(matrices: Floats) -> Floats:
+    """Return jackknife pseudo-values [M] over seeds of the CV across activations, in percent.
+
+    Args:
+        matrices: [A, M, M]; NaN is returned where a CV does not exist.
+    """
+    seeds = matrices.shape[1]
+    everyone = np.arange(seeds)
+    whole = _cv(matrices)
+    without = [
+        _cv(matrices[:, kept][:, :, kept]) for kept in (np.delete(everyone, i) for i in everyone)
+    ]
+    return np.asarray(seeds * whole - (seeds - 1) * np.array(without))
+
+
+def _cv(matrices: Floats) -> float:
+    seeds = matrices.shape[1]
+    if seeds < 2:
+        return float("nan")
+    cv = coefficient_of_variation(matrices.sum(axis=(1, 2)) / (seeds * (seeds - 1)))
+    return float("nan") if cv is None else cv
+
+
+def _stacked(courses: list[Course], index: int, measure: str, seeds: list[int]) -> Floats:
+    return np.stack([restricted(c, c.at(index, measure), seeds) for c in courses])

@@ -1,0 +1,292 @@
+"""What one model's measurements say: contrasts, sensitivity, sources of chance, early signs."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from reprocore.across_models import rank_correlation
+from reprocore.aggregation import SCORES
+from reprocore.config import Study
+from reprocore.contrasts import Closer, Contrast, Runs, contrasts
+from reprocore.courses import Course, Floats, restricted, shared_seeds
+from reprocore.divergence import MEASURES
+from reprocore.inference import paired_pseudo_values
+from reprocore.matched_loss import at_loss, common_loss
+from reprocore.seed_tests import LEAST_SEEDS, least_seeds, ratio_interval, seeds_needed
+from reprocore.sensitivity import Sensitivity, sensitivity
+
+FINAL, MATCHED = "final", "matched loss"
+QUANTITIES = (*SCORES, *MEASURES)
+RESOLVED = (5, 10, 20)
+
+Courses = Mapping[tuple[str, str], Course]
+Row = dict[str, Any]
+
+
+def _fields(*specified: tuple[str, pa.DataType, str]) -> list[pa.Field]:
+    return [pa.field(name, kind, True, {"meaning": meaning}) for name, kind, meaning in specified]
+
+
+_LABELS = [pa.field(name, pa.string(), False) for name in ("model", "arm", "measure")]
+_CONDITION = pa.field(
+    "condition", pa.string(), False, {"meaning": "final, or interpolated at the matched loss"}
+)
+CONTRASTS_SCHEMA = pa.schema(
+    [
+        *_LABELS,
+        _CONDITION,
+        pa.field("first", pa.string(), False, {"meaning": "the activation in question"}),
+        pa.field("second", pa.string(), False, {"meaning": "what it is held against"}),
+        *_fields(
+            ("matched_loss", pa.float64(), "nats per character; null at the final step"),
+            ("difference", pa.float64(), "mean of the first less that of the second"),
+            ("ratio", pa.float64(), "mean of the first over that of the second"),
+            ("se", pa.float64(), "of the difference, over seeds"),
+            ("low", pa.float64(), "of the difference's interval"),
+            ("high", pa.float64(), "of the difference's interval"),
+            ("ratio_low", pa.float64(), "of the ratio's interval (Fieller)"),
+            ("ratio_high", pa.float64(), "of the ratio's interval (Fieller)"),
+            ("method", pa.string(), "paired or welch; empty for not tested"),
+            ("p", pa.float64(), "two-sided, by t"),
+            ("p_sign_flip", pa.float64(), "two-sided, exact"),
+            ("p_equivalence", pa.float64(), "that the ratio is outside the margin"),
+            ("p_adjusted", pa.float64(), "p after Holm in the family"),
+            ("p_equivalence_adjusted", pa.float64(), "p_equivalence after Holm in the family"),
+            ("seeds", pa.int64(), "shared seeds"),
+            ("verdict", pa.string(), "of the first, in words"),
+            ("note", pa.string(), "what a reader must know"),
+        ),
+    ]
+)
+SENSITIVITY_SCHEMA = pa.schema(
+    [
+        *_LABELS,
+        _CONDITION,
+        pa.field("step", pa.int64(), True, {"meaning": "optimiser steps done"}),
+        *_fields(
+            ("cv", pa.float64(), "CV across activations, percent, seed noise included"),
+            ("corrected", pa.float64(), "the same less the noise, percent"),
+            ("low", pa.float64(), "of the corrected CV's interval"),
+            ("high", pa.float64(), "of the corrected CV's interval"),
+            ("p_omnibus", pa.float64(), "that the activations are alike, by permutation"),
+            ("activations", pa.int64(), "activations compared"),
+            ("seeds", pa.int64(), "seeds that they share"),
+            ("seeds_for_5", pa.int64(), "seeds to resolve a difference of 5%; null: over 10,000"),
+            ("seeds_for_10", pa.int64(), "the same for 10%"),
+            ("seeds_for_20", pa.int64(), "the same for 20%"),
+            ("note", pa.string(), "what a reader must know"),
+        ),
+    ]
+)
+SOURCES_SCHEMA = pa.schema(
+    [
+        *_LABELS,
+        pa.field("activation", pa.string(), False),
+        *_fields(
+            ("estimate", pa.float64(), "mean over pairs in this arm"),
+            ("share", pa.float64(), "estimate over that of the arm `all`"),
+            ("low", pa.float64(), "of the share's interval (Fieller)"),
+            ("high", pa.float64(), "of the share's interval (Fieller)"),
+            ("seeds", pa.int64(), "seeds shared with the arm `all`"),
+            ("note", pa.string(), "what a reader must know"),
+        ),
+    ]
+)
+EARLY_SCHEMA = pa.schema(
+    [
+        *_LABELS,
+        pa.field("step", pa.int64(), False, {"meaning": "optimiser steps done"}),
+        pa.field("budget", pa.float64(), False, {"meaning": "step over the last step"}),
+        *_fields(
+            ("estimate", pa.float64(), "Spearman's correlation with the final ranking"),
+            ("low", pa.float64(), "of its interval"),
+            ("high", pa.float64(), "of its interval"),
+            ("chance_best", pa.float64(), "that the lowest now is the lowest in the end"),
+            ("activations", pa.int64(), "activations ranked"),
+            ("seeds", pa.int64(), "seeds that they share"),
+            ("note", pa.string(), "what a reader must know"),
+        ),
+    ]
+)
+
+
+def analyse_model(study: Study, model: str, courses: Courses) -> dict[str, pa.Table]:
+    """Make the tables `contrasts`, `sensitivity`, `sources` and `early` of one model.
+
+    Args:
+        study: for the activations' order, the reference, the margin and the confidence.
+        model: its name.
+        courses: (activation, arm) to what was measured; what has not run is absent.
+    """
+    arms: dict[str, dict[str, Course]] = {
+        arm: {a: courses[a, arm] for a in study.activations_of(model) if (a, arm) in courses}
+        for arm in study.arms_of(model)
+    }
+    rows: dict[str, list[Row]] = {"contrasts": [], "sensitivity": [], "early": []}
+    for arm, mine in arms.items():
+        labels = {"model": model, "arm": arm}
+        for table, found in _arm_rows(study, model, mine):
+            rows[table].append(labels | found)
+    rows["sources"] = [{"model": model, **row} for row in _source_rows(arms, study)]
+    schemas = {
+        "contrasts": CONTRASTS_SCHEMA,
+        "sensitivity": SENSITIVITY_SCHEMA,
+        "sources": SOURCES_SCHEMA,
+        "early": EARLY_SCHEMA,
+    }
+    return {
+        name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in schemas.items()
+    }
+
+
+def _arm_rows(study: Study, model: str, courses: Mapping[str, Course]) -> Iterator[tuple[str, Row]]:
+    """Yield (table, row) of one arm: the final step, the matched loss, and the way there."""
+    if len(courses) < 2:
+        return
+    pairs = activation_pairs(list(courses), study.reference_of(model))
+    confidence = study.statistics.confidence
+    last = int(next(iter(courses.values())).steps[-1])
+    for quantity in QUANTITIES:
+        runs = {a: Runs(c.seeds.tolist(), c.at(-1, quantity)) for a, c in courses.items()}
+        found = contrasts(runs, pairs, closer(quantity), study.statistics.margin, confidence)
+        common = {"measure": quantity, "condition": FINAL}
+        yield from (("contrasts", common | asdict(each)) for each in found)
+        spread = _sensitivity(runs, confidence)
+        planned = _planned(found, runs, spread.seeds, 1 - confidence)
+        yield "sensitivity", common | {"step": last} | asdict(spread) | planned
+    for measure in MEASURES:
+        yield from _matched_rows(study, courses, pairs, measure)
+        yield from (("early", row) for row in _early_rows(courses, measure, confidence))
+
+
+def _matched_rows(
+    study: Study, courses: Mapping[str, Course], pairs: list[tuple[str, str]], measure: str
+) -> Iterator[tuple[str, Row]]:
+    loss = common_loss(courses.values())
+    runs = {a: Runs(c.seeds.tolist(), at_loss(c, measure, loss)) for a, c in courses.items()}
+    settings = study.statistics
+    found = contrasts(runs, pairs, closer(measure), settings.margin, settings.confidence)
+    common = {"measure": measure, "condition": MATCHED}
+    for each in found:
+        yield "contrasts", common | {"matched_loss": loss} | asdict(each)
+    yield "sensitivity", common | asdict(_sensitivity(runs, settings.confidence))
+
+
+def _early_rows(courses: Mapping[str, Course], measure: str, confidence: float) -> Iterator[Row]:
+    seeds = shared_seeds(courses.values())
+    first = next(iter(courses.values()))
+    last = int(first.steps[-1])
+
+    def stacked(index: int) -> Floats:
+        return np.stack([restricted(c, c.at(index, measure), seeds) for c in courses.values()])
+
+    final = stacked(-1)
+    for index, step in enumerate(first.steps[:-1].tolist()):
+        found = rank_correlation(stacked(index), final, confidence)
+        yield {"measure": measure, "step": step, "budget": step / last, **asdict(found)}
+
+
+def _source_rows(arms: Mapping[str, Mapping[str, Course]], study: Study) -> Iterator[Row]:
+    """Yield each arm's difference as a share of that of the arm `all`, by activation."""
+    for arm, courses in arms.items():
+        for activation, course in courses.items():
+            whole = arms.get("all", {}).get(activation)
+            for measure in MEASURES:
+                yield {
+                    "arm": arm,
+                    "activation": activation,
+                    "measure": measure,
+                    **_share(course, whole, measure, study.statistics.confidence),
+                }
+
+
+def _share(course: Course, whole: Course | None, measure: str, confidence: float) -> Row:
+    own = course.at(-1, measure)
+    row: Row = {"estimate": _pair_mean(own), "seeds": 0, "note": ""}
+    if whole is None:
+        return row | {"note": "the arm `all` has not run"}
+    seeds = shared_seeds([course, whole])
+    row["seeds"] = len(seeds)
+    if len(seeds) < LEAST_SEEDS:
+        return row | {"note": f"{len(seeds)} seeds shared, needs {LEAST_SEEDS}"}
+    matrices = np.stack([restricted(c, c.at(-1, measure), seeds) for c in (course, whole)])
+    means = [_pair_mean(matrix) for matrix in matrices]
+    if not np.isfinite(matrices).all() or means[1] <= 0:
+        return row | {"note": "the arm `all` has no difference above 0, or one is infinite"}
+    row["share"] = means[0] / means[1]
+    if not own.any():
+        # No spread at all, as it must be for the control: the share is 0 without uncertainty.
+        return row | {"low": 0.0, "high": 0.0}
+    arm_values, all_values = paired_pseudo_values(matrices)
+    ends = ratio_interval(arm_values, all_values, confidence)
+    if ends is None:
+        return row | {"note": "the arm `all` is not clearly above 0: no interval"}
+    return row | {"low": ends[0], "high": ends[1]}
+
+
+def activation_pairs(activations: Sequence[str], reference: str) -> list[tuple[str, str]]:
+    """Return all pairs of activations, the reference always in the second place."""
+    pairs = itertools.combinations(activations, 2)
+    return [(b, a) if a == reference else (a, b) for a, b in pairs]
+
+
+def closer(quantity: str) -> Closer | None:
+    """Say whether lower or higher values are the more reproducible; None for a score."""
+    if quantity not in MEASURES:
+        return None
+    return "higher" if MEASURES[quantity].more_is_closer else "lower"
+
+
+def _sensitivity(runs: Mapping[str, Runs], confidence: float) -> Sensitivity:
+    """Spread over the activations, on the seeds that all share."""
+    shared = sorted(set.intersection(*(set(run.seeds) for run in runs.values())))
+    if not shared:
+        return Sensitivity(None, None, None, None, None, len(runs), 0, "no seed is shared")
+    stacked = []
+    for run in runs.values():
+        kept = np.searchsorted(run.seeds, shared)
+        values = np.asarray(run.values)
+        stacked.append(values[np.ix_(*(kept,) * values.ndim)])
+    found = sensitivity(np.stack(stacked), confidence)
+    most = max(len(run.seeds) for run in runs.values())
+    if len(shared) == most:
+        return found
+    note = "; ".join(
+        filter(None, [f"the {len(shared)} seeds that all share of {most}", found.note])
+    )
+    return Sensitivity(**{**asdict(found), "note": note})
+
+
+def _planned(
+    found: Sequence[Contrast], runs: Mapping[str, Runs], seeds: int, alpha: float
+) -> dict[str, int | None]:
+    """Return the seeds with which a contrast of typical error finds 5, 10 and 20% with power 0.8.
+
+    Typical is the median of the standard errors; the level is that of Holm's first step.
+    """
+    errors = [c.se for c in found if c.se is not None and c.method == "paired"]
+    means = [_mean_of(run) for run in runs.values()]
+    mean = abs(math.fsum(means) / len(means))
+    if not errors or not math.isfinite(mean) or mean == 0:
+        return {}
+    floor = least_seeds(alpha, len(found))
+    planned: dict[str, int | None] = {}
+    for percent in RESOLVED:
+        se = float(np.median(errors))
+        wanted = seeds_needed(se, seeds, mean * percent / 100, alpha=alpha / len(found))
+        planned[f"seeds_for_{percent}"] = None if wanted is None else max(wanted, floor)
+    return planned
+
+
+def _mean_of(run: Runs) -> float:
+    values = np.asarray(run.values)
+    return _pair_mean(values) if values.ndim == 2 else float(values.mean())
+
+
+def _pair_mean(matrix: Floats) -> float:
+    return float(matrix[np.triu_indices(len(matrix), 1)].mean())

@@ -1,0 +1,90 @@
+"""What one activation's cells measured along training, by seed: the material of every test."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from reprocore.aggregation import CURVES_SCHEMA, SCORES
+from reprocore.comparison import read_pairs
+from reprocore.errors import ReprocoreError
+from reprocore.inference import pair_matrix
+from reprocore.settings import MEASURE_NAMES
+from reprocore.storage import read_table
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """One (activation, arm) of a model along training.
+
+    Attributes:
+        seeds: int64 [M], ascending.
+        steps: int64 [S], ascending; the last is the final model.
+        pairs: measure to [S, M, M], symmetric with zeros on the diagonal.
+        scores: `val_loss` and `val_accuracy` to [S, M].
+    """
+
+    seeds: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
+    pairs: Mapping[str, Floats]
+    scores: Mapping[str, Floats]
+
+    def at(self, index: int, quantity: str) -> Floats:
+        """Return a measure's pair matrix [M, M] or a score's values [M] at a step's index."""
+        return (
+            self.pairs[quantity][index] if quantity in self.pairs else self.scores[quantity][index]
+        )
+
+
+def read_courses(pairs: Iterable[str | Path], curves: str | Path) -> dict[tuple[str, str], Course]:
+    """Read the pairs files of one model and join them with its losses.
+
+    Args:
+        pairs: `.../{model}/{activation}/{arm}.parquet`.
+        curves: the model's `curves.parquet`.
+
+    Returns:
+        (activation, arm) to its course, in the order of `pairs`.
+
+    Raises:
+        ReprocoreError: a file is damaged, lacks a pair, or its seeds have no history.
+    """
+    losses: pd.DataFrame = read_table(curves, CURVES_SCHEMA).to_pandas()
+    return {(path.parent.name, path.stem): _course(path, losses) for path in map(Path, pairs)}
+
+
+def _course(path: Path, curves: pd.DataFrame) -> Course:
+    frame = read_pairs(path).to_pandas()
+    mine = curves[(curves["activation"] == path.parent.name) & (curves["arm"] == path.stem)]
+    steps = np.unique(frame["step"])
+    seeds = np.unique(frame[["seed_a", "seed_b"]])
+    cubes: dict[str, list[Floats]] = {name: [] for name in MEASURE_NAMES}
+    for _, group in frame.groupby("step", sort=True):
+        labels = group[["seed_a", "seed_b"]].to_numpy()
+        for name, matrices in cubes.items():
+            matrices.append(pair_matrix(labels, group[name].to_numpy())[1])
+    scores = {}
+    for name in SCORES:
+        table = mine.pivot(index="iteration", columns="seed", values=name)
+        table = table.reindex(index=steps, columns=seeds)
+        if table.isna().to_numpy().any():
+            raise ReprocoreError(f"{path}: a seed or step has no history")
+        scores[name] = table.to_numpy(np.float64)
+    stacked = {name: np.stack(matrices) for name, matrices in cubes.items()}
+    return Course(seeds, steps, stacked, scores)
+
+
+def shared_seeds(courses: Iterable[Course]) -> list[int]:
+    """Return the seeds that all courses have, ascending."""
+    return sorted(set.intersection(*(set(course.seeds.tolist()) for course in courses)))
+
+
+def restricted(course: Course, values: Floats, seeds: Sequence[int]) -> Floats:
+    """Return the part of `values` ([M] or [M, M], in the order of the course) of these seeds."""
+    kept = np.searchsorted(course.seeds, seeds)
+    return values[np.ix_(*(kept,) * values.ndim)]

@@ -1,0 +1,17 @@
+"""Put the activations' ratios of all models together."""
+
+from pathlib import Path
+
+from reprocore.across import analyse_across
+from reprocore.courses import read_courses
+from reprocore.jobs import job
+from reprocore.storage import write_table
+
+with job(snakemake) as study:
+    models = {}
+    for path in map(Path, snakemake.input.curves):
+        model = path.parent.name
+        pairs = [each for each in map(Path, snakemake.input.pairs) if each.parts[-3] == model]
+        models[model] = read_courses(pairs, path)
+    for name, table in analyse_across(study, models).items():
+        write_table(snakemake.output[name], table)

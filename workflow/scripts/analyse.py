@@ -1,0 +1,12 @@
+"""Test one model's activations against one another."""
+
+from reprocore.analysis import analyse_model
+from reprocore.courses import read_courses
+from reprocore.jobs import job
+from reprocore.storage import write_table
+
+with job(snakemake) as study:
+    courses = read_courses(snakemake.input.pairs, snakemake.input.curves)
+    tables = analyse_model(study, snakemake.wildcards.model, courses)
+    for name, table in tables.items():
+        write_table(snakemake.output[name], table)
