@@ -1,0 +1,296 @@
+"""From pairs to verdicts: courses, matched loss, and the tables of one and of all models."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import one_line, tiny_config
+from reprocore.across import analyse_across, cv_values
+from reprocore.aggregation import CURVES_SCHEMA
+from reprocore.analysis import activation_pairs, analyse_model, closer
+from reprocore.comparison import PAIRS_SCHEMA
+from reprocore.config import Study, parse_study
+from reprocore.courses import Course, read_courses, restricted, shared_seeds
+from reprocore.divergence import MEASURES
+from reprocore.errors import ReprocoreError
+from reprocore.inference import jackknife
+from reprocore.matched_loss import at_loss, common_loss, pair_losses
+from reprocore.sensitivity import coefficient_of_variation
+from reprocore.storage import write_table
+
+STEPS = np.array([25, 50, 100])
+
+
+def study_of(activations: list[str], models: tuple[str, ...] = ("charlm",), **keys) -> Study:
+    content = tiny_config(activations=activations, seeds=list(range(1, 13)), **keys)
+    content["models"] = dict.fromkeys(models, content["models"]["charlm"])
+    return parse_study(content)
+
+
+def course_of(level: float, seeds=range(1, 13), random=0, noise=0.02, loss=2.0) -> Course:
+    """A course whose differences grow along training towards `level`."""
+    rng = np.random.default_rng(random)
+    numbers = np.array(list(seeds))
+    size = len(numbers)
+    own = rng.normal(0, noise * level, size)
+    cubes = {}
+    for name in MEASURES:
+        single = rng.normal(0, noise * level / 2, (size, size))
+        matrix = level + own[:, None] + own + single + single.T
+        matrix = (matrix + matrix.T) / 2
+        np.fill_diagonal(matrix, 0)
+        cubes[name] = np.stack([matrix * share for share in (0.5, 0.8, 1.0)])
+    losses = loss + np.array([1.0, 0.5, 0.0])[:, None] + rng.normal(0, 0.01, size)
+    return Course(numbers, STEPS, cubes, {"val_loss": losses, "val_accuracy": 1 / losses})
+
+
+def rows(table: pa.Table, **wanted) -> list[dict]:
+    return [row for row in table.to_pylist() if all(row[key] == wanted[key] for key in wanted)]
+
+
+class TestCourses:
+    def write(self, folder: Path, seeds=(1, 2, 3)) -> tuple[list[Path], Path]:
+        pairs = [
+            {"seed_a": a, "seed_b": b, "step": step} | dict.fromkeys(MEASURES, step + a + b / 10)
+            for step in (50, 100)
+            for a in seeds
+            for b in seeds
+            if a < b
+        ]
+        path = folder / "pairs/charlm/relu/all.parquet"
+        write_table(path, pa.Table.from_pylist(pairs, schema=PAIRS_SCHEMA))
+        curves = [
+            dict.fromkeys(CURVES_SCHEMA.names, 1.0)
+            | {"model": "charlm", "activation": "relu", "arm": "all", "seed": seed}
+            | {"iteration": step, "val_loss": step / 100 + seed}
+            for step in (0, 50, 100)
+            for seed in seeds
+        ]
+        write_table(folder / "curves.parquet", pa.Table.from_pylist(curves, schema=CURVES_SCHEMA))
+        return [path], folder / "curves.parquet"
+
+    def test_pairs_and_losses_stand_where_they_belong(self, tmp_path: Path) -> None:
+        (course,) = read_courses(*self.write(tmp_path)).values()
+        assert course.seeds.tolist() == [1, 2, 3]
+        assert course.steps.tolist() == [50, 100]
+        assert course.pairs["churn"][1, 0, 2] == course.pairs["churn"][1, 2, 0] == 101.3
+        assert course.scores["val_loss"].tolist() == [[1.5, 2.5, 3.5], [2.0, 3.0, 4.0]]
+
+    def test_a_seed_without_history_is_an_error(self, tmp_path: Path) -> None:
+        pairs, _ = self.write(tmp_path, seeds=(1, 2, 3, 4))
+        _, curves = self.write(tmp_path / "other")
+        with pytest.raises(ReprocoreError) as error:
+            read_courses(pairs, curves)
+        assert "all.parquet" in one_line(error)
+
+    def test_restriction_keeps_the_rows_and_columns_of_the_seeds(self) -> None:
+        course = course_of(0.5, seeds=(2, 5, 9))
+        part = restricted(course, course.at(-1, "churn"), [2, 9])
+        assert part[0, 1] == course.pairs["churn"][-1, 0, 2]
+        assert shared_seeds([course, course_of(0.5, seeds=(9, 2, 3))]) == [2, 9]
+
+
+class TestMatchedLoss:
+    def line(self, losses: list[float], values: list[float]) -> Course:
+        """Two seeds with the same losses; the difference of the pair along training."""
+        cube = np.zeros((len(losses), 2, 2))
+        cube[:, 0, 1] = cube[:, 1, 0] = values
+        table = np.repeat(np.array(losses)[:, None], 2, axis=1)
+        return Course(
+            np.array([1, 2]), np.arange(len(losses)), {"churn": cube}, {"val_loss": table}
+        )
+
+    def test_between_snapshots_it_is_linear_in_the_loss(self) -> None:
+        course = self.line([3.0, 2.0, 1.0], [0.1, 0.2, 0.6])
+        assert at_loss(course, "churn", 2.0)[0, 1] == pytest.approx(0.2)
+        assert at_loss(course, "churn", 1.25)[0, 1] == pytest.approx(0.5)
+        assert at_loss(course, "churn", 1.0)[0, 1] == pytest.approx(0.6)
+
+    def test_a_loss_that_was_there_at_once_gives_the_first_value(self) -> None:
+        assert at_loss(self.line([3.0, 2.0], [0.1, 0.2]), "churn", 5.0)[0, 1] == pytest.approx(0.1)
+
+    def test_a_loss_that_rises_again_counts_where_it_was_first_reached(self) -> None:
+        course = self.line([3.0, 1.0, 2.0], [0.1, 0.3, 0.9])
+        assert at_loss(course, "churn", 2.0)[0, 1] == pytest.approx(0.2)
+
+    def test_a_loss_that_was_never_reached_is_an_error(self) -> None:
+        with pytest.raises(ReprocoreError) as error:
+            at_loss(self.line([3.0, 2.0], [0.1, 0.2]), "churn", 1.9)
+        assert "never reaches 1.9000" in one_line(error)
+
+    @given(st.lists(st.floats(0.5, 4), min_size=1, max_size=6), st.integers(0, 99))
+    def test_every_pair_reaches_the_common_loss_within_what_it_showed(
+        self, levels: list[float], seed: int
+    ) -> None:
+        courses = [course_of(0.3, random=seed, loss=level) for level in levels]
+        loss = common_loss(courses)
+        assert loss >= max(pair_losses(course).min() for course in courses)
+        for course in courses:
+            matrix = at_loss(course, "churn", loss)
+            cube = course.pairs["churn"]
+            assert np.all(matrix >= cube.min(axis=0) - 1e-12)
+            assert np.all(matrix <= cube.max(axis=0) + 1e-12)
+            assert np.array_equal(matrix, matrix.T)
+
+
+class TestOneModel:
+    def test_a_clear_difference_is_told_and_its_numbers_are_the_means(self) -> None:
+        study = study_of(["relu", "gelu"])
+        courses = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
+        tables = analyse_model(study, "charlm", courses)
+        (found,) = rows(tables["contrasts"], measure="churn", condition="final")
+        assert (found["first"], found["second"]) == ("gelu", "relu")
+        assert found["verdict"] == "more reproducible"
+        means = [jackknife(courses[a, "all"].at(-1, "churn")).estimate for a in ("gelu", "relu")]
+        assert found["difference"] == pytest.approx(means[0] - means[1])
+        assert found["ratio"] == pytest.approx(means[0] / means[1])
+        assert found["ratio_low"] < found["ratio"] < found["ratio_high"] < 1
+        (overlap,) = rows(tables["contrasts"], measure="top5_overlap", condition="final")
+        assert overlap["verdict"] == "less reproducible"
+
+    def test_alike_activations_are_equivalent_and_not_sensitive(self) -> None:
+        study = study_of(["relu", "gelu"])
+        courses = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.5, random=1)}
+        tables = analyse_model(study, "charlm", courses)
+        (found,) = rows(tables["contrasts"], measure="relative_pd", condition="final")
+        assert found["verdict"] == "equivalent"
+        (spread,) = rows(tables["sensitivity"], measure="relative_pd", condition="final")
+        assert spread["low"] == 0
+        assert spread["p_omnibus"] > 0.01
+
+    def test_a_difference_that_is_one_of_loss_alone_goes_away_at_matched_loss(self) -> None:
+        """The same course of difference against loss, but one activation has gone further."""
+        study = study_of(["relu", "gelu"])
+        ahead, behind = course_of(0.5, noise=0.005), course_of(0.5, noise=0.005)
+        for name in MEASURES:
+            behind.pairs[name][:] = (
+                ahead.pairs[name] * (np.array([0.25, 0.5, 0.8]) / [0.5, 0.8, 1])[:, None, None]
+            )
+        behind.scores["val_loss"][:] = ahead.scores["val_loss"] + 0.5
+        courses = {("relu", "all"): ahead, ("gelu", "all"): behind}
+        table = analyse_model(study, "charlm", courses)["contrasts"]
+        (final,) = rows(table, measure="churn", condition="final")
+        (matched,) = rows(table, measure="churn", condition="matched loss")
+        assert final["ratio"] == pytest.approx(0.8, abs=0.01)
+        assert matched["ratio"] == pytest.approx(1.0, abs=0.02)
+
+    def test_unequal_seeds_use_the_shared_ones_and_say_so(self) -> None:
+        study = study_of(["relu", "gelu"])
+        courses = {
+            ("relu", "all"): course_of(0.5),
+            ("gelu", "all"): course_of(0.4, seeds=range(3, 15), random=1),
+        }
+        tables = analyse_model(study, "charlm", courses)
+        (found,) = rows(tables["contrasts"], measure="churn", condition="final")
+        assert found["seeds"] == 10
+        assert "the 10 shared seeds of 12 and 12" in found["note"]
+        (spread,) = rows(tables["sensitivity"], measure="churn", condition="final")
+        assert "the 10 seeds that all share of 12" in spread["note"]
+
+    def test_too_few_seeds_give_no_verdict_and_say_how_many_would(self) -> None:
+        study = study_of(["relu", "gelu"])
+        courses = {
+            ("relu", "all"): course_of(0.5, seeds=(1, 2, 3, 4)),
+            ("gelu", "all"): course_of(0.1, seeds=(1, 2, 3, 4), random=1),
+        }
+        table = analyse_model(study, "charlm", courses)["contrasts"]
+        (found,) = rows(table, measure="churn", condition="final")
+        assert found["verdict"] == "undecided"
+        assert "6 would do" in found["note"]
+
+    @pytest.mark.parametrize("seeds", [(1, 2), (1, 2, 3)])
+    def test_no_number_is_nan(self, seeds: tuple[int, ...]) -> None:
+        study = study_of(["relu", "gelu", "swish"], arms=["all", "none"])
+        flat = course_of(0.5, seeds=seeds, noise=0)
+        zero = course_of(0.0, seeds=seeds, noise=0)
+        infinite = course_of(0.5, seeds=seeds)
+        infinite.pairs["jeffreys"][:] = np.inf
+        courses = {("relu", "all"): flat, ("gelu", "all"): infinite, ("relu", "none"): zero}
+        for name, table in analyse_model(study, "charlm", courses).items():
+            for row in table.to_pylist():
+                numbers = [value for value in row.values() if isinstance(value, float)]
+                assert not np.isnan(numbers).any(), (name, row)
+
+    def test_one_activation_has_nothing_to_be_compared_with(self) -> None:
+        study = study_of(["relu"])
+        tables = analyse_model(study, "charlm", {("relu", "all"): course_of(0.5)})
+        assert len(tables["contrasts"]) == len(tables["sensitivity"]) == 0
+        assert len(tables["sources"]) == len(MEASURES)
+
+    def test_the_share_of_a_source_is_the_ratio_to_all(self) -> None:
+        study = study_of(["relu"], arms=["all", "init", "none"])
+        courses = {
+            ("relu", "all"): course_of(0.5),
+            ("relu", "init"): course_of(0.3, random=2),
+            ("relu", "none"): course_of(0.0, noise=0),
+        }
+        table = analyse_model(study, "charlm", courses)["sources"]
+        (init,) = rows(table, arm="init", measure="churn")
+        assert init["share"] == pytest.approx(0.6, rel=0.05)
+        assert init["low"] < init["share"] < init["high"]
+        (control,) = rows(table, arm="none", measure="churn")
+        assert (control["estimate"], control["share"], control["high"]) == (0, 0, 0)
+
+    def test_the_ranking_of_clear_levels_is_foretold(self) -> None:
+        study = study_of(["relu", "gelu", "swish"])
+        courses = {
+            (name, "all"): course_of(level, random=index)
+            for index, (name, level) in enumerate({"relu": 0.5, "gelu": 0.3, "swish": 0.4}.items())
+        }
+        table = analyse_model(study, "charlm", courses)["early"]
+        found = rows(table, measure="churn")
+        assert [row["budget"] for row in found] == [0.25, 0.5]
+        assert all((row["estimate"], row["low"], row["chance_best"]) == (1, 1, 1) for row in found)
+
+    def test_the_reference_always_stands_second(self) -> None:
+        pairs = activation_pairs(["a", "b", "c"], "b")
+        assert pairs == [("a", "b"), ("a", "c"), ("c", "b")]
+
+    def test_only_measures_say_what_is_more_reproducible(self) -> None:
+        assert closer("churn") == "lower"
+        assert closer("top5_overlap") == "higher"
+        assert closer("val_loss") is None
+
+
+class TestAllModels:
+    def test_the_mean_ratio_is_the_geometric_mean_of_the_models(self) -> None:
+        study = study_of(["relu", "gelu"], models=("charlm", "other"))
+        models = {
+            name: {
+                ("relu", "all"): course_of(0.5, random=index),
+                ("gelu", "all"): course_of(level, random=index + 5),
+            }
+            for index, (name, level) in enumerate({"charlm": 0.4, "other": 0.25}.items())
+        }
+        table = analyse_across(study, models)["ratios"]
+        (found,) = rows(table, measure="churn")
+        assert (found["first"], found["second"], found["models"]) == ("gelu", "relu", 2)
+        assert found["ratio"] == pytest.approx(np.sqrt(0.8 * 0.5), rel=0.02)
+        assert found["low"] < found["ratio"] < found["high"]
+        assert found["chance_lower"] > 0.99
+
+    def test_a_model_that_did_not_run_is_said_and_not_counted(self) -> None:
+        study = study_of(["relu", "gelu"], models=("charlm", "other"))
+        own = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
+        table = analyse_across(study, {"charlm": own, "other": {("relu", "all"): course_of(0.5)}})
+        (found,) = rows(table["ratios"], measure="churn")
+        assert found["models"] == 1
+        assert found["note"] == "1 of 2 models without a ratio"
+
+    def test_too_few_models_give_no_early_sensitivity(self) -> None:
+        study = study_of(["relu", "gelu"])
+        own = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
+        found = rows(analyse_across(study, {"charlm": own})["early_sensitivity"], measure="churn")
+        assert [row["budget"] for row in found] == [0.25, 0.5]
+        assert all(row["estimate"] is None and "needs 3 models" in row["note"] for row in found)
+
+    def test_pseudo_values_of_the_cv_have_it_as_their_bias_corrected_mean(self) -> None:
+        stack = np.stack([course_of(level, random=7).at(-1, "churn") for level in (0.3, 0.5)])
+        means = stack.sum(axis=(1, 2)) / (12 * 11)
+        whole = coefficient_of_variation(means)
+        assert cv_values(stack).mean() == pytest.approx(whole, rel=0.02)
+        assert coefficient_of_variation(means) == pytest.approx(whole)
