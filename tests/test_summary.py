@@ -25,7 +25,8 @@ from reprocore.inference import jackknife
 from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_json, write_table
 from reprocore.study import Cell
-from reprocore.summary import summarise, with_interval, write_summary
+from reprocore.summary import summarise, write_summary
+from reprocore.summary_text import with_interval
 
 STEPS = (50, 100)
 
@@ -238,7 +239,7 @@ def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
     study = study_of(("charlm", "other"))
     files = fill()
     frame = summary_of(study, tmp_path, [files])
-    write_summary(pa.Table.from_pandas(frame, preserve_index=False), tmp_path, 0.95)
+    write_summary(study, pa.Table.from_pandas(frame, preserve_index=False), tmp_path)
     stored = pd.read_parquet(tmp_path / "summary.parquet")
     listed = pd.read_csv(tmp_path / "summary.csv")
     assert listed["churn"].tolist() == pytest.approx(stored["churn"].tolist(), nan_ok=True)

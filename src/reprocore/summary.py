@@ -1,6 +1,6 @@
 """The cross-model summary: one row per (model, activation, arm), whether it has run or not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,12 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.aggregation import CELLS_SCHEMA, SCORES, read_estimates
+from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import atomic, read_table, write_table
+from reprocore.summary_text import summary_text
 
 CELL_KEYS = ("model", "activation", "arm", "seed")
 QUANTITIES = (*SCORES, *MEASURE_NAMES)
@@ -124,43 +126,34 @@ def _flags(study: Study, found: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
     return flags
 
 
-def write_summary(table: pa.Table, folder: Path, confidence: float) -> None:
-    """Write `summary.parquet`, `summary.csv` and `summary.md` into `folder`, each atomically."""
+def write_summary(
+    study: Study,
+    table: pa.Table,
+    folder: Path,
+    sensitivity: Sequence[Path] = (),
+    contrasts: Sequence[Path] = (),
+) -> None:
+    """Write `summary.parquet`, `summary.csv` and `summary.md` into `folder`, each atomically.
+
+    Args:
+        study: for the measure that the text tells of, and the confidence.
+        table: from `summarise`.
+        folder: where to.
+        sensitivity: the models' sensitivity files, for the text.
+        contrasts: the models' contrasts files, for the text.
+
+    Raises:
+        ReprocoreError: a file is missing, damaged or foreign, or cannot be written.
+    """
     write_table(folder / "summary.parquet", table)
     frame: pd.DataFrame = table.to_pandas()
     with atomic(folder / "summary.csv") as temporary:
         frame.to_csv(temporary, index=False)
-    with atomic(folder / "summary.md") as temporary:
-        temporary.write_text(markdown(frame, confidence), "utf-8")
-
-
-def markdown(frame: pd.DataFrame, confidence: float) -> str:
-    """Return the summary for reading: estimates with their intervals, flags in words."""
-    shown = ("relative_pd", "total_variation", "churn")
-    heads = ["model", "activation", "arm", "seeds", "loss (nats)", "accuracy", *shown, "flags"]
-    lines = [_line(heads), _line(["---"] * len(heads))]
-    for item in frame.to_dict("records"):
-        numbers = [with_interval(item, name) for name in (*SCORES, *shown)]
-        seeds = f"{item['seeds']} of {item['seeds_wanted']}"
-        labels = [str(item[name]) for name in ("model", "activation", "arm")]
-        lines.append(_line([*labels, seeds, *numbers, str(item["flags"])]))
-    note = (
-        f"Estimates at the last step, with {confidence:.0%} intervals in brackets: over seeds by t "
-        "for loss and accuracy, by the jackknife over seeds for differences. A dash is a number "
-        "that does not exist; nothing is filled in."
+    text = summary_text(
+        study,
+        frame.to_dict("records"),
+        [row for path in sensitivity for row in read_table(path, SENSITIVITY_SCHEMA).to_pylist()],
+        [row for path in contrasts for row in read_table(path, CONTRASTS_SCHEMA).to_pylist()],
     )
-    return "\n".join([*lines, "", note, ""])
-
-
-def with_interval(item: Mapping[Any, Any], name: str) -> str:
-    """Return `estimate [low, high]` of a summary row, a dash for what is not there."""
-    values = [item[f"{name}{end}"] for end in ("", "_low", "_high")]
-    if pd.isna(values[0]):
-        return "–"
-    if pd.isna(values[1]):
-        return f"{values[0]:.4f} [–]"
-    return f"{values[0]:.4f} [{values[1]:.4f}, {values[2]:.4f}]"
-
-
-def _line(parts: Sequence[str]) -> str:
-    return "| " + " | ".join(parts) + " |"
+    with atomic(folder / "summary.md") as temporary:
+        temporary.write_text(text, "utf-8")

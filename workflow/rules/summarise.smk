@@ -10,6 +10,10 @@ rule summarise:
     input:
         estimates=expand(f"{RESULTS}/models/{{model}}/summary.parquet", model=MODELS),
         cells=expand(f"{RESULTS}/models/{{model}}/cells.parquet", model=MODELS),
+        sensitivity=expand(
+            f"{RESULTS}/models/{{model}}/sensitivity.parquet", model=MODELS
+        ),
+        contrasts=expand(f"{RESULTS}/models/{{model}}/contrasts.parquet", model=MODELS),
     output:
         report(
             f"{RESULTS}/summary.csv",
@@ -25,7 +29,7 @@ rule summarise:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings(wanted_rows()),
+        settings=settings([wanted_rows(), STUDY.title, STUDY.figures.measure]),
         source=source("summarise.py", "reprocore.summary"),
     script:
         "../scripts/summarise.py"

@@ -7,5 +7,10 @@ from reprocore.summary import summarise, write_summary
 
 with job(snakemake) as study:
     table = summarise(study, snakemake.input.estimates, snakemake.input.cells)
-    folder = Path(snakemake.output.parquet).parent
-    write_summary(table, folder, study.statistics.confidence)
+    write_summary(
+        study,
+        table,
+        Path(snakemake.output.parquet).parent,
+        snakemake.input.sensitivity,
+        snakemake.input.contrasts,
+    )

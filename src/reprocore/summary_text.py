@@ -1,0 +1,131 @@
+"""The summary for reading: estimates, sensitivity and contrasts as Markdown tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from reprocore.aggregation import SCORES
+from reprocore.analysis import FINAL, MATCHED, RESOLVED
+from reprocore.config import Study
+from reprocore.divergence import MEASURES
+
+SHOWN = ("relative_pd", "total_variation", "churn")
+
+Row = Mapping[Any, Any]
+
+
+def summary_text(
+    study: Study, rows: Iterable[Row], sensitivity: Iterable[Row], contrasts: Iterable[Row]
+) -> str:
+    """Return `summary.md`.
+
+    Args:
+        study: for the drawn measure, the confidence and the margin.
+        rows: of the summary table.
+        sensitivity: rows of the models' sensitivity tables.
+        contrasts: rows of the models' contrasts tables.
+    """
+    measure = study.figures.measure
+    ranges = f"{study.statistics.confidence:.0%} intervals in brackets"
+    sections = [
+        f"# {study.title}",
+        "## Estimates",
+        _estimates(rows),
+        f"At the last step, {ranges}: over seeds by t for loss and accuracy, by the jackknife over "
+        "seeds for differences. A dash is a number that does not exist; nothing is filled in.",
+    ]
+    spread = [row for row in sensitivity if row["measure"] == measure]
+    if spread:
+        label = MEASURES[measure].label
+        sections += [
+            f"## How much does the activation change the {label}?",
+            _sensitivity(spread),
+            f"CV: standard deviation over mean across activations; corrected: less what seeds "
+            f"alone would show, {ranges}. p: permutation test that all activations are alike. "
+            "Seeds: how many would find a difference of that size between two activations with "
+            "power 0.8.",
+        ]
+    told = [row for row in contrasts if row["measure"] == measure]
+    if told:
+        sections += [
+            "## Which differences are real?",
+            _contrasts(study, told),
+            f"Ratio of the {MEASURES[measure].label} of the first to that of the second, {ranges}. "
+            "Verdicts are after Holm's adjustment within the model; `equivalent` means within "
+            f"{study.statistics.margin:.0%}. Matched loss: where both predict equally well.",
+        ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _estimates(rows: Iterable[Row]) -> str:
+    heads = ["model", "activation", "arm", "seeds", "loss (nats)", "accuracy", *SHOWN, "flags"]
+    body = []
+    for row in rows:
+        labels = [row[name] for name in ("model", "activation", "arm")]
+        seeds = f"{row['seeds']} of {row['seeds_wanted']}"
+        numbers = [with_interval(row, name) for name in (*SCORES, *SHOWN)]
+        body.append([*labels, seeds, *numbers, row["flags"]])
+    return table(heads, body)
+
+
+def _sensitivity(rows: Iterable[Row]) -> str:
+    heads = ["model", "arm", "at", "CV (%)", "corrected (%)", "p"]
+    heads += [*(f"seeds for {percent}%" for percent in RESOLVED), "note"]
+    body = []
+    for row in rows:
+        spread = _bracketed(row["corrected"], row["low"], row["high"], 1)
+        needed = [_whole(row[f"seeds_for_{percent}"]) for percent in RESOLVED]
+        labels = [row["model"], row["arm"], row["condition"]]
+        tested = [_number(row["cv"], 1), spread, _number(row["p_omnibus"], 4)]
+        body.append([*labels, *tested, *needed, row["note"]])
+    return table(heads, body)
+
+
+def _contrasts(study: Study, rows: Sequence[Row]) -> str:
+    """Contrasts with the reference, the final step beside the matched loss."""
+    heads = ["model", "arm", "first", "second", "ratio", "verdict", "at matched loss", "verdict"]
+    body = []
+    names = ("model", "arm", "first", "second")
+    matched = {tuple(row[n] for n in names): row for row in rows if row["condition"] == MATCHED}
+    for row in rows:
+        if row["condition"] != FINAL or row["second"] != study.reference_of(row["model"]):
+            continue
+        key = tuple(row[name] for name in names)
+        cells = list(key)
+        for each in (row, matched.get(key)):
+            cells += _told(each) if each else ["–", "not measured"]
+        body.append(cells)
+    return table(heads, body)
+
+
+def _told(row: Row) -> list[str]:
+    note = f" ({row['note']})" if row["note"] else ""
+    ratio = _bracketed(row["ratio"], row["ratio_low"], row["ratio_high"], 3)
+    return [ratio, row["verdict"] + note]
+
+
+def with_interval(row: Row, name: str) -> str:
+    """Return `estimate [low, high]` of a summary row, a dash for what is not there."""
+    return _bracketed(row[name], row[f"{name}_low"], row[f"{name}_high"], 4)
+
+
+def _bracketed(estimate: float | None, low: float | None, high: float | None, digits: int) -> str:
+    if pd.isna(estimate):
+        return "–"
+    ends = "–" if pd.isna(low) else f"{low:.{digits}f}, {high:.{digits}f}"
+    return f"{estimate:.{digits}f} [{ends}]"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def _whole(value: float | None) -> str:
+    return "–" if pd.isna(value) else f"{value:.0f}"
+
+
+def table(heads: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *body]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
