@@ -15,7 +15,7 @@ from reprocore.arrays import compare_arrays, load_array
 from reprocore.cell import run_cell
 from reprocore.cli import main
 from reprocore.config import load_study
-from reprocore.corpus import Corpus, Probe, write_corpus, write_probe
+from reprocore.corpus import Corpus, Probe, decode, write_corpus, write_probe
 from reprocore.divergence import churn, relative_pd
 from reprocore.errors import ReprocoreError
 from reprocore.status import seconds_left, study_status
@@ -269,3 +269,45 @@ class TestSampleAndTrain:
         code, _, err = command("status", "-c", tmp_path / "absent.yaml")
         assert code == 1
         assert err == f"error: {tmp_path / 'absent.yaml'}: no such file\n"
+
+
+class TestForetell:
+    @pytest.fixture
+    def with_text(self, study_file: Path, tiny_corpus: Corpus, tmp_path: Path) -> Path:
+        text = tmp_path / "text.txt"
+        text.write_text(decode(tiny_corpus.tokens, tiny_corpus.symbols))
+        content = yaml.safe_load(study_file.read_text())
+        content["corpus"] = {"source": "file", "path": str(text)}
+        study_file.write_text(yaml.safe_dump(content, sort_keys=False))
+        return study_file
+
+    def test_it_says_what_shows_and_how_surely(self, command: Any, with_text: Path) -> None:
+        options = ("-c", with_text, "--iterations", 4, "--seeds", 3)
+        code, out, err = command("foretell", "charlm", *options)
+        assert code == 0, err
+        assert out.count("training charlm/") == 6
+        assert re.search(r"swiglu +relu +\d\.\d+ +\d\.\d+ +\d\.\d+ +undecided", out)
+        assert "After 50% of the training" in out
+        assert "3 seeds cannot decide" in out
+
+    def test_two_seeds_give_no_recommendation(self, command: Any, with_text: Path) -> None:
+        options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
+        code, out, _ = command("foretell", "charlm", *options)
+        assert code == 0
+        assert "No recommendation: 2 seeds, needs 3" in out
+        assert "nan" not in out.lower()
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (("absent",), "no model 'absent'; allowed: charlm, big"),
+            (("charlm", "--iterations", 9), "iterations: 9; allowed: 2 to 8"),
+            (("charlm", "--iterations", 4, "--seeds", 4), "seeds: 4; allowed: 2 to 3"),
+        ],
+    )
+    def test_what_the_study_does_not_have_is_refused(
+        self, command: Any, with_text: Path, arguments: tuple, told: str
+    ) -> None:
+        code, _, err = command("foretell", *arguments, "-c", with_text)
+        assert code == 1
+        assert told in err

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -154,6 +154,45 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     console.print(f"written: {folder}", markup=False)
 
 
+@app.command()
+def foretell(
+    model: Annotated[str, typer.Argument(help="A model of the study.")],
+    configfile: ConfigOption = DEFAULT_CONFIG,
+    iterations: Annotated[int, typer.Option(min=2, help="Optimiser steps per cell.")] = 100,
+    seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
+) -> None:
+    """Train a model's cells for a short time and say what that foretells, and how surely."""
+    from reprocore.analysis import FINAL
+    from reprocore.shakespeare import default_cache
+    from reprocore.short_test import run_short_test, short_study
+
+    full = load_study(configfile)
+    study = short_study(full, model, iterations, seeds)
+    measure = study.figures.measure
+    tables = run_short_test(
+        study, model, default_cache(), lambda cell: console.print(f"training {cell.key}")
+    )
+    rows = {
+        name: [
+            row
+            for row in tables[name].to_pylist()
+            if row["measure"] == measure and row["condition"] == FINAL
+        ]
+        for name in ("contrasts", "sensitivity")
+    }
+    table = Table(title=f"{model} after {iterations} iterations: {measure}", box=box.SIMPLE_HEAD)
+    for head in ("first", "second", "ratio", "low", "high", "verdict"):
+        table.add_column(head)
+    for row in rows["contrasts"]:
+        numbers = [_number(row[name]) for name in ("ratio", "ratio_low", "ratio_high")]
+        table.add_row(row["first"], row["second"], *numbers, row["verdict"])
+    console.print(table)
+    for row in rows["sensitivity"]:
+        console.print(_recommendation(row, iterations / full.training_of(model).iterations))
+    for note in sorted({row["note"] for row in rows["contrasts"]} - {""}):
+        console.print(f"Note: {note}.")
+
+
 @app.command(hidden=True)
 def document() -> None:
     """Write config/README.md and the JSON schema from the classes of the configuration."""
@@ -161,6 +200,27 @@ def document() -> None:
 
     for path in write_documents(Path.cwd()):
         console.print(f"written: {path}", markup=False)
+
+
+def _recommendation(row: dict[str, Any], budget: float) -> str:
+    """Say what a short test's sensitivity means for the full run."""
+    if row["low"] is None:
+        return f"No recommendation: {row['note']}."
+    spread = (
+        f"After {budget:.0%} of the training the activations differ by a CV of "
+        f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "
+        f"(p = {row['p_omnibus']:.3f}). "
+    )
+    if row["low"] > 0:
+        return (
+            spread
+            + "They differ by then; whether their order holds to the end, only the full study tells."
+        )
+    most = row["high"]
+    return spread + (
+        f"No difference shows, and one of up to {most:.1f}% is not excluded: before choosing an "
+        "activation by it, train longer or with more seeds."
+    )
 
 
 def _corpus_file(study: Study) -> Path:

@@ -1,0 +1,97 @@
+"""A short test of one model: what a part of its training says of the activations."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from reprocore.aggregation import gather_curves
+from reprocore.analysis import analyse_model
+from reprocore.cell import run_cell
+from reprocore.comparison import compare_cells
+from reprocore.config import Study, parse_study
+from reprocore.corpus import build_probe, encode
+from reprocore.courses import read_courses
+from reprocore.errors import ReprocoreError
+from reprocore.storage import write_table
+from reprocore.study import Cell, all_cells
+from reprocore.text import load_text
+
+
+def short_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
+    """Return a study of `model` alone, trained for fewer iterations from the first seeds.
+
+    Raises:
+        ReprocoreError: no such model, or more iterations or seeds than the study has.
+    """
+    if model not in study.models:
+        raise ReprocoreError(f"no model {model!r}; allowed: {', '.join(study.models)}")
+    most = study.training_of(model).iterations
+    for name, value, limit in (
+        ("iterations", iterations, most),
+        ("seeds", seeds, len(study.seeds)),
+    ):
+        if not 2 <= value <= limit:
+            raise ReprocoreError(f"{name}: {value}; allowed: 2 to {limit}, what the study has")
+    content = study.model_dump()
+    own = content["models"][model]
+    own["training"] = {**own["training"], "iterations": iterations}
+    content |= {
+        "models": {model: own | {"arms": ["all"]}},
+        "seeds": list(study.seeds[:seeds]),
+    }
+    return parse_study(content, "short test")
+
+
+def run_short_test(
+    study: Study, model: str, cache: Path, started: Callable[[Cell], None] = lambda cell: None
+) -> dict[str, pa.Table]:
+    """Train the cells of a `short_study` one after another and analyse them.
+
+    Nothing is kept: the files are in a temporary folder.
+
+    Args:
+        study: from `short_study`.
+        model: its model.
+        cache: folder for what is downloaded.
+        started: called with each cell before it trains.
+
+    Returns:
+        The tables of `analyse_model`.
+
+    Raises:
+        ReprocoreError: the corpus cannot be had, or a cell fails.
+    """
+    source = study.corpus
+    text = load_text(
+        source.source, path=source.path, url=source.url, sha256=source.sha256, cache=cache
+    )
+    corpus = encode(text, source.train_fraction)
+    probe = build_probe(
+        corpus,
+        context=study.probe.lead,
+        positions=study.probe.positions,
+        block=study.probe.block,
+    )
+    with tempfile.TemporaryDirectory(prefix="reprocore-") as name:
+        root = Path(name)
+        for cell in all_cells(study):
+            started(cell)
+            run_cell(study, cell, corpus, probe, cell.folder(root))
+        return analyse_model(study, model, read_courses(*_tables(study, model, root)))
+
+
+def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
+    """Compare the cells below `root`; return the pairs files and the curves file."""
+    cells = all_cells(study)
+    pairs = []
+    for activation in study.activations_of(model):
+        mine = [cell for cell in cells if cell.activation == activation]
+        path = root / "pairs" / model / activation / "all.parquet"
+        files = {cell.seed: cell.folder(root) / "predictions.parquet" for cell in mine}
+        write_table(path, compare_cells(files))
+        pairs.append(path)
+    curves = root / "curves.parquet"
+    write_table(curves, gather_curves(cell.folder(root) / "history.parquet" for cell in cells))
+    return pairs, curves
