@@ -212,10 +212,7 @@ def _recommendation(row: dict[str, Any], budget: float) -> str:
         f"(p = {row['p_omnibus']:.3f}). "
     )
     if row["low"] > 0:
-        return (
-            spread
-            + "They differ by then; whether their order holds to the end, only the full study tells."
-        )
+        return spread + "They differ by then; whether that holds to the end, the full study tells."
     most = row["high"]
     return spread + (
         f"No difference shows, and one of up to {most:.1f}% is not excluded: before choosing an "

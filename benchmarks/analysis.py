@@ -1,0 +1,91 @@
+"""Statistics of a large study, from pairs to summary: time and peak memory.
+
+Simulates the pairs files of 6 models × 8 activations × 20 seeds × 7 snapshots and runs what the
+workflow runs after `compare`, in one process.
+
+    python benchmarks/analysis.py [--models 6] [--activations 8] [--seeds 20] [--snapshots 7]
+"""
+
+import argparse
+import itertools
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from reprocore.across import analyse_across
+from reprocore.aggregation import CURVES_SCHEMA, estimate_model
+from reprocore.analysis import analyse_model
+from reprocore.comparison import PAIRS_SCHEMA
+from reprocore.config import Study, parse_study
+from reprocore.courses import read_courses
+from reprocore.divergence import MEASURES
+from reprocore.settings import PLAIN_ACTIVATIONS
+from reprocore.storage import read_table, write_table
+
+
+def simulate(study: Study, model: str, root: Path, snapshots: int) -> tuple[list[Path], Path]:
+    """Write pairs and curves of random-effects differences; return their paths."""
+    random = np.random.default_rng(len(model))
+    steps = [500 // 2**k for k in range(snapshots)][::-1]
+    pairs, curves = [], []
+    for activation in study.activations:
+        own = random.normal(0, 0.02, len(study.seeds))
+        rows = list(itertools.combinations(range(len(study.seeds)), 2))
+        first, second = np.array(rows * len(steps)).T
+        level = 0.5 + own[first] + own[second] + random.normal(0, 0.01, len(first))
+        columns = {
+            "seed_a": np.array(study.seeds)[first],
+            "seed_b": np.array(study.seeds)[second],
+            "step": np.repeat(steps, len(rows)),
+            **dict.fromkeys(MEASURES, level),
+        }
+        path = root / "pairs" / model / activation / "all.parquet"
+        write_table(path, pa.table(columns, schema=PAIRS_SCHEMA))
+        pairs.append(path)
+        curves += [
+            dict.fromkeys(CURVES_SCHEMA.names, 1.0)
+            | {"model": model, "activation": activation, "arm": "all", "seed": seed}
+            | {"iteration": step, "val_loss": 4 - step / 250 + random.normal(0, 0.01)}
+            for seed in study.seeds
+            for step in steps
+        ]
+    path = root / f"{model}.parquet"
+    write_table(path, pa.Table.from_pylist(curves, schema=CURVES_SCHEMA))
+    return pairs, path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, value in (("models", 6), ("activations", 8), ("seeds", 20), ("snapshots", 7)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    sizes = parser.parse_args()
+    study = parse_study(
+        {
+            "seeds": list(range(1, sizes.seeds + 1)),
+            "activations": list(PLAIN_ACTIVATIONS[: sizes.activations]),
+            "models": {f"m{index}": {"family": "gpt"} for index in range(sizes.models)},
+        }
+    )
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        files = {model: simulate(study, model, root, sizes.snapshots) for model in study.models}
+        begin = time.perf_counter()
+        courses = {}
+        for model, (pairs, curves) in files.items():
+            estimate_model(pairs, read_table(curves, CURVES_SCHEMA), 0.95)
+            courses[model] = read_courses(pairs, curves)
+            analyse_model(study, model, courses[model])
+        each = time.perf_counter() - begin
+        begin = time.perf_counter()
+        analyse_across(study, courses)
+        across = time.perf_counter() - begin
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"models one by one {each:.1f} s, over all models {across:.1f} s, peak {memory:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()
