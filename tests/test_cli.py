@@ -271,7 +271,7 @@ class TestSampleAndTrain:
         assert err == f"error: {tmp_path / 'absent.yaml'}: no such file\n"
 
 
-class TestForetell:
+class TestPilot:
     @pytest.fixture
     def with_text(self, study_file: Path, tiny_corpus: Corpus, tmp_path: Path) -> Path:
         text = tmp_path / "text.txt"
@@ -283,7 +283,7 @@ class TestForetell:
 
     def test_it_says_what_shows_and_how_surely(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 3)
-        code, out, err = command("foretell", "charlm", *options)
+        code, out, err = command("pilot", "charlm", *options)
         assert code == 0, err
         assert out.count("training charlm/") == 6
         assert re.search(r"swiglu +relu +\d\.\d+ +\d\.\d+ +\d\.\d+ +undecided", out)
@@ -292,7 +292,7 @@ class TestForetell:
 
     def test_two_seeds_give_no_recommendation(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
-        code, out, _ = command("foretell", "charlm", *options)
+        code, out, _ = command("pilot", "charlm", *options)
         assert code == 0
         assert "No recommendation: 2 seeds, needs 3" in out
         assert "nan" not in out.lower()
@@ -308,6 +308,6 @@ class TestForetell:
     def test_what_the_study_does_not_have_is_refused(
         self, command: Any, with_text: Path, arguments: tuple, told: str
     ) -> None:
-        code, _, err = command("foretell", *arguments, "-c", with_text)
+        code, _, err = command("pilot", *arguments, "-c", with_text)
         assert code == 1
         assert told in err

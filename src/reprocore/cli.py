@@ -155,7 +155,7 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
 
 
 @app.command()
-def foretell(
+def pilot(
     model: Annotated[str, typer.Argument(help="A model of the study.")],
     configfile: ConfigOption = DEFAULT_CONFIG,
     iterations: Annotated[int, typer.Option(min=2, help="Optimiser steps per cell.")] = 100,
@@ -163,13 +163,13 @@ def foretell(
 ) -> None:
     """Train a model's cells for a short time and say what that foretells, and how surely."""
     from reprocore.analysis import FINAL
+    from reprocore.pilot import pilot_study, run_pilot
     from reprocore.shakespeare import default_cache
-    from reprocore.short_test import run_short_test, short_study
 
     full = load_study(configfile)
-    study = short_study(full, model, iterations, seeds)
+    study = pilot_study(full, model, iterations, seeds)
     measure = study.figures.measure
-    tables = run_short_test(
+    tables = run_pilot(
         study, model, default_cache(), lambda cell: console.print(f"training {cell.key}")
     )
     rows = {
@@ -203,7 +203,7 @@ def document() -> None:
 
 
 def _recommendation(row: dict[str, Any], budget: float) -> str:
-    """Say what a short test's sensitivity means for the full run."""
+    """Say what a pilot's sensitivity means for the full run."""
     if row["low"] is None:
         return f"No recommendation: {row['note']}."
     spread = (

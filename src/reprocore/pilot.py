@@ -1,4 +1,4 @@
-"""A short test of one model: what a part of its training says of the activations."""
+"""A pilot of one model: what a part of its training says of the activations."""
 
 import tempfile
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from reprocore.study import Cell, all_cells
 from reprocore.text import load_text
 
 
-def short_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
+def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
     """Return a study of `model` alone, trained for fewer iterations from the first seeds.
 
     Raises:
@@ -41,18 +41,18 @@ def short_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
         "models": {model: own | {"arms": ["all"]}},
         "seeds": list(study.seeds[:seeds]),
     }
-    return parse_study(content, "short test")
+    return parse_study(content, "pilot")
 
 
-def run_short_test(
+def run_pilot(
     study: Study, model: str, cache: Path, started: Callable[[Cell], None] = lambda cell: None
 ) -> dict[str, pa.Table]:
-    """Train the cells of a `short_study` one after another and analyse them.
+    """Train the cells of a `pilot_study` one after another and analyse them.
 
     Nothing is kept: the files are in a temporary folder.
 
     Args:
-        study: from `short_study`.
+        study: from `pilot_study`.
         model: its model.
         cache: folder for what is downloaded.
         started: called with each cell before it trains.
