@@ -162,9 +162,10 @@ def rank_correlation(
     by paired t, Holm holding the chance of any wrong order below 1 − `confidence`; a pair that is
     told apart at both times counts for or against, every other one may do either. So the
     interval holds the truth with at least `confidence`, and is −1 to 1 where nothing is resolved.
-    Drawing errors around the estimates does not do: it adds noise to noise, and of orders that
-    are the same but poorly resolved its interval holds the true 1 in 3 to 70%. Nor does the
-    jackknife (43 to 83%); and a bootstrap would pair a seed with its own copy.
+    With few seeds that is the rule, and the price of an interval that holds: of orders that are
+    truly the same but poorly resolved, errors drawn around the estimates add noise to noise and
+    often miss the 1, as does the jackknife (by half or more at 5 seeds); a bootstrap would pair a
+    seed with its own copy.
 
     Args:
         early: per pair [A, M, M], or per seed [A, M].
