@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from conftest import pair_matrices
 from reprocore.contrasts import Runs, contrasts
 from reprocore.errors import ReprocoreError
 from reprocore.inference import paired_pseudo_values, pseudo_values
@@ -32,17 +33,6 @@ def two_samples(draw):
     seeds = draw(st.integers(3, 9))
     one = st.lists(positive, min_size=seeds, max_size=seeds)
     return np.array(draw(one)), np.array(draw(one))
-
-
-def pair_matrices(rng, activations, seeds, by_seed=0.1, by_pair=0.05):
-    """PD = 1 + s_i + s_j + e_ij, half of s common to the activations; [..., A, M, M]."""
-    shape = (*np.atleast_1d(activations), seeds)
-    common = rng.normal(0, by_seed, (*shape[:-2], 1, seeds))
-    seed = (common + rng.normal(0, by_seed, shape)) / math.sqrt(2)
-    upper = np.triu(rng.normal(0, by_pair, (*shape, seeds)), 1)
-    matrices = 1 + (seed[..., :, None] + seed[..., None, :]) + (upper + upper.swapaxes(-1, -2))
-    matrices[..., range(seeds), range(seeds)] = 0
-    return matrices
 
 
 @given(two_samples())
@@ -160,10 +150,7 @@ def of_means(means, seeds=12, noise=0.01, seed=5, matrices=True):
     names = [f"act{i}" for i in range(len(means))]
     data = np.array(means)[:, None, None] * every
     data = data if matrices else data[:, 0, 1:]
-    return {
-        n: Runs(range(x.shape[-1]), (x + x.T) / 2 if matrices else x)
-        for n, x in zip(names, data, strict=True)
-    }
+    return {n: Runs(range(x.shape[-1]), x) for n, x in zip(names, data, strict=True)}
 
 
 def test_verdicts_and_their_direction():
@@ -331,7 +318,6 @@ def test_plain_pseudo_values_are_too_wide_for_contrasts():
 
 def test_paired_pseudo_values_of_few():
     matrix = pair_matrices(np.random.default_rng(7), 2, 3)
-    matrix = (matrix + matrix.swapaxes(-1, -2)) / 2
     np.testing.assert_allclose(paired_pseudo_values(matrix), [pseudo_values(m) for m in matrix])
     np.testing.assert_allclose(paired_pseudo_values(matrix[:1])[0], pseudo_values(matrix[0]))
     np.testing.assert_allclose(paired_pseudo_values([ALIKE, ALIKE]), 0.3)
