@@ -49,7 +49,7 @@ def test_t_tests_agree_with_scipy(samples):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_holm_agrees_with_statsmodels(p):
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-10)
 
@@ -71,7 +71,7 @@ def test_sign_flip_is_the_enumeration(differences):
 
 
 def test_sign_flip_at_its_floor_and_agreeing_with_scipy():
-    for seeds in (1, 3, 8, 20):
+    for seeds in (1, 3, 8, 20, 32):
         assert sign_flip(np.arange(1, seeds + 1)) == min(1.0, 2 / 2**seeds)
     d = np.random.default_rng(1).normal(0.5, 1, 10)
     theirs = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf)
@@ -79,11 +79,11 @@ def test_sign_flip_at_its_floor_and_agreeing_with_scipy():
 
 
 def test_sign_flip_of_many_seeds_is_drawn():
-    d = np.random.default_rng(2).normal(0.4, 1, 25)
+    d = np.random.default_rng(2).normal(0.3, 1, 40)
     drawn = sign_flip(d)
     assert drawn == sign_flip(d)
     assert drawn == pytest.approx(stats.ttest_1samp(d, 0).pvalue, abs=0.01)
-    assert sign_flip(np.ones(25)) == 1 / 100_001
+    assert sign_flip(np.ones(40)) == 1 / 100_001
 
 
 @given(two_samples(), st.floats(0.01, 100.0))
