@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,3 +143,14 @@ def user_module(
     yield write
     for name in written:
         sys.modules.pop(name, None)
+
+
+def pair_matrices(rng, activations, seeds, by_seed=0.1, by_pair=0.05):
+    """PD = 1 + s_i + s_j + e_ij, half of s common to the activations; [..., A, M, M]."""
+    shape = (*np.atleast_1d(activations), seeds)
+    common = rng.normal(0, by_seed, (*shape[:-2], 1, seeds))
+    seed = (common + rng.normal(0, by_seed, shape)) / math.sqrt(2)
+    upper = np.triu(rng.normal(0, by_pair, (*shape, seeds)), 1)
+    matrices = 1 + (seed[..., :, None] + seed[..., None, :]) + (upper + upper.swapaxes(-1, -2))
+    matrices[..., range(seeds), range(seeds)] = 0
+    return matrices

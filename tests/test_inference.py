@@ -13,10 +13,8 @@ from scipy import stats
 from reprocore import divergence
 from reprocore.errors import ReprocoreError
 from reprocore.inference import (
-    coefficient_of_variation,
     jackknife,
     mean_interval,
-    noise_corrected_cv,
     pair_matrix,
     pseudo_values,
 )
@@ -153,8 +151,6 @@ def test_bad_inputs_say_what():
             jackknife(FOUR_SEEDS, confidence)
         with raises(f"confidence: {confidence}, must be between 0 and 1"):
             mean_interval([1.0], confidence)
-    with raises("CV: 2 estimates, but 1 standard errors"):
-        noise_corrected_cv([1, 2], [0.1])
 
 
 INFINITE = np.where(np.eye(3), 0.0, math.inf)
@@ -164,34 +160,6 @@ def test_no_pairs_give_an_empty_matrix():
     seeds, matrix = pair_matrix([], [])
     assert seeds.shape == (0,)
     assert matrix.shape == (0, 0)
-
-
-def test_coefficients_of_variation_by_hand():
-    # mean 4, sd² = (4 + 0 + 4)/2 = 4: CV 50%; less the mean SE² of 3: √1/4 = 25%
-    assert coefficient_of_variation([2, 4, 6]) == pytest.approx(50.0)
-    assert noise_corrected_cv([2, 4, 6], [1, 2, 2]) == pytest.approx(25.0)
-    assert noise_corrected_cv([2, 4, 6], [0, 0, 0]) == pytest.approx(50.0)
-    assert noise_corrected_cv([2, 4, 6], [3, 3, 3]) == 0.0
-
-
-@pytest.mark.parametrize("estimates", [[], [1.0], [0.0, 0.0], [1.0, math.inf], [1.0, math.nan]])
-def test_no_coefficient_of_variation(estimates):
-    assert coefficient_of_variation(estimates) is None
-    assert noise_corrected_cv(estimates, [0.1] * len(estimates)) is None
-
-
-def test_no_corrected_cv_without_every_standard_error():
-    assert noise_corrected_cv([1.0, 2.0], [0.1, None]) is None
-    assert noise_corrected_cv(np.array([1.0, 2.0]), np.array([0.1, math.nan])) is None
-
-
-def test_noise_alone_has_a_corrected_cv_near_zero():
-    rng = np.random.default_rng(5)
-    noise = rng.normal(10, 1, size=(400, 6))
-    plain = np.mean([coefficient_of_variation(x) for x in noise])
-    corrected = np.mean([noise_corrected_cv(x, [1.0] * 6) for x in noise])
-    assert plain > 9
-    assert corrected < 0.4 * plain
 
 
 # Coverage. 4,000 studies put a standard error of 0.35 points on a coverage of 95%.

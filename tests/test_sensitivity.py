@@ -1,0 +1,177 @@
+"""Spread of activations: by hand, by enumeration, and on noise and on known spreads."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import pair_matrices
+from reprocore.errors import ReprocoreError
+from reprocore.inference import paired_pseudo_values
+from reprocore.sensitivity import (
+    coefficient_of_variation,
+    cv_interval,
+    noise_corrected_cv,
+    omnibus,
+    relative_spread,
+    sensitivity,
+    spread_below,
+)
+
+
+def test_coefficients_of_variation_by_hand():
+    # mean 4, sd² = (4 + 0 + 4)/2 = 4: CV 50%; less the mean SE² of 3: √1/4 = 25%
+    assert coefficient_of_variation([2, 4, 6]) == pytest.approx(50.0)
+    assert noise_corrected_cv([2, 4, 6], [1, 2, 2]) == pytest.approx(25.0)
+    assert noise_corrected_cv([2, 4, 6], [0, 0, 0]) == pytest.approx(50.0)
+    assert noise_corrected_cv([2, 4, 6], [3, 3, 3]) == 0.0
+
+
+@pytest.mark.parametrize("estimates", [[], [1.0], [0.0, 0.0], [1.0, math.inf], [1.0, math.nan]])
+def test_no_coefficient_of_variation(estimates):
+    assert coefficient_of_variation(estimates) is None
+    assert noise_corrected_cv(estimates, [0.1] * len(estimates)) is None
+
+
+def test_no_corrected_cv_without_every_standard_error():
+    assert noise_corrected_cv([1.0, 2.0], [0.1, None]) is None
+    assert noise_corrected_cv(np.array([1.0, 2.0]), np.array([0.1, math.nan])) is None
+
+
+def test_noise_alone_has_a_corrected_cv_near_zero():
+    rng = np.random.default_rng(5)
+    noise = rng.normal(10, 1, size=(400, 6))
+    plain = np.mean([coefficient_of_variation(x) for x in noise])
+    corrected = np.mean([noise_corrected_cv(x, [1.0] * 6) for x in noise])
+    assert plain > 9
+    assert corrected < 0.4 * plain
+
+
+def test_the_corrected_cv_needs_one_error_each():
+    with pytest.raises(ReprocoreError, match=r"^CV: 2 estimates, but 1 standard errors$"):
+        noise_corrected_cv([1, 2], [0.1])
+
+
+def enumerate_within_seeds(values):
+    """Share of all arrangements whose means spread at least as the observed ones do."""
+    orders = list(itertools.permutations(range(len(values))))
+    spreads = [
+        np.var(sum(column[list(order)] for column, order in zip(values.T, each, strict=True)))
+        for each in itertools.product(orders, repeat=values.shape[1])
+    ]
+    return np.mean(np.array(spreads) >= np.var(values.sum(axis=1)) - 1e-9)
+
+
+@given(st.integers(2, 3), st.integers(2, 4), st.integers(0, 2**32))
+@settings(deadline=None, max_examples=25)
+def test_omnibus_is_the_enumeration(activations, seeds, seed):
+    values = np.random.default_rng(seed).integers(0, 5, (activations, seeds)).astype(float)
+    assert omnibus(values) == pytest.approx(enumerate_within_seeds(values), abs=1e-10)
+
+
+def test_drawn_omnibus_agrees_with_the_exact_one():
+    values = np.random.default_rng(1).normal(0, 1, (3, 6)) + np.array([[0], [0.4], [0.8]])
+    exact, drawn = omnibus(values), omnibus(values, 5000)
+    assert drawn == omnibus(values, 5000)
+    assert drawn == pytest.approx(exact, abs=4 * math.sqrt(exact / 5000))
+    apart = np.arange(6)[:, None] + np.zeros((6, 8))
+    assert omnibus(apart, 999) == 1 / 1000
+    assert omnibus(np.ones((3, 5))) == 1.0
+
+
+@given(st.integers(0, 2**32), st.floats(0.01, 100))
+@settings(deadline=None, max_examples=20)
+def test_units_and_order_do_not_matter(seed, scale):
+    matrices = pair_matrices(np.random.default_rng(seed), 4, 5)
+    one = sensitivity(matrices, permutations=99)
+    other = sensitivity(scale * matrices, permutations=99)
+    turned = sensitivity(matrices[::-1], permutations=99)
+    for name in ("cv", "corrected", "low", "high"):
+        assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-6, abs=1e-6)
+        assert getattr(turned, name) == pytest.approx(getattr(one, name), rel=1e-6, abs=1e-6)
+    assert one.low <= one.corrected <= one.cv
+
+
+def test_a_seed_that_scales_all_activations_is_no_noise():
+    base = pair_matrices(np.random.default_rng(2), 1, 5)
+    found = sensitivity(np.array([0.9, 1.0, 1.1])[:, None, None] * base)
+    assert found.corrected == pytest.approx(found.cv)
+    assert (found.low, found.high) == pytest.approx((found.cv, found.cv))
+    values = np.array([0.9, 1.0, 1.1])[:, None] * np.array([1.0, 3.0, 2.0])
+    assert sensitivity(values).corrected == pytest.approx(10.0)
+
+
+def test_the_interval_ends_where_the_chance_does():
+    spread, noise, free, dof = 0.02, 0.004, 5, 20
+    low, high = cv_interval(spread, noise, free, dof, 0.9)
+    for end, chance in ((low, 0.95), (high, 0.05)):
+        found = spread_below(spread, noise, (end / 100) ** 2, free, dof)
+        assert found == pytest.approx(chance, abs=1e-6)
+    assert low < 100 * math.sqrt(spread - noise) < high
+    assert cv_interval(0.001, 0.004, free, dof, 0.95)[0] == 0.0
+
+
+@pytest.mark.parametrize("seeds", [5, 8])
+@pytest.mark.parametrize("by_seed", [0.025, 0.1])
+@pytest.mark.parametrize("cv", [0.0, 0.1, 0.2])
+def test_corrected_cv_and_its_interval(seeds, by_seed, cv):
+    pattern = np.array([-1.5, -0.5, -0.2, 0.1, 0.6, 1.5])
+    means = 1 + cv * pattern / pattern.std(ddof=1)
+    noise = pair_matrices(np.random.default_rng(seeds), (2000, 6), seeds, by_seed)
+    spread, error, dof = relative_spread(means[:, None, None] * noise)
+    plain, corrected = np.sqrt(spread), np.sqrt(np.maximum(0, spread - error))
+    if cv:
+        assert corrected.mean() == pytest.approx(cv, rel=0.1)
+        assert plain.mean() > corrected.mean()
+    else:
+        assert np.median(corrected) == 0
+        assert corrected.mean() < 0.5 * plain.mean()
+        assert np.median(plain) > 0.01
+    chance = spread_below(spread, error, np.full(2000, cv**2), 5, dof)
+    covers = np.mean((chance <= 0.975) & ((chance >= 0.025) | (cv == 0)))
+    assert 0.92 <= covers <= (0.98 if cv else 1.0)
+
+
+@pytest.mark.parametrize("by_seed", [0.025, 0.1])
+def test_omnibus_error_rate(by_seed):
+    values = paired_pseudo_values(pair_matrices(np.random.default_rng(9), (1500, 6), 8, by_seed))
+    assert 0.03 <= np.mean([omnibus(x, 199) <= 0.05 for x in values]) <= 0.07
+
+
+ALIKE = 0.3 * (1 - np.eye(6))
+DEGENERATE = {
+    "one activation": (ALIKE[None], "one activation: nothing to compare"),
+    "two seeds": (np.array([0.3, 0.4])[:, None, None] * (1 - np.eye(2)), "2 seeds, needs 3"),
+    "one seed": (np.zeros((3, 1, 1)), "1 seeds, needs 3"),
+    "zero mean": (np.zeros((2, 6, 6)), "the mean is 0: no CV"),
+    "infinite": (np.where(np.eye(4), 0, np.full((2, 4, 4), math.inf)), "a value is not finite"),
+    "all pairs equal": (np.stack([ALIKE, ALIKE]), ""),
+    "no spread over seeds": (np.stack([ALIKE, 2 * ALIKE]), ""),
+    "two activations": (
+        pair_matrices(np.random.default_rng(3), 2, 5),
+        "omnibus test: 5 seeds cannot reach 0.05, 6 would do",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DEGENERATE)
+def test_degenerate_input(case):
+    values, note = DEGENERATE[case]
+    found = sensitivity(values)
+    assert found.note == note
+    for value in vars(found).values():
+        assert not (isinstance(value, float) and not math.isfinite(value))
+    if case == "all pairs equal":
+        assert (found.cv, found.corrected, found.low, found.high) == (0, 0, 0, 0)
+        assert found.p_omnibus == 1.0
+
+
+def test_bad_arguments_say_what():
+    for shape in ((3,), (2, 3, 4), (2, 0)):
+        with pytest.raises(ReprocoreError, match=r"^sensitivity: shape"):
+            sensitivity(np.zeros(shape))
+    with pytest.raises(ReprocoreError, match=r"^confidence: 1, must be between 0 and 1$"):
+        sensitivity(np.ones((2, 3)), 1)
