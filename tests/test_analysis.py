@@ -244,7 +244,8 @@ class TestOneModel:
         table = analyse_model(study, "charlm", courses)["early"]
         found = rows(table, measure="churn")
         assert [row["budget"] for row in found] == [0.25, 0.5]
-        assert all((row["estimate"], row["low"], row["chance_best"]) == (1, 1, 1) for row in found)
+        assert all((row["estimate"], row["low"], row["high"]) == (1, 1, 1) for row in found)
+        assert all((row["agree"], row["disagree"], row["pairs"]) == (3, 0, 3) for row in found)
 
     def test_the_reference_always_stands_second(self) -> None:
         pairs = activation_pairs(["a", "b", "c"], "b")

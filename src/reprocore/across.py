@@ -46,10 +46,13 @@ EARLY_SENSITIVITY_SCHEMA = pa.schema(
     [
         *(pa.field(name, pa.string(), False) for name in ("arm", "measure")),
         _field("budget", pa.float64(), "share of the training steps done"),
-        _field("estimate", pa.float64(), "Spearman's correlation over models with the final CV"),
+        _field("estimate", pa.float64(), "Kendall's correlation over models with the final CV"),
         _field("low", pa.float64(), "of its interval"),
         _field("high", pa.float64(), "of its interval"),
         _field("models", pa.int64(), "models ranked"),
+        _field("agree", pa.int64(), "pairs of models told apart at both steps, alike"),
+        _field("disagree", pa.int64(), "pairs told apart at both steps, the other way round"),
+        _field("pairs", pa.int64(), "pairs of models in all"),
         _field("seeds", pa.int64(), "seeds that they share"),
         _field("note", pa.string(), "what a reader must know"),
     ]
@@ -128,17 +131,16 @@ def _early_rows(
             np.array([cv_values(_stacked(mine, index, measure, seeds)) for mine in kept])
             for index in (-back, -1)
         ]
-        found = asdict(_foretold(values[0], values[1], len(kept), len(seeds), confidence))
-        row["models"] = found.pop("activations")
-        yield row | {name: found[name] for name in found if name != "chance_best"}
+        row["models"] = len(kept)
+        yield row | asdict(_foretold(values[0], values[1], confidence))
 
 
-def _foretold(
-    early: Floats, late: Floats, models: int, seeds: int, confidence: float
-) -> RankCorrelation:
+def _foretold(early: Floats, late: Floats, confidence: float) -> RankCorrelation:
+    """Rank correlation over models of per-seed values [models, M] of a CV at two times."""
+    models, seeds = early.shape
     if models < 3 or seeds < LEAST_SEEDS + 1:
         note = f"{models} models with {seeds} seeds, needs 3 models with {LEAST_SEEDS + 1} seeds"
-        return RankCorrelation(None, None, None, None, models, seeds, note)
+        return RankCorrelation(None, None, None, 0, 0, models * (models - 1) // 2, seeds, note)
     return rank_correlation(early, late, confidence)
 
 
