@@ -53,8 +53,8 @@ def sensitivity(
     Noise is the activation × seed part alone: what a seed does to all activations alike cancels
     in their spread. See `relative_spread` for the estimate and `cv_interval` for the interval.
     The corrected CV, its interval and the omnibus test suppose errors about as large for every
-    activation: where they differ fourfold, the nominal 95% interval covers 86 to 89%, the test
-    rejects 8 to 9% at 5%, and contrasts are to be preferred (benchmarks/coverage.py).
+    activation: where they differ fourfold, the nominal 95% interval covers 85 to 89%, the test
+    rejects up to 9% at 5%, and contrasts are to be preferred (benchmarks/coverage.py).
 
     Args:
         values: per pair [A, M, M], or per seed [A, M]; symmetric with zero diagonals if per pair.
