@@ -69,11 +69,7 @@ def sign_flip(differences: npt.ArrayLike, seed: int = 0) -> float:
     """Two-sided sign-flip p-value of a mean of 0: |mean| against that under all 2^M signs.
 
     Exact for differences that are symmetric about 0. Its floor is 2/2^M. The sums of all signs
-<<<<<<< HEAD
-    are counted from those of two halves of the seeds, so that 2^(M/2) are stored. Above
-=======
     are counted from those of two halves of the seeds, so that only 2^(M/2) are stored. Above
->>>>>>> inference
     `EXACT_SEEDS` seeds, `FLIPS` random sign patterns and the observed one:
     (count + 1)/(FLIPS + 1), which keeps the level (Phipson & Smyth 2010).
 
