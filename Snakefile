@@ -34,3 +34,5 @@ rule all:
         f"{RESULTS}/summary.parquet",
         f"{RESULTS}/figures/cross_model.png",
         model_figures,
+        # Each cell by name: one that was deleted is made again.
+        [cell_file(cell, name) for cell in TAKEN for name in CELL_FILES],

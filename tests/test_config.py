@@ -103,8 +103,8 @@ WRONG_VALUES = [
     ("seeds", [1, -2], "seeds.1", "-2", "greater than or equal to 0"),
     ("seeds", [1, 2**32], "seeds.1", "4294967296", "less than or equal to 4294967295"),
     ("seeds", [1, 2.5], "seeds.1", "2.5", "valid integer"),
-    ("seeds", [1, True], "seeds.1", "True", "valid integer"),
-    ("seeds", [1, "2"], "seeds.1", "'2'", "valid integer"),
+    ("seeds", [1, True], "seeds.1", "True", "no number"),
+    ("seeds", [1, "two"], "seeds.1", "'two'", "valid integer"),
     ("seeds", 5, "seeds", "5", "valid tuple"),
     ("arms", ["both"], "arms.0", "'both'", "'all', 'init', 'order', 'dropout' or 'none'"),
     ("arms", ["all", "all"], "arms", "'all'", "listed twice"),
@@ -154,7 +154,7 @@ WRONG_VALUES = [
     ("models/charlm/context", 0, "models.charlm.context", "0", "or equal to 2"),
     ("models/charlm/context", 12, "models.charlm.context", "12", "probe.block (16) or divide it"),
     ("models/charlm/context", 33, "models.charlm.context", "33", "raise probe.lead"),
-    ("models/charlm/resources", {"gpu": 2}, "models.charlm.resources.gpu", "2", "0 or 1"),
+    ("models/charlm/resources", {"gpu": 2}, "models.charlm.resources.gpu", "2", "less than or"),
     ("models/charlm/resources", {"mem_mb": 1}, "models.charlm.resources.mem_mb", "1", "100"),
     ("probe/positions", 65, "probe", "positions (65)", "multiple of block (16)"),
     ("probe/positions", 0, "probe.positions", "0", "or equal to 16"),
@@ -447,3 +447,27 @@ def test_true_and_false_are_no_numbers(path: tuple[str, ...], value: bool) -> No
         parse_study(content, "study.yaml")
     assert path[-1] in one_line(error)
     assert str(value) in one_line(error)
+
+
+def test_seeds_from_a_command_line_are_text_and_taken_as_numbers() -> None:
+    assert parse_study(tiny_config(seeds=["1", "2", "3"])).seeds == (1, 2, 3)
+
+
+@pytest.mark.parametrize("spelling", ["out", "out/", "./out", "out/x/.."])
+def test_one_results_folder_has_one_name(spelling: str) -> None:
+    assert parse_study(tiny_config(results=spelling)).results == "out"
+
+
+@pytest.mark.parametrize("results", ["o{x}", "o*", "o?"])
+def test_a_results_folder_that_is_a_pattern_is_refused(results: str) -> None:
+    with pytest.raises(ReprocoreError) as error:
+        parse_study(tiny_config(results=results), "study.yaml")
+    assert results in one_line(error)
+
+
+@pytest.mark.parametrize("name", ["relu", "swiglu", "smelu_05"])
+def test_a_built_in_activation_cannot_be_replaced(name: str) -> None:
+    custom = {name: {"path": "mine:function"}}
+    with pytest.raises(ReprocoreError) as error:
+        parse_study(tiny_config(custom_activations=custom), "study.yaml")
+    assert f"{name!r} is built in" in one_line(error)

@@ -1,6 +1,7 @@
 """What makes a cell another cell: its settings and the code that trains it, and nothing else."""
 
 import copy
+import hashlib
 import json
 import os
 import shutil
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 
 from conftest import MODELS, ROOT, one_line, tiny_config
+from reprocore import identity
 from reprocore.config import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.identity import cell_settings, digest, source_digest, text_digest
-from reprocore.study import Cell
+from reprocore.study import Cell, all_cells
 
 CELL = Cell("charlm", "smelu_1", "all", 1)
 
@@ -422,7 +424,8 @@ def test_missing_user_module_is_one_line_that_names_it(package):
         models={"own": {"family": "no_such_lab.family:build", "context": 16}}, activations=["relu"]
     )
     (found,) = sources(package, content).values()
-    assert found == "error: module 'no_such_lab.family' is not found on the Python path"
+    wanted = "'no_such_lab.family:build': no module 'no_such_lab.family' on the Python path"
+    assert found == f"error: {wanted}"
 
 
 def test_missing_module_in_this_process_too():
@@ -449,6 +452,7 @@ def stand_in(name, **content):
     vars(sys.modules[name]).update(content)
 stand_in("reprocore", __path__=[])
 stand_in("reprocore.config", Study=None)
+stand_in("reprocore.shakespeare", CORPUS_SHA256="")
 stand_in("reprocore.settings", FAMILY_BUILDERS={}, smelu_beta=None)
 stand_in("reprocore.errors", ReprocoreError=Exception)
 stand_in("reprocore.study", Cell=None, CELL_FILES=())
@@ -490,3 +494,38 @@ def test_digest_is_the_same_in_every_python_version(tmp_path):
         assert dict(zip(map(str, files), done.stdout.split(), strict=True)) == dict(
             zip(map(str, files), here, strict=True)
         ), python
+
+
+def test_a_helper_beside_a_users_module_counts(user_module) -> None:
+    user_module("mine_helper", "SLOPE = 1\n")
+    user_module("mine_top", "import mine_helper\n\n\ndef act(x):\n    return x\n")
+    before = source_digest("mine_top")
+    user_module("mine_helper", "SLOPE = 2\n")
+    for cached in (source_digest, identity._read_module):
+        cached.cache_clear()
+    assert source_digest("mine_top") != before
+
+
+def test_a_name_that_a_module_lacks_is_told_before_anything_runs(user_module) -> None:
+    user_module("mine_act", "def act(x):\n    return x\n")
+    custom = {"mine": {"path": "mine_act:atc"}}
+    study = parse_study(tiny_config(activations=["mine"], custom_activations=custom))
+    with pytest.raises(ReprocoreError) as error:
+        identity.cell_identity(study, all_cells(study)[0])
+    assert "module 'mine_act' has no 'atc'" in one_line(error)
+
+
+def test_another_text_or_split_is_another_cell(tmp_path) -> None:
+    path = tmp_path / "text.txt"
+
+    def settings(text: str, **corpus) -> dict:
+        path.write_text(text)
+        os.utime(path, (1, len(text)))
+        study = parse_study(tiny_config(corpus={"source": "file", "path": str(path), **corpus}))
+        return identity.cell_settings(study, all_cells(study)[0])
+
+    first = settings("one text")
+    assert settings("one other") != first
+    assert settings("one text", train_fraction=0.8) != first
+    sha256 = hashlib.sha256(b"one text").hexdigest()
+    assert settings("one text", sha256=sha256) == first

@@ -1,5 +1,6 @@
 """Predictions on disk: read back as written, or refused with the file's name; comparing them."""
 
+import dataclasses
 import itertools
 import re
 
@@ -31,6 +32,7 @@ def predictions(seed: int = 0, steps=(5, 10), count: int = 6, symbols: int = 4, 
         targets=(np.arange(count) % symbols).astype(np.uint16),
         probabilities=rng.dirichlet(np.ones(symbols), shape).astype(np.float32),
         probe_hash=hash,
+        cell=f"charlm/relu/all-{seed}",
     )
 
 
@@ -59,7 +61,7 @@ def columns_of(found: Predictions) -> dict[str, list]:
 
 def write_columns(path, columns, hash: bytes | None = b"a1", symbols: int = 4) -> None:
     schema = pa.schema([field.with_nullable(True) for field in predictions_schema(symbols)])
-    metadata = {"probe_hash": hash} if hash is not None else {"other": "x"}
+    metadata = {"cell": "charlm/relu/all-1"} | ({"probe_hash": hash} if hash is not None else {})
     pq.write_table(pa.table(columns, schema=schema.with_metadata(metadata)), path)
 
 
@@ -281,6 +283,15 @@ def test_cells_with_other_targets_are_not_compared(tmp_path):
     paths = store(tmp_path, {1: predictions(1), 2: other})
     with pytest.raises(ReprocoreError, match=f"^{re.escape(str(paths[2]))}: targets differ"):
         compare_cells(paths)
+
+
+@pytest.mark.parametrize("cell", ["charlm/relu/all-1", "charlm/gelu/all-2", "charlm/relu/init-2"])
+def test_predictions_of_another_cell_are_not_compared(tmp_path, cell):
+    foreign = dataclasses.replace(predictions(2), cell=cell)
+    paths = store(tmp_path, {1: predictions(1), 2: foreign})
+    with pytest.raises(ReprocoreError) as error:
+        compare_cells(paths)
+    assert one_line(error) == f"{paths[2]}: holds the predictions of {cell}, not of seed 2"
 
 
 @pytest.mark.parametrize("count", [0, 1])

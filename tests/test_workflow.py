@@ -125,6 +125,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "train": 12,
         "compare": 4,
         "aggregate": 2,
+        "analyse": 2,
         "draw_model": 2,
         "summarise": 1,
         "draw_cross_model": 1,
@@ -244,6 +245,53 @@ def test_touched_files_run_nothing(project: Project) -> None:
     assert project.jobs("--dry-run") == {}
 
 
+def test_a_deleted_file_of_a_cell_is_made_again(project: Project) -> None:
+    folder = project.root / "out/cells/small/relu/all-1"
+    for name in ("weights.safetensors", "cell.json"):
+        (folder / name).rename(project.root / name)
+        trained = {job for job in project.jobs("--dry-run") if job.startswith("train")}
+        (project.root / name).rename(folder / name)
+        assert trained == {"train small/relu/all-1"}
+
+
+def test_stale_cells_are_known_without_snakemakes_memory(project: Project) -> None:
+    """Its records lie in `.snakemake`, which people delete, and go by the folder's name."""
+    memory, away = project.root / ".snakemake/metadata", project.root / "metadata"
+    models = {
+        **TINY["models"],
+        "memory": {**TINY["models"]["memory"], "training": {"learning_rate": 0.01}},
+    }
+    memory.rename(away)
+    # Without records of content only dates are left to tell that the text is the same.
+    os.utime(project.root / "text.txt", (1, 1))
+    try:
+        jobs = project.planned(project.changed(models=models))
+        unchanged = project.jobs("--dry-run")
+    finally:
+        shutil.rmtree(memory, ignore_errors=True)
+        away.rename(memory)
+    assert {job.split("/")[0] for job in jobs if job.startswith("train")} == {"train memory"}
+    assert rules_of(jobs)["train"] == 6
+    assert "train" not in rules_of(unchanged)
+
+
+def test_another_text_of_an_older_date_is_seen(project: Project) -> None:
+    text = project.root / "text.txt"
+    before = text.read_text()
+    try:
+        text.write_text(before[::-1])
+        os.utime(text, (0, 0))
+        assert rules_of(project.jobs("--dry-run"))["train"] == 12
+    finally:
+        text.write_text(before)
+
+
+def test_seeds_can_be_given_on_the_command_line(project: Project) -> None:
+    done = project.snakemake("--dry-run", "--config", "seeds=[1,2,3,4]")
+    assert done.returncode == 0, done.stderr
+    assert rules_of(listed_jobs(done.stdout + done.stderr))["train"] == 4
+
+
 def test_reading_the_workflow_imports_no_torch(project: Project, tmp_path: Path) -> None:
     for name in ("torch", "matplotlib", "scipy"):
         (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
@@ -271,7 +319,14 @@ def test_an_added_seed_runs_its_cells_and_what_follows(project: Project) -> None
         for model in ("small", "memory")
         for activation in ("relu", "swiglu")
     }
-    follows = {"compare": 4, "aggregate": 2, "summarise": 1, "draw_model": 2, "draw_cross_model": 1}
+    follows = {
+        "compare": 4,
+        "aggregate": 2,
+        "analyse": 2,
+        "summarise": 1,
+        "draw_model": 2,
+        "draw_cross_model": 1,
+    }
     assert rules_of(jobs) == {"train": 4, "all": 1, **follows}
     assert project.jobs() == {}
     summary = pd.read_parquet(project.root / "out/summary.parquet")

@@ -183,12 +183,17 @@ def _train(
         targets=probe.targets,
         probabilities=np.stack(probabilities),
         probe_hash=probe.hash,
+        cell=cell.key,
     )
 
 
 def _write_weights(path: Path, model: nn.Module) -> str:
     """Write the weights atomically and return the file's SHA-256."""
-    tensors = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    # Each tensor with memory of its own: safetensors refuses tied weights otherwise.
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
     with atomic(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors))
     return _file_sha256(path)

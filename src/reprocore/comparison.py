@@ -44,13 +44,20 @@ def compare_cells(paths: Mapping[int, Path]) -> pa.Table:
         A table of `PAIRS_SCHEMA`, one row per (step, pair); the probe's hash in the metadata.
 
     Raises:
-        ReprocoreError: a file is damaged, or files are of different probes or steps.
+        ReprocoreError: a file is damaged or of another cell, or files are of different probes or
+            steps.
     """
     if len(paths) < 2:
         raise ReprocoreError(f"{len(paths)} predictions file, needs at least 2 to compare")
     seeds = sorted(paths)
     cells = [read_predictions(paths[seed]) for seed in seeds]
     names = [str(paths[seed]) for seed in seeds]
+    for name, seed, found in zip(names, seeds, cells, strict=True):
+        group, _, number = found.cell.rpartition("-")
+        if (group, number) != (cells[0].cell.rpartition("-")[0], str(seed)):
+            raise ReprocoreError(
+                f"{name}: holds the predictions of {found.cell}, not of seed {seed}"
+            )
     check_same_probe(names, cells)
     numbers = np.array(seeds)
     tables = []

@@ -1,5 +1,6 @@
 """The configuration of a study: reading and validating it."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -94,6 +95,13 @@ class Study(Section):
             raise ValueError(f"seed {twice[0]} is listed twice; seeds must differ")
         return seeds
 
+    @field_validator("results")
+    @classmethod
+    def _plain_folder(cls, results: str) -> str:
+        if set(results) & set("{}*?\n"):
+            raise ValueError(f"{results!r}: a folder's name must not hold {{ }} * ? or a new line")
+        return os.path.normpath(results)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for name, model in self.models.items():
@@ -114,6 +122,9 @@ class Study(Section):
             for arm in listed:
                 if listed.count(arm) > 1:
                     raise ValueError(f"{key}: {arm!r} is listed twice")
+        for name in self.custom_activations:
+            if name in (*PLAIN_ACTIVATIONS, *GATED_ACTIVATIONS) or smelu_beta(name) is not None:
+                raise ValueError(f"custom_activations: {name!r} is built in; choose another name")
         lists = {f"models.{name}.activations": m.activations for name, m in self.models.items()}
         reference = self.statistics.reference
         if reference is not None and reference not in self.activations:

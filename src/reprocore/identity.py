@@ -7,6 +7,7 @@ import ast
 import hashlib
 import json
 import sys
+import sysconfig
 from collections.abc import Iterable
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -16,6 +17,7 @@ from typing import Any
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 from reprocore.settings import FAMILY_BUILDERS, smelu_beta
+from reprocore.shakespeare import CORPUS_SHA256
 from reprocore.study import CELL_FILES, Cell
 
 # Left out of source digests: what these do to a result is seen elsewhere (resolved settings,
@@ -39,6 +41,30 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def corpus_settings(study: Study) -> dict[str, Any]:
+    """Return what the token ids of a study depend on: the text's SHA-256 and the split.
+
+    Raises:
+        ReprocoreError: a local file cannot be read.
+    """
+    corpus = study.corpus
+    if corpus.source == "file":
+        path = Path(str(corpus.path))
+        try:
+            sha256 = _file_sha256(path, path.stat().st_mtime_ns)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ReprocoreError(f"corpus.path: {path} cannot be read: {reason}") from None
+    else:
+        sha256 = corpus.sha256 or CORPUS_SHA256
+    return {"sha256": sha256, "train_fraction": corpus.train_fraction}
+
+
+@cache
+def _file_sha256(path: Path, _modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """Return every setting that changes the results of `cell`, as plain JSON values."""
     model = study.models[cell.model]
@@ -57,16 +83,23 @@ def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
         "arm": cell.arm,
         "seed": cell.seed,
         "probe": study.probe.model_dump(),
+        "corpus": corpus_settings(study),
         "device": "cuda" if model.resources.gpu else "cpu",
     }
 
 
 def cell_sources(study: Study, cell: Cell) -> tuple[str, ...]:
-    """Return the modules whose code makes the results of `cell`."""
+    """Return the modules whose code makes the results of `cell`.
+
+    Raises:
+        ReprocoreError: a user's own module cannot be found, or lacks the name that is asked of it.
+    """
     family = study.models[cell.model].family
     paths = [FAMILY_BUILDERS.get(family, family)]
     if cell.activation in study.custom_activations:
         paths.append(study.custom_activations[cell.activation].path)
+    for path in paths:
+        _check_defined(path)
     return ("reprocore.cell", *(path.partition(":")[0] for path in paths))
 
 
@@ -102,8 +135,9 @@ def current_cells(study: Study, cells: Iterable[Cell]) -> set[Cell]:
 def source_digest(*modules: str) -> str:
     """Return a digest of the code of `modules` and of all that they import beside them.
 
-    Imports are followed inside the modules' own top-level packages. Comments, docstrings and
-    layout do not count. Nothing is imported.
+    Imports are followed inside the modules' own top-level packages and to any other code that is
+    not installed, such as a helper beside a user's module. Comments, docstrings and layout do
+    not count. Nothing is imported.
 
     Raises:
         ReprocoreError: a module cannot be found or is not Python.
@@ -118,7 +152,11 @@ def source_digest(*modules: str) -> str:
         code, imports = _read_module(name)
         found[name] = code
         parents = [name.rpartition(".")[0]] if "." in name else []
-        waiting += [each for each in (*imports, *parents) if each.partition(".")[0] in packages]
+        waiting += [
+            each
+            for each in (*imports, *parents)
+            if each.partition(".")[0] in packages or _is_loose(each)
+        ]
     return digest(found)
 
 
@@ -138,6 +176,36 @@ def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
     tree = _parse(Path(spec.origin))
     package = name if spec.submodule_search_locations else name.rpartition(".")[0]
     return _canonical(tree), tuple(sorted(_imports(tree, package)))
+
+
+@cache
+def _is_loose(name: str) -> bool:
+    """Whether a module is Python code outside the standard library and the installed packages."""
+    spec = _find(name)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return False
+    places = (sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib"))
+    return not any(Path(spec.origin).is_relative_to(place) for place in places)
+
+
+@cache
+def _check_defined(path: str) -> None:
+    """Raise unless `module:name` names something that the module's own text defines or imports."""
+    module, _, name = path.partition(":")
+    spec = _find(module)
+    if spec is None or spec.origin is None:
+        raise ReprocoreError(f"{path!r}: no module {module!r} on the Python path")
+    if not spec.origin.endswith(".py"):
+        return
+    tree = _parse(Path(spec.origin))
+    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in tree.body):
+        return
+    names = {
+        getattr(node, "id", None) or getattr(node, "asname", None) or getattr(node, "name", None)
+        for node in ast.walk(tree)
+    }
+    if name not in names:
+        raise ReprocoreError(f"{path!r}: module {module!r} has no {name!r}")
 
 
 def _find(name: str) -> ModuleSpec | None:

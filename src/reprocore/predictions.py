@@ -42,6 +42,7 @@ class Predictions:
         targets: uint16 [N].
         probabilities: float32 [S, N, V].
         probe_hash: of the probe that was predicted.
+        cell: key of the cell that predicted.
     """
 
     steps: npt.NDArray[np.int64]
@@ -49,13 +50,16 @@ class Predictions:
     targets: npt.NDArray[np.uint16]
     probabilities: npt.NDArray[np.float32]
     probe_hash: str
+    cell: str
 
 
 def write_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write predictions as Parquet, atomically; the probe's hash is in the metadata."""
     steps, count, vocabulary = predictions.probabilities.shape
     flat = pa.array(np.ascontiguousarray(predictions.probabilities).ravel())
-    schema = predictions_schema(vocabulary).with_metadata({"probe_hash": predictions.probe_hash})
+    schema = predictions_schema(vocabulary).with_metadata(
+        {"probe_hash": predictions.probe_hash, "cell": predictions.cell}
+    )
     columns = [
         pa.array(np.repeat(predictions.steps, count)),
         pa.array(np.tile(predictions.positions, steps)),
@@ -79,7 +83,7 @@ def read_predictions(path: str | Path) -> Predictions:
     steps, counts = np.unique(table["step"].to_numpy(), return_counts=True)
     rows = table.num_rows
     if (
-        b"probe_hash" not in metadata
+        not {b"probe_hash", b"cell"} <= set(metadata)
         or rows == 0
         or any(table[name].null_count for name in table.schema.names)
         or flat.size != rows * vocabulary
@@ -103,4 +107,5 @@ def read_predictions(path: str | Path) -> Predictions:
         targets=targets[:count],
         probabilities=flat.reshape(len(steps), count, vocabulary),
         probe_hash=metadata[b"probe_hash"].decode(),
+        cell=metadata[b"cell"].decode(),
     )

@@ -9,7 +9,15 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 PLAIN_ACTIVATIONS = (
     "relu",
@@ -35,11 +43,18 @@ MEASURE_NAMES = (
     "top5_overlap",
 )
 
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"value {value} is no number")
+    return value
+
+
 Arm = Literal["all", "init", "order", "dropout", "none"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1), BeforeValidator(_no_boolean)]
 
 
 def smelu_beta(name: str) -> float | None:
@@ -269,7 +284,7 @@ FAMILY_BUILDERS = {
 class Resources(Section):
     """What one training job of a model asks for."""
 
-    gpu: Literal[0, 1] = Field(0, description="1 if the model is trained on a GPU.")
+    gpu: int = Field(0, ge=0, le=1, description="1 if the model is trained on a GPU.")
     mem_mb: int = Field(1500, ge=100, le=10_000_000, description="Memory, in MB.")
     minutes: int = Field(30, ge=1, le=100_000, description="Time limit on a cluster, in minutes.")
 

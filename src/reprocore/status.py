@@ -11,14 +11,6 @@ from reprocore.identity import current_cells
 from reprocore.storage import read_json
 from reprocore.study import Cell, all_cells, runnable_models
 
-STATES = {
-    "done": "trained as the config says today",
-    "stale": "trained with other settings or code; will be trained again",
-    "failed": "the last attempt ended with an error",
-    "missing": "not trained yet",
-    "not runnable": "not trained, and needs a GPU that is not here",
-}
-
 
 @dataclass(frozen=True)
 class CellStatus:
@@ -26,7 +18,8 @@ class CellStatus:
 
     Attributes:
         cell: which.
-        state: one of `STATES`.
+        state: `done` (as the config says today), `stale` (with other settings, data or code, or
+            not whole), `failed`, `missing`, or `not runnable` (needs a GPU that is not here).
         reason: of a failed cell, else "".
         wall_seconds: of a done cell, start-up excluded, else None.
     """

@@ -79,6 +79,21 @@ def parse_cell(study: Study, key: str) -> Cell:
     raise ReprocoreError(f"{key}: no cell {last!r}; allowed: {ends}")
 
 
+def check_places(study: Study) -> None:
+    """Refuse a study whose corpus file is missing or whose results cannot be written.
+
+    Raises:
+        ReprocoreError: names the key and the path.
+    """
+    if study.corpus.source == "file" and not Path(str(study.corpus.path)).is_file():
+        raise ReprocoreError(f"corpus.path: {study.corpus.path}: no such file")
+    folder = Path(study.results).absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ReprocoreError(f"results: {study.results}: {folder} is no folder that can be written")
+
+
 def gpu_count() -> int:
     """Return the number of NVIDIA GPUs of this machine, without importing torch."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):

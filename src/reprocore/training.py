@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reprocore.corpus import Corpus, Probe, build_probe, windows
 from reprocore.errors import ReprocoreError
 from reprocore.models.layers import attach_stream
-from reprocore.randomness import MaskStream, numpy_generator
+from reprocore.randomness import MaskStream, numpy_generator, torch_generator
 from reprocore.settings import TrainingSettings
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
@@ -155,6 +155,8 @@ def train(
     """
     device = evaluation.inputs.device
     attach_stream(model, MaskStream(seeds["dropout"], device))
+    # What a user's own module draws comes from torch's global generator.
+    torch.manual_seed(torch_generator("dropout", seeds["dropout"], "global").initial_seed())
     order = numpy_generator("order", seeds["order"])
     optimiser = _optimiser(model, settings)
     text = _training_text(corpus, context)

@@ -1,5 +1,6 @@
 """The study, resolved: which cells there are, which are taken, and what results depend on."""
 
+import os
 from pathlib import Path
 
 from reprocore.config import parse_study
@@ -7,6 +8,7 @@ from reprocore.errors import ReprocoreError
 from reprocore.figures import MODEL_FIGURES
 from reprocore.identity import (
     cell_identity,
+    corpus_settings,
     current_cells,
     digest,
     source_digest,
@@ -16,23 +18,27 @@ from reprocore.study import (
     CELL_FILES,
     Cell,
     all_cells,
-    cells_of,
+    check_places,
     runnable_models,
 )
 
 
 def resolve_study():
     try:
-        return parse_study(config, ", ".join(map(str, workflow.configfiles)))
+        study = parse_study(config, ", ".join(map(str, workflow.configfiles)))
+        check_places(study)
+        return study, {cell: cell_identity(study, cell) for cell in all_cells(study)}
     except ReprocoreError as error:
         # Not a WorkflowError: a user's mistake is one line, without a trace of this file.
         raise SystemExit(f"error: {error}") from None
 
 
-STUDY = resolve_study()
+STUDY, IDENTITIES = resolve_study()
 RESULTS = STUDY.results
 RUNNABLE = [] if STUDY.partial else runnable_models(STUDY)
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+# One second after the epoch: Snakemake takes 0 for no date.
+STALE_DATE = 1
 CELL = f"{RESULTS}/cells/{{model}}/{{activation}}/{{arm}}-{{seed}}"
 
 
@@ -45,10 +51,8 @@ wildcard_constraints:
 
 def taken_cells():
     """Cells that results are made of: all that can be trained here, and others if done."""
-    done = current_cells(
-        STUDY, [c for c in all_cells(STUDY) if c.model not in RUNNABLE]
-    )
-    return [cell for cell in all_cells(STUDY) if cell.model in RUNNABLE or cell in done]
+    done = current_cells(STUDY, [c for c in IDENTITIES if c.model not in RUNNABLE])
+    return [cell for cell in IDENTITIES if cell.model in RUNNABLE or cell in done]
 
 
 TAKEN = taken_cells()
@@ -102,5 +106,21 @@ def notice_left_out():
             )
 
 
+def date_stale_cells():
+    """Give cells that were made otherwise than the config says today a date before all inputs.
+
+    Snakemake knows of other settings as long as `.snakemake` is there; `cell.json` knows always.
+    """
+    current = current_cells(STUDY, TAKEN)
+    for cell in TAKEN:
+        path = Path(cell_file(cell, "cell.json"))
+        if cell not in current and path.is_file():
+            os.utime(path, (STALE_DATE, STALE_DATE))
+        elif cell in current and path.stat().st_mtime == STALE_DATE:
+            os.utime(path)
+
+
 if workflow.is_main_process:
     notice_left_out()
+    if not STUDY.partial:
+        date_stale_cells()

@@ -16,7 +16,7 @@ rule corpus:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=settings(STUDY.corpus.model_dump()),
+        settings=settings(corpus_settings(STUDY)),
         source=source("corpus.py", "reprocore.corpus"),
     script:
         "../scripts/corpus.py"

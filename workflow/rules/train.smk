@@ -2,7 +2,7 @@
 
 
 def identified(wildcards):
-    return cell_identity(STUDY, Cell(*wildcards[:3], int(wildcards.seed)))
+    return IDENTITIES[Cell(*wildcards[:3], int(wildcards.seed))]
 
 
 def cell_settings_digest(wildcards):
