@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 # The bar needs a terminal; elsewhere a line says how far the run is.
 demo: $(INSTALLED)
 	if [ -t 2 ]; then logger=--logger=rich; else logger=--quiet=rules; fi; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores all $$logger --configfile config/quick.yaml
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake $$logger --configfile config/quick.yaml
 	@echo "summary:  results-quick/summary.md"
 	@echo "figures:  results-quick/figures/cross_model.png and results-quick/figures/<model>/"
 	@echo "status:   $(BIN)/reprocore status --configfile config/quick.yaml"
