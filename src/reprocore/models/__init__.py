@@ -40,8 +40,8 @@ def build_model(
     if abs(count - plain) > PARAMETER_TOLERANCE * plain:
         raise ReprocoreError(
             f"family {settings.family!r} with {chosen.name!r} has {count} parameters, with 'relu' "
-            f"{plain}: {abs(count - plain) / plain:.1%} apart; at most 1% is allowed, which a wider "
-            "hidden layer or model comes nearer to"
+            f"{plain}: {abs(count - plain) / plain:.1%} apart; 1% is allowed, which a wider "
+            "hidden layer comes nearer to"
         )
     return model
 
