@@ -32,6 +32,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.parquet",
+        f"{RESULTS}/across/ratios.parquet",
         f"{RESULTS}/figures/cross_model.png",
         model_figures,
         # Each cell by name: one that was deleted is made again.
