@@ -165,6 +165,16 @@ def test_every_cell_names_the_same_probe(project: Project) -> None:
     assert len({json.loads(path.read_text())["probe_hash"] for path in cells}) == 1
 
 
+def test_the_report_is_one_file_with_every_figure_and_its_caption(project: Project) -> None:
+    done = project.snakemake("--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    text = (project.root / "report.html").read_text()
+    for label in ("cross-model figure", "summary table", "training curves", "pd along training"):
+        assert label in text
+    assert "figures/memory/accuracy_and_loss.png" in text
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?:", text)
+
+
 def test_another_learning_rate_concerns_that_model_alone(project: Project) -> None:
     models = {
         **TINY["models"],
