@@ -26,6 +26,7 @@ if not STUDY.partial:
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/summarise.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule all:
@@ -33,7 +34,9 @@ rule all:
     input:
         f"{RESULTS}/summary.parquet",
         f"{RESULTS}/across/ratios.parquet",
-        f"{RESULTS}/figures/cross_model.png",
+        rules.audit.output,
+        rules.draw_audit.output,
+        study_figures(),
         model_figures,
         # Each cell by name: one that was deleted is made again.
         [cell_file(cell, name) for cell in TAKEN for name in CELL_FILES],

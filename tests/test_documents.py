@@ -9,7 +9,7 @@ import yaml
 
 from reprocore import config_docs
 from reprocore.divergence import MEASURES
-from reprocore.figures import MODEL_FIGURES
+from reprocore.figures import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.settings import MEASURE_NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +47,7 @@ def test_names_of_measures_are_the_same_everywhere() -> None:
 
 
 def test_every_figure_has_a_caption() -> None:
-    for name in (*MODEL_FIGURES, "cross_model", "summary"):
+    for name in (*MODEL_FIGURES, *STUDY_FIGURES, "audit", "summary"):
         text = (ROOT / f"workflow/report/{name}.rst").read_text("utf-8")
         assert len(text.split()) > 20, name
 

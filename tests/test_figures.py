@@ -16,22 +16,32 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
+from reprocore.across import analyse_across
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model, read_estimates
+from reprocore.analysis import FINAL, analyse_model
 from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.config import parse_study
+from reprocore.courses import read_courses
 from reprocore.divergence import MEASURES
 from reprocore.errors import ReprocoreError
 from reprocore.figures import (
     MODEL_FIGURES,
+    STUDY_FIGURES,
     canvas,
     style,
-    write_cross_model_figure,
     write_model_figures,
+    write_study_figures,
 )
 from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
 from reprocore.figures.cross_model import draw_cross_model
+from reprocore.figures.early import draw_early
+from reprocore.figures.forest import draw_contrasts, draw_ratios
 from reprocore.figures.per_model import draw_accuracy_and_loss, draw_pd_by_activation
-from reprocore.sensitivity import coefficient_of_variation, noise_corrected_cv
+from reprocore.figures.sources import draw_sources
+from reprocore.figures.trade_off import (
+    draw_accuracy_against_pd,
+    draw_models_accuracy_against_pd,
+)
 from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_table
 from reprocore.study import cells_of
@@ -83,6 +93,31 @@ class Tables:
         summary = summarise(study, estimated, described)
         write_table(self.folder / "summary.parquet", summary)
         self.summary = summary.to_pandas()
+        self._analyse()
+
+    def _analyse(self):
+        """Make the tables of contrasts, sensitivity, sources and early signs, and across models."""
+        courses, found = {}, {}
+        for model in self.models:
+            base = self.folder / "models" / model
+            mine = [path for key, path in self.pairs.items() if key[0] == model]
+            courses[model] = read_courses(mine, base / "curves.parquet")
+            for name, table in analyse_model(self.study, model, courses[model]).items():
+                write_table(base / f"{name}.parquet", table)
+                found.setdefault(name, []).append(table)
+        for name, table in analyse_across(self.study, courses).items():
+            write_table(self.folder / "across" / f"{name}.parquet", table)
+            found[name] = [table]
+        empty = analyse_model(self.study, next(iter(self.study.models)), {})
+        self.analysis = {
+            name: pa.concat_tables([*([empty[name]] if name in empty else []), *tables]).to_pandas()
+            for name, tables in ({name: [] for name in empty} | found).items()
+        }
+
+    @property
+    def models(self):
+        """Those that ran."""
+        return [path.parent.name for path in self.cell_paths]
 
     def ran(self, model, activation):
         default = self.seeds.get(model, self.study.seeds)
@@ -153,21 +188,36 @@ class Tables:
         } | {"estimates": self.estimates[self.estimates["model"] == model]}
 
     def cross_model(self):
-        return draw_cross_model(self.study, self.summary, self.estimates, self.pairs)
+        return draw_cross_model(
+            self.study, self.summary, self.estimates, self.pairs, self.analysis["sensitivity"]
+        )
 
     def figures(self):
         """Every figure of the study by name."""
-        drawn = {"cross_model": self.cross_model()}
+        a = self.analysis
+        drawn = {
+            "cross_model": self.cross_model(),
+            "accuracy_against_pd": draw_models_accuracy_against_pd(
+                self.study, self.estimates, self.summary
+            ),
+            "sources": draw_sources(self.study, a["sources"]),
+            "early": draw_early(self.study, a["early"], a["early_sensitivity"]),
+            "ratios": draw_ratios(self.study, a["ratios"], self.models),
+        }
         for model in self.study.models:
             t = self.of_model(model)
             for name, draw in (
                 ("pd_by_activation", draw_pd_by_activation),
                 ("accuracy_and_loss", draw_accuracy_and_loss),
                 ("pd_along_training", draw_pd_along_training),
+                ("accuracy_against_pd", draw_accuracy_against_pd),
             ):
                 drawn[f"{model}/{name}"] = draw(self.study, model, t["estimates"], t["cells"])
             drawn[f"{model}/training_curves"] = draw_training_curves(
                 self.study, model, t["curves"], t["cells"]
+            )
+            drawn[f"{model}/contrasts"] = draw_contrasts(
+                self.study, model, a["contrasts"], t["estimates"], t["cells"]
             )
         return drawn
 
@@ -337,17 +387,23 @@ def test_single_pairs_are_all_drawn(gappy, drawn):
     assert len(expected) == 6
 
 
-def test_sensitivity_is_the_cv_and_its_correction(gappy, drawn):
-    rows = gappy.estimates[
-        (gappy.estimates["measure"] == "relative_pd")
-        & (gappy.estimates["step"] == 100)
-        & (gappy.estimates["model"] == "tinylstm")
-    ]
-    plain = artist(drawn["cross_model"], "plain:tinylstm").get_xdata()[0]
-    corrected = artist(drawn["cross_model"], "corrected:tinylstm").get_xdata()[0]
-    assert plain == coefficient_of_variation(rows["estimate"].to_numpy())
-    assert corrected == noise_corrected_cv(rows["estimate"].to_numpy(), rows["se"].to_numpy())
-    # One of charlm's two activations has no standard error, so there is nothing to correct with.
+def test_sensitivity_is_that_of_the_table(gappy, drawn):
+    table = gappy.analysis["sensitivity"]
+    rows = table[(table["measure"] == "relative_pd") & (table["condition"] == FINAL)]
+    assert set(rows["model"]) == {"charlm", "convlm", "tinylstm"}
+    for row in rows.to_dict("records"):
+        figure, model = drawn["cross_model"], row["model"]
+        assert list(artist(figure, f"plain:{model}").get_xdata()) == [row["cv"]]
+        if pd.isna(row["corrected"]):
+            assert not gids(figure, f"corrected:{model}") | gids(figure, f"interval:d:{model}")
+            continue
+        assert list(artist(figure, f"corrected:{model}").get_xdata()) == [row["corrected"]]
+        bar = artist(figure, f"interval:d:{model}").get_xdata()
+        assert list(bar) == [row["low"], row["high"]]
+        few = "cannot reach" in row["note"]
+        p = "too few seeds for p" if few else f"p = {row['p_omnibus']:.2g}"
+        assert any(p in text for text in texts(figure)), model
+    # One of charlm's two activations has 2 seeds, so there is nothing to correct with.
     assert gids(drawn["cross_model"], "plain:charlm")
     assert not gids(drawn["cross_model"], "corrected:charlm")
 
@@ -381,7 +437,7 @@ def test_missing_is_named_in_each_panel_of_the_cross_model_figure(drawn):
 @pytest.mark.parametrize("name", MODEL_FIGURES)
 def test_a_model_that_did_not_run_is_hatched_and_draws_nothing(drawn, name):
     figure = drawn[f"minigpt/{name}"]
-    panels = {"pd_by_activation": 7, "training_curves": 3}.get(name, 2)
+    panels = {"pd_by_activation": 7, "training_curves": 3, "accuracy_against_pd": 1}.get(name, 2)
     assert texts(figure).count("not run") == panels
     assert len(hatches(figure)) == panels
     assert not [line for axes in figure.axes for line in axes.lines]
@@ -418,7 +474,8 @@ def test_infinite_is_said_and_never_drawn(gappy, drawn):
     assert "infinite" in texts(drawn["tinylstm/pd_by_activation"])
     settings = gappy.study.figures.model_copy(update={"measure": "jeffreys"})
     study = gappy.study.model_copy(update={"figures": settings})
-    figure = draw_cross_model(study, gappy.summary, gappy.estimates, gappy.pairs)
+    sensitivity = gappy.analysis["sensitivity"]
+    figure = draw_cross_model(study, gappy.summary, gappy.estimates, gappy.pairs, sensitivity)
     assert "ReLU: infinite" in texts(figure)
     assert "1 of 6 pairs infinite" in texts(figure)
     assert not gids(figure, "estimate:a:tinylstm:relu")
@@ -445,7 +502,7 @@ def test_nothing_at_all_has_run(tmp_path):
     study = make_study()
     tables = Tables(study, tmp_path, seeds=dict.fromkeys(study.models, ()))
     for name, figure in tables.figures().items():
-        assert "not run" in texts(figure), name
+        assert any("not run" in text for text in texts(figure)), name
         rendered(figure)
 
 
@@ -454,7 +511,11 @@ def test_control_arm_of_exact_zeros(tmp_path):
     tables = Tables(study, tmp_path)
     zero = tables.estimates.copy()
     zero.loc[zero["measure"] == "relative_pd", ["estimate", "se", "low", "high"]] = 0.0
-    figure = draw_cross_model(study, tables.summary, zero, tables.pairs)
+    spread = tables.analysis["sensitivity"].copy()
+    numbers = ["cv", "corrected", "low", "high", "p_omnibus"]
+    spread.loc[spread["measure"] == "relative_pd", numbers] = np.nan
+    spread.loc[spread["measure"] == "relative_pd", "note"] = "the mean is 0: no CV"
+    figure = draw_cross_model(study, tables.summary, zero, tables.pairs, spread)
     assert list(artist(figure, "interval:a:charlm:relu").get_xdata()) == [0.0, 0.0]
     assert any("mean is 0" in t for t in texts(figure))
     assert any("control" in t for t in texts(figure))
@@ -584,18 +645,13 @@ def test_a_seed_that_diverged_interrupts_the_curve(gappy):
 def test_files_are_written_and_reproducible(gappy, tmp_path):
     study, base = gappy.study, gappy.folder
     for out in ("one", "two"):
-        write_model_figures(study, "convlm", base / "models" / "convlm", tmp_path / out)
-        write_cross_model_figure(
-            study,
-            base / "summary.parquet",
-            gappy.estimate_paths,
-            list(gappy.pairs.values()),
-            tmp_path / out / "cross_model",
-        )
-    names = {
-        f"{name}.{kind}" for name in (*MODEL_FIGURES, "cross_model") for kind in ("png", "svg")
-    }
-    assert {path.name for path in (tmp_path / "one").iterdir()} == names
+        write_model_figures(study, "convlm", base / "models" / "convlm", tmp_path / out / "convlm")
+        write_study_figures(study, base, gappy.models, list(gappy.pairs.values()), tmp_path / out)
+    kinds = ("png", "svg")
+    names = {f"convlm/{name}.{kind}" for name in MODEL_FIGURES for kind in kinds}
+    names |= {f"{name}.{kind}" for name in STUDY_FIGURES for kind in kinds}
+    written = [path for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert {path.relative_to(tmp_path / "one").as_posix() for path in written} == names
     for name in names:
         first, second = ((tmp_path / out / name).read_bytes() for out in ("one", "two"))
         assert first == second, name
@@ -629,7 +685,7 @@ def test_names_of_figures_are_cheap_to_import():
 
 
 def test_drawing_needs_no_torch_and_no_pyplot():
-    code = "import sys, reprocore.figures.per_model, reprocore.figures.cross_model as c; "
+    code = "import sys, reprocore.figures.per_model, reprocore.figures.over_models; "
     loaded = subprocess.run(
         [sys.executable, "-c", code + "print(*sys.modules)"],
         capture_output=True,
@@ -641,5 +697,5 @@ def test_drawing_needs_no_torch_and_no_pyplot():
 
 def test_every_figure_has_a_caption():
     folder = Path(__file__).parents[1] / "workflow" / "report"
-    for name in (*MODEL_FIGURES, "cross_model"):
+    for name in {*MODEL_FIGURES, *STUDY_FIGURES}:
         assert len((folder / f"{name}.rst").read_text("utf-8").split()) > 60, name

@@ -79,6 +79,12 @@ class Study(Section):
         description="Whether models that need a GPU can run: found out here, `available` (as "
         "from a cluster's login node), or `none`.",
     )
+    claims: str = Field(
+        "config/claims.yaml",
+        min_length=1,
+        description="Published claims that the results are held against; a path from the "
+        "Snakefile's folder, or an absolute one.",
+    )
     partial: bool = Field(
         False,
         description="True: train nothing; compare and draw the cells that are done and show the "

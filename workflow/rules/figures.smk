@@ -1,9 +1,15 @@
 """Figures, over all models and for each."""
 
+from reprocore.figures import STUDY_FIGURES
+
 
 def figure_settings():
     """What figures depend on beside their tables."""
     return [STUDY.figures.model_dump(), STUDY.title, wanted_rows()]
+
+
+def model_tables(name):
+    return expand(f"{RESULTS}/models/{{model}}/{name}.parquet", model=MODELS)
 
 
 def model_figures(_wildcards):
@@ -12,6 +18,10 @@ def model_figures(_wildcards):
         model=MODELS,
         figure=MODEL_FIGURES,
     )
+
+
+def study_figures():
+    return [f"{RESULTS}/figures/{name}.png" for name in STUDY_FIGURES]
 
 
 def figure_output(name):
@@ -29,6 +39,7 @@ rule draw_model:
         summary=rules.aggregate.output.summary,
         curves=rules.aggregate.output.curves,
         cells=rules.aggregate.output.cells,
+        contrasts=rules.analyse.output.contrasts,
     output:
         *map(figure_output, MODEL_FIGURES),
         svg=[f"{RESULTS}/figures/{{model}}/{name}.svg" for name in MODEL_FIGURES],
@@ -44,26 +55,34 @@ rule draw_model:
         "../scripts/draw_model.py"
 
 
-rule draw_cross_model:
+def study_figure_output(name):
+    return report(
+        f"{RESULTS}/figures/{name}.png",
+        caption=f"../report/{name}.rst",
+        category="All models",
+        labels={"content": f"figure: {name.replace('_', ' ')}"},
+    )
+
+
+rule draw_study:
     input:
         summary=f"{RESULTS}/summary.parquet",
-        estimates=rules.summarise.input.estimates,
+        estimates=model_tables("summary"),
+        sensitivity=model_tables("sensitivity"),
+        sources=model_tables("sources"),
+        early=model_tables("early"),
+        across=[rules.across.output.ratios, rules.across.output.early_sensitivity],
         pairs=[path for model in MODELS for path in model_pairs(model)],
     output:
-        report(
-            f"{RESULTS}/figures/cross_model.png",
-            caption="../report/cross_model.rst",
-            category="All models",
-            labels={"content": "cross-model figure"},
-        ),
-        svg=f"{RESULTS}/figures/cross_model.svg",
+        *map(study_figure_output, STUDY_FIGURES),
+        svg=[f"{RESULTS}/figures/{name}.svg" for name in STUDY_FIGURES],
     log:
-        f"{RESULTS}/logs/figures/cross_model.log",
+        f"{RESULTS}/logs/figures/study.log",
     resources:
         mem_mb=2000,
         runtime=20,
     params:
         settings=settings(figure_settings()),
-        source=source("draw_cross_model.py", "reprocore.figures.cross_model"),
+        source=source("draw_study.py", "reprocore.figures.over_models"),
     script:
-        "../scripts/draw_cross_model.py"
+        "../scripts/draw_study.py"

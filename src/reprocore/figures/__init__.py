@@ -16,7 +16,10 @@ MODEL_FIGURES = (
     "accuracy_and_loss",
     "training_curves",
     "pd_along_training",
+    "contrasts",
+    "accuracy_against_pd",
 )
+STUDY_FIGURES = ("cross_model", "accuracy_against_pd", "sources", "early", "ratios")
 
 
 def write_model_figures(
@@ -27,7 +30,7 @@ def write_model_figures(
     Args:
         study: what was to run.
         model: one of its models.
-        tables: folder of the model's `summary.parquet`, `curves.parquet` and `cells.parquet`.
+        tables: folder of the model's `summary`, `curves`, `cells` and `contrasts`, `.parquet` each.
         out: folder that the figures are written to.
 
     Returns:
@@ -41,21 +44,23 @@ def write_model_figures(
     return per_model.write(study, model, Path(tables), Path(out))
 
 
-def write_cross_model_figure(
+def write_study_figures(
     study: "Study",
-    summary: str | Path,
-    estimates: Sequence[str | Path],
+    tables: str | Path,
+    models: Sequence[str],
     pairs: Sequence[str | Path],
     out: str | Path,
 ) -> list[Path]:
-    """Draw the cross-model figure as PNG and SVG.
+    """Draw the `STUDY_FIGURES`, each as PNG and SVG.
 
     Args:
         study: what was to run.
-        summary: the study's `summary.parquet`.
-        estimates: the `summary.parquet` of each model that ran.
+        tables: folder of the study's `summary.parquet`, of `across/ratios.parquet` and
+            `across/early_sensitivity.parquet`, and of `summary`, `sensitivity`, `sources` and
+            `early` of each of `models` as `models/{model}/{name}.parquet`.
+        models: those that ran.
         pairs: pairs files; the last parts of each path are `{model}/{activation}/{arm}.parquet`.
-        out: path of the figure without its suffix.
+        out: folder that the figures are written to.
 
     Returns:
         The files written.
@@ -63,8 +68,6 @@ def write_cross_model_figure(
     Raises:
         ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
     """
-    from reprocore.figures import cross_model
+    from reprocore.figures import over_models
 
-    return cross_model.write(
-        study, Path(summary), [Path(p) for p in estimates], [Path(p) for p in pairs], Path(out)
-    )
+    return over_models.write(study, Path(tables), models, [Path(p) for p in pairs], Path(out))

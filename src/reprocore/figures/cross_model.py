@@ -6,11 +6,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reprocore.aggregation import read_estimates
 from reprocore.comparison import read_pairs
 from reprocore.config import Study
 from reprocore.divergence import MEASURES, Measure
-from reprocore.errors import ReprocoreError
 from reprocore.figures import style
 from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
 from reprocore.figures.heatmap import draw_heatmap, row_inches
@@ -23,11 +21,8 @@ from reprocore.figures.tables import (
     all_activations,
     confidence_text,
     drawn_arm,
-    final,
     summary_entries,
 )
-from reprocore.storage import read_table
-from reprocore.summary import SUMMARY_SCHEMA
 
 Key = tuple[str, str, str]
 # One column of the heatmap holds "0.554" over "±0.035" and, at worst, "no interval".
@@ -41,6 +36,7 @@ def draw_cross_model(
     summary: pd.DataFrame,
     estimates: pd.DataFrame,
     pairs: Mapping[Key, pd.DataFrame | Path],
+    sensitivity: pd.DataFrame,
 ) -> Figure:
     """Draw how reproducible all models are, by activation.
 
@@ -52,6 +48,7 @@ def draw_cross_model(
         summary: of `SUMMARY_SCHEMA`, for the seeds that ran and the flags.
         estimates: of `ESTIMATES_SCHEMA`, for the numbers.
         pairs: the pairs table or file of each (model, activation, arm) that has one.
+        sensitivity: of `SENSITIVITY_SCHEMA`, of all models.
     """
     measure = MEASURES[study.figures.measure]
     entries = {
@@ -89,7 +86,7 @@ def draw_cross_model(
     panel_c = figure.add_subplot(second[0])
     losses = _losses(study, summary)
     draw_heatmap(panel_c, study, entries, activations, measure, losses, width / WIDTH)
-    draw_sensitivity(figure.add_subplot(second[1]), study, entries, measure)
+    draw_sensitivity(figure.add_subplot(second[1]), study, entries, sensitivity, measure)
     return figure
 
 
@@ -126,7 +123,7 @@ def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]
         f"{name} ({ends}{unit}; "
         f"{'higher' if measure.more_is_closer else 'lower'} = predictions more alike), "
         f"at the last training step, over pairs of {len(study.seeds)} seeds. {which}",
-        f"Bars in (a) and ± in (c): {level} interval, jackknife over seeds. "
+        f"Bars in (a) and (d) and ± in (c): {level} interval; in (a) and (c) jackknife over seeds. "
         "Whether two activations differ is told by their paired contrast, "
         "not by whether their bars overlap. Horizontal axes of (a) and (b) do not start at 0.",
         "Hatched: there is no such number, and none is filled in.",
@@ -137,23 +134,3 @@ def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]
             "predictions that learned nothing agree easily."
         )
     return "\n".join(parts)
-
-
-def write(
-    study: Study, summary: Path, estimates: Sequence[Path], pairs: Sequence[Path], out: Path
-) -> list[Path]:
-    """Read the tables, draw, and write `out` + `.png` and + `.svg`.
-
-    Raises:
-        ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
-    """
-    table: pd.DataFrame = read_table(summary, SUMMARY_SCHEMA).to_pandas()
-    by_key = {_key(path): path for path in pairs}
-    figure = draw_cross_model(study, table, final(read_estimates(estimates)), by_key)
-    return style.save(figure, out)
-
-
-def _key(path: Path) -> Key:
-    if len(path.parts) < 3:
-        raise ReprocoreError(f"{path}: must end in model/activation/arm.parquet")
-    return path.parts[-3], path.parts[-2], path.stem

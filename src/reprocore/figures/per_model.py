@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
+from reprocore.analysis import CONTRASTS_SCHEMA
 from reprocore.config import Study
 from reprocore.divergence import MEASURES
 from reprocore.figures import MODEL_FIGURES, style
 from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
 from reprocore.figures.canvas import new_figure, title
+from reprocore.figures.forest import draw_contrasts
 from reprocore.figures.intervals import (
     BEHIND,
     direction,
@@ -23,6 +25,7 @@ from reprocore.figures.intervals import (
     set_range,
 )
 from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
+from reprocore.figures.trade_off import draw_accuracy_against_pd
 from reprocore.storage import read_table
 
 LABEL_LETTERS = 20
@@ -233,10 +236,13 @@ def write(study: Study, model: str, tables: Path, out: Path) -> list[Path]:
     estimates: pd.DataFrame = read_table(tables / "summary.parquet", ESTIMATES_SCHEMA).to_pandas()
     curves: pd.DataFrame = read_table(tables / "curves.parquet", CURVES_SCHEMA).to_pandas()
     cells: pd.DataFrame = read_table(tables / "cells.parquet", CELLS_SCHEMA).to_pandas()
+    contrasts: pd.DataFrame = read_table(tables / "contrasts.parquet", CONTRASTS_SCHEMA).to_pandas()
     drawings: dict[str, Callable[[], Figure]] = {
         "pd_by_activation": lambda: draw_pd_by_activation(study, model, estimates, cells),
         "accuracy_and_loss": lambda: draw_accuracy_and_loss(study, model, estimates, cells),
         "training_curves": lambda: draw_training_curves(study, model, curves, cells),
         "pd_along_training": lambda: draw_pd_along_training(study, model, estimates, cells),
+        "contrasts": lambda: draw_contrasts(study, model, contrasts, estimates, cells),
+        "accuracy_against_pd": lambda: draw_accuracy_against_pd(study, model, estimates, cells),
     }
     return [path for name in MODEL_FIGURES for path in style.save(drawings[name](), out / name)]

@@ -1,49 +1,91 @@
 """Panel (d) of the cross-model figure: how much the activation changes the measure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 
+from reprocore.analysis import FINAL
 from reprocore.config import Study
 from reprocore.divergence import Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import title
 from reprocore.figures.intervals import note_beside, set_range
-from reprocore.figures.tables import Entries, Entry, model_label
-from reprocore.sensitivity import coefficient_of_variation, noise_corrected_cv
+from reprocore.figures.tables import Entries, Entry, drawn_arm, model_label
 
 PANEL_INCHES = 2.7
 
 
-def draw_sensitivity(axes: Axes, study: Study, entries: Entries, measure: Measure) -> None:
+@dataclass(frozen=True)
+class Spread:
+    """Variation across the activations of one model, in percent; None where there is none."""
+
+    plain: float | None
+    corrected: float | None
+    low: float | None
+    high: float | None
+    text: str
+
+    @property
+    def numbers(self) -> list[float]:
+        """All that is drawn."""
+        every = (self.plain, self.corrected, self.low, self.high)
+        return [value for value in every if value is not None]
+
+
+def draw_sensitivity(
+    axes: Axes, study: Study, entries: Entries, sensitivity: pd.DataFrame, measure: Measure
+) -> None:
     """Draw (d): how much the activation changes the measure, as it is and less seed noise."""
-    rows = sorted(entries, key=lambda model: _rank(entries[model]))
-    spreads = {model: _spread(entries[model]) for model in rows}
-    numbers = [value for pair in spreads.values() for value in pair if value is not None]
-    texts = {model: _spread_text(entries[model]) for model in rows}
-    notes = [(_ends(s), texts[m]) for m, s in spreads.items() if s[0] is not None]
+    spreads = {
+        model: _spread(_row(study, model, sensitivity, measure), each, len(study.seeds))
+        for model, each in entries.items()
+    }
+    rows = sorted(spreads, key=lambda model: _rank(spreads[model]))
+    numbers = [value for spread in spreads.values() for value in spread.numbers]
+    notes = [(_ends(s), s.text) for s in spreads.values() if s.plain is not None]
     set_range(axes, [0.0, *numbers] if numbers else [], notes, PANEL_INCHES)
     for row, model in enumerate(rows):
-        plain, corrected = spreads[model]
-        if plain is None:
-            style.draw_missing(axes, texts[model], y=(row - 0.4, row + 0.4))
+        spread = spreads[model]
+        if spread.plain is None:
+            style.draw_missing(axes, spread.text, y=(row - 0.4, row + 0.4))
             continue
-        if corrected is not None:
-            axes.plot([corrected, plain], [row, row], color="#9a9a9a", linewidth=1.6, zorder=2)
+        if spread.low is not None and spread.high is not None:
             axes.plot(
-                corrected, row, marker="o", color=style.INK, markersize=7, gid=f"corrected:{model}"
+                [spread.low, spread.high],
+                [row, row],
+                color="#7a7a7a",
+                linewidth=1.8,
+                marker="|",
+                markersize=6,
+                markeredgewidth=1.6,
+                zorder=2,
+                gid=f"interval:d:{model}",
+            )
+        if spread.corrected is not None:
+            axes.plot(
+                spread.corrected,
+                row,
+                marker="o",
+                color=style.INK,
+                markersize=7,
+                zorder=3,
+                gid=f"corrected:{model}",
             )
         axes.plot(
-            plain,
+            spread.plain,
             row,
             marker="o",
-            markersize=7,
+            markersize=8.5,
             color=style.INK,
             markerfacecolor="none",
-            markeredgewidth=1.4,
+            markeredgewidth=1.2,
+            zorder=3.2,
             gid=f"plain:{model}",
         )
-        note_beside(axes, _ends(spreads[model]), row, texts[model], PANEL_INCHES)
+        note_beside(axes, _ends(spread), row, spread.text, PANEL_INCHES)
     axes.set_yticks(range(len(rows)), [model_label(study, model) for model in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0, labelsize=style.NORMAL)
@@ -51,39 +93,61 @@ def draw_sensitivity(axes: Axes, study: Study, entries: Entries, measure: Measur
     title(
         axes,
         "(d) Sensitivity to the activation",
-        "○ as measured     ● less seed noise\n(0: all of it can be seed noise)",
+        "○ as measured     ● less seed noise, with interval\n"
+        "p: chance of this where all activations are alike",
     )
 
 
-def _ends(spread: tuple[float | None, float | None]) -> tuple[float, float]:
-    known = [value for value in spread if value is not None]
-    return min(known), max(known)
+def _row(
+    study: Study, model: str, sensitivity: pd.DataFrame, measure: Measure
+) -> Mapping[Any, Any] | None:
+    mine = sensitivity[
+        (sensitivity["model"] == model)
+        & (sensitivity["arm"] == drawn_arm(study, model))
+        & (sensitivity["measure"] == measure.name)
+        & (sensitivity["condition"] == FINAL)
+    ].to_dict("records")
+    return mine[0] if mine else None
 
 
-def _spread(each: Sequence[Entry]) -> tuple[float | None, float | None]:
-    """Return the CV across activations and the noise-corrected CV, None where there is none."""
-    drawn = [entry for entry in each if entry.estimate is not None]
-    values = [entry.estimate for entry in drawn if entry.estimate is not None]
-    return coefficient_of_variation(values), noise_corrected_cv(values, [e.se for e in drawn])
-
-
-def _rank(each: Sequence[Entry]) -> tuple[bool, float, float]:
-    """Sort key: most sensitive first, by the corrected CV; without a number last."""
-    plain, corrected = _spread(each)
-    return plain is None, -(corrected or 0.0), -(plain or 0.0)
-
-
-def _spread_text(each: Sequence[Entry]) -> str:
-    plain, corrected = _spread(each)
-    drawn = [entry for entry in each if entry.estimate is not None]
-    if plain is None:
-        if all(entry.gap == "not run" for entry in each):
-            return "not run"
-        return "fewer than 2 activations" if len(drawn) < 2 else "mean is 0: no CV"
-    less = "" if corrected is None else f" → {corrected:.1f}%"
-    lines = [f"{plain:.1f}%{less}"]
+def _spread(row: Mapping[Any, Any] | None, each: Sequence[Entry], wanted: int) -> Spread:
+    if row is None or pd.isna(row["cv"]):
+        return Spread(None, None, None, None, _gap(row, each))
+    plain, corrected, low, high, p = (
+        None if pd.isna(row[name]) else float(row[name])
+        for name in ("cv", "corrected", "low", "high", "p_omnibus")
+    )
+    seeds = int(row["seeds"])
+    count = f"{seeds}" if seeds == wanted else f"{seeds} of {wanted}"
     if corrected is None:
-        lines.append(next(e.note for e in drawn if e.se is None))
-    if len(drawn) < len(each):
-        lines.append(f"{len(drawn)} of {len(each)} activations")
-    return "\n".join(lines)
+        lines = [f"{plain:.1f}%", f"no interval ({count} seeds)"]
+    else:
+        lines = [f"{plain:.1f}% → {corrected:.1f}%"]
+        lines += [f"{count} seeds"] * (seeds != wanted)
+    if p is not None:
+        short = "cannot reach" in str(row["note"])
+        lines.append("too few seeds for p" if short else f"p {_p_text(p)}")
+    if row["activations"] < len(each):
+        lines.append(f"{row['activations']:.0f} of {len(each)} activations")
+    return Spread(plain, corrected, low, high, "\n".join(lines))
+
+
+def _p_text(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
+
+
+def _gap(row: Mapping[Any, Any] | None, each: Sequence[Entry]) -> str:
+    if all(entry.gap == "not run" for entry in each):
+        return "not run"
+    if row is None:
+        return "fewer than 2 activations"
+    return style.wrap(str(row["note"]) or "no CV", 26)
+
+
+def _ends(spread: Spread) -> tuple[float, float]:
+    return min(spread.numbers), max(spread.numbers)
+
+
+def _rank(spread: Spread) -> tuple[bool, float, float]:
+    """Sort key: most sensitive first, by the corrected CV; without a number last."""
+    return spread.plain is None, -(spread.corrected or 0.0), -(spread.plain or 0.0)

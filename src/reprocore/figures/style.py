@@ -218,6 +218,7 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
     """
     path = Path(path)
     FigureCanvasAgg(figure)
+    _fix_layout(figure)
     written = []
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
         target = path.with_name(f"{path.name}.{kind}")
@@ -225,6 +226,18 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
             figure.savefig(temporary, format=kind, metadata=metadata)
         written.append(target)
     return written
+
+
+def _fix_layout(figure: Figure) -> None:
+    """Lay out for good, on round numbers.
+
+    The solver's last digits depend on where objects lie in memory, and ids in an SVG on them.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(float(v), 6) for v in axes.get_position().bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def draw_missing(

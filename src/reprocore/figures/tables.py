@@ -66,6 +66,12 @@ def drawn_arm(study: Study, model: str) -> Arm:
     return "all" if "all" in arms else arms[0]
 
 
+def study_arm(study: Study) -> Arm:
+    """Return the arm that figures over all models show: `all`, or the first that is drawn."""
+    arms = [drawn_arm(study, model) for model in study.models]
+    return "all" if "all" in arms else arms[0]
+
+
 Entries = Mapping[str, Sequence[Entry]]
 
 

@@ -1,0 +1,69 @@
+"""The figures over all models, from tables to files."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+from reprocore.across import EARLY_SENSITIVITY_SCHEMA, RATIOS_SCHEMA
+from reprocore.aggregation import read_estimates
+from reprocore.analysis import EARLY_SCHEMA, SENSITIVITY_SCHEMA, SOURCES_SCHEMA
+from reprocore.config import Study
+from reprocore.errors import ReprocoreError
+from reprocore.figures import STUDY_FIGURES, style
+from reprocore.figures.cross_model import Key, draw_cross_model
+from reprocore.figures.early import draw_early
+from reprocore.figures.forest import draw_ratios
+from reprocore.figures.sources import draw_sources
+from reprocore.figures.tables import final
+from reprocore.figures.trade_off import draw_models_accuracy_against_pd
+from reprocore.storage import read_table
+from reprocore.summary import SUMMARY_SCHEMA
+
+PER_MODEL = {"sensitivity": SENSITIVITY_SCHEMA, "sources": SOURCES_SCHEMA, "early": EARLY_SCHEMA}
+ACROSS = {"ratios": RATIOS_SCHEMA, "early_sensitivity": EARLY_SENSITIVITY_SCHEMA}
+
+
+def write(
+    study: Study, tables: Path, models: Sequence[str], pairs: Sequence[Path], out: Path
+) -> list[Path]:
+    """Read the tables, draw the `STUDY_FIGURES`, and write them into `out`.
+
+    Raises:
+        ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
+    """
+    folders = [tables / "models" / model for model in models]
+    summary: pd.DataFrame = read_table(tables / "summary.parquet", SUMMARY_SCHEMA).to_pandas()
+    estimates = final(read_estimates([folder / "summary.parquet" for folder in folders]))
+    read = {
+        name: _together([folder / f"{name}.parquet" for folder in folders], schema)
+        for name, schema in PER_MODEL.items()
+    } | {
+        name: _together([tables / "across" / f"{name}.parquet"], schema)
+        for name, schema in ACROSS.items()
+    }
+    by_key = {_key(path): path for path in pairs}
+    drawings: dict[str, Callable[[], Figure]] = {
+        "cross_model": lambda: draw_cross_model(
+            study, summary, estimates, by_key, read["sensitivity"]
+        ),
+        "accuracy_against_pd": lambda: draw_models_accuracy_against_pd(study, estimates, summary),
+        "sources": lambda: draw_sources(study, read["sources"]),
+        "early": lambda: draw_early(study, read["early"], read["early_sensitivity"]),
+        "ratios": lambda: draw_ratios(study, read["ratios"], models),
+    }
+    return [path for name in STUDY_FIGURES for path in style.save(drawings[name](), out / name)]
+
+
+def _together(paths: Sequence[Path], schema: pa.Schema) -> pd.DataFrame:
+    found = [schema.empty_table(), *(read_table(path, schema) for path in paths)]
+    frame: pd.DataFrame = pa.concat_tables(found).to_pandas()
+    return frame
+
+
+def _key(path: Path) -> Key:
+    if len(path.parts) < 3:
+        raise ReprocoreError(f"{path}: must end in model/activation/arm.parquet")
+    return path.parts[-3], path.parts[-2], path.stem

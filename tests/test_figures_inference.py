@@ -1,0 +1,350 @@
+"""The figures of what is inferred: contrasts, trade-off, sources, early signs and ratios."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from matplotlib.colors import to_hex
+
+from reprocore.analysis import EARLY_SCHEMA, FINAL, MATCHED
+from reprocore.figures.early import draw_early, reliable_from
+from reprocore.figures.forest import draw_contrasts, draw_ratios
+from reprocore.figures.sources import control_text, draw_sources
+from reprocore.figures.tables import Entry
+from reprocore.figures.trade_off import (
+    Point,
+    draw_accuracy_against_pd,
+    draw_models_accuracy_against_pd,
+    frontier,
+)
+from test_figures import (
+    LONG,
+    Tables,
+    artist,
+    clipped,
+    gids,
+    hatches,
+    make_study,
+    overlapping,
+    rendered,
+    texts,
+)
+
+ARMS = ("all", "init", "order", "dropout", "none")
+SHARES = dict(zip(ARMS, (1.0, 0.9, 0.8, 0.5, 0.0), strict=True))
+MEASURE = "relative_pd"
+FIGURES = ("accuracy_against_pd", "sources", "early", "ratios")
+
+
+class WithArms(Tables):
+    """Pairs that depend on the arm, and are the same in the control."""
+
+    def _pairs(self, key, seeds, scale, number):
+        table = super()._pairs(key, seeds, scale * SHARES[key[2]], number)
+        if key[2] != "none":
+            return table
+        place = table.schema.get_field_index("top5_overlap")
+        return table.set_column(place, table.schema.field(place), pa.array([1.0] * len(table)))
+
+
+@pytest.fixture(scope="module")
+def armed(tmp_path_factory):
+    study = make_study(models=("charlm", "convlm", "tinylstm", "minigpt"), arms=list(ARMS))
+    return WithArms(
+        study,
+        tmp_path_factory.mktemp("armed"),
+        seeds={
+            "minigpt": (),
+            ("charlm", "gelu"): (),
+            ("charlm", "swiglu"): (1, 2),
+            ("convlm", "relu"): (3,),
+            ("tinylstm", "gelu"): (1, 2, 4),
+        },
+        behind={"tinylstm"},
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn(armed):
+    return armed.figures()
+
+
+def rows_of(table, **wanted):
+    for name, value in wanted.items():
+        table = table[table[name] == value]
+    return table.to_dict("records")
+
+
+@pytest.mark.parametrize("condition", [FINAL, MATCHED])
+def test_contrasts_are_those_of_the_table(armed, drawn, condition):
+    table, count = armed.analysis["contrasts"], 0
+    wanted = {"arm": "all", "measure": MEASURE, "condition": condition, "second": "relu"}
+    for row in rows_of(table, **wanted):
+        figure, key = drawn[f"{row['model']}/contrasts"], f"{condition}:{row['first']}"
+        point = artist(figure, f"estimate:{key}")
+        assert list(point.get_xdata()) == [row["ratio"]]
+        if pd.isna(row["ratio_low"]):
+            assert to_hex(point.get_markerfacecolor()) == "#ffffff"
+            assert not gids(figure, f"interval:{key}")
+            continue
+        bar = artist(figure, f"interval:{key}").get_xdata()
+        assert list(bar) == [row["ratio_low"], row["ratio_high"]]
+        shown = f"{row['verdict']}\n{row['ratio']:.3f} "
+        assert any(text.startswith(shown) for text in texts(figure))
+        count += 1
+    assert count == 2  # those of tinylstm; charlm's has two seeds, convlm has no reference
+
+
+def test_the_margin_is_the_band_of_the_equivalence_test(drawn):
+    rendered(drawn["tinylstm/contrasts"])
+    patch = artist(drawn["tinylstm/contrasts"], f"margin:{FINAL}")
+    corners = patch.axes.transData.inverted().transform(patch.get_window_extent().get_points())
+    assert corners[:, 0] == pytest.approx([1 / 1.1, 1.1])
+
+
+def test_too_few_seeds_is_said_once(drawn):
+    (note,) = [t for t in texts(drawn["tinylstm/contrasts"]) if t.startswith("Mark: mean")]
+    assert note.count("cannot decide 3 comparisons at once: 7 would do") == 2  # 4 seeds, and 3
+    assert "GELU: compared on 3 shared seeds, of 3 and 4" in " ".join(note.split())
+
+
+def test_contrasts_without_a_reference_say_which(drawn):
+    figure = drawn["convlm/contrasts"]
+    assert texts(figure).count("reference ReLU: 1 seed: no pair") == 2
+    assert not gids(figure, "estimate:")
+
+
+def test_contrasts_of_one_activation(tmp_path):
+    study = make_study(models=("charlm",), activations=("relu",))
+    figures = Tables(study, tmp_path).figures()
+    assert "one activation: nothing to compare" in texts(figures["charlm/contrasts"])
+    for name in ("ratios", "early", "sources", "accuracy_against_pd"):
+        assert not overlapping(figures[name]), name
+
+
+def test_more_is_closer_turns_the_directions(armed):
+    settings = armed.study.figures.model_copy(update={"measure": "top5_overlap"})
+    study = armed.study.model_copy(update={"figures": settings})
+    t = armed.of_model("tinylstm")
+    tables = (t["estimates"], t["cells"])
+    figure = draw_contrasts(study, "tinylstm", armed.analysis["contrasts"], *tables)
+    assert any("right of 1 = more alike than ReLU" in text for text in texts(figure))
+    figure = draw_accuracy_against_pd(study, "convlm", *armed_tables(armed, "convlm"))
+    assert any("best is at the upper right" in text for text in texts(figure))
+    figure = draw_ratios(study, armed.analysis["ratios"], armed.models)
+    assert any("lower = less alike" in text for text in texts(figure))
+
+
+def armed_tables(tables, model):
+    t = tables.of_model(model)
+    return t["estimates"], t["cells"]
+
+
+def test_trade_off_draws_both_intervals_of_the_table(armed, drawn):
+    final = armed.estimates[(armed.estimates["step"] == 100) & (armed.estimates["arm"] == "all")]
+    drawn_points = set()
+    for model in armed.models:
+        for row in rows_of(final, model=model, measure=MEASURE):
+            (score,) = rows_of(
+                final, model=model, activation=row["activation"], measure="val_accuracy"
+            )
+            key = f"{model}:{row['activation']}"
+            drawn_points.add(f"estimate:{key}")
+            for figure in (drawn["accuracy_against_pd"], drawn[f"{model}/accuracy_against_pd"]):
+                point = artist(figure, f"estimate:{key}")
+                assert list(point.get_xdata()) == [row["estimate"]]
+                assert list(point.get_ydata()) == [score["estimate"]]
+                if pd.isna(row["low"]):
+                    assert not gids(figure, f"interval:x:{key}")
+                    continue
+                x = artist(figure, f"interval:x:{key}").get_xdata()
+                y = artist(figure, f"interval:y:{key}").get_ydata()
+                assert list(x) == [row["low"], row["high"]]
+                assert list(y) == [score["low"], score["high"]]
+    assert gids(drawn["accuracy_against_pd"], "estimate:") == drawn_points
+
+
+def point(x, y, behind=False):
+    numbers = (None, None, None, 4, 4, "", behind)
+    return Point("m", Entry("relu", x, *numbers), Entry("relu", y, *numbers))
+
+
+@pytest.mark.parametrize(
+    ("more_is_closer", "expected"),
+    [(False, [0, 1]), (True, [3, 1])],
+)
+def test_frontier_is_what_nothing_surpasses(more_is_closer, expected):
+    points = [point(0.1, 0.2), point(0.3, 0.5), point(0.2, 0.1), point(0.4, 0.3)]
+    assert frontier(points, more_is_closer) == expected
+
+
+def test_frontier_leaves_out_what_learned_nothing_or_is_missing():
+    points = [point(0.0, 0.1, behind=True), point(None, 0.9), point(0.5, None), point(0.4, 0.3)]
+    assert frontier(points) == [3]
+    assert frontier(points[:3]) == []
+    # Two that are alike surpass neither.
+    assert frontier([point(0.1, 0.2)] * 2) == [0, 1]
+
+
+def test_models_that_learned_nothing_are_not_on_the_drawn_frontier(drawn):
+    assert not gids(drawn["accuracy_against_pd"], "front:tinylstm")
+    assert not gids(drawn["tinylstm/accuracy_against_pd"], "frontier")
+    assert "tinylstm †" in texts(drawn["accuracy_against_pd"])
+
+
+def test_missing_points_are_named(drawn):
+    (note,) = [t for t in texts(drawn["accuracy_against_pd"]) if t.startswith("Each mark")]
+    note = " ".join(note.split())
+    for words in ("minigpt (not run)", "charlm GELU (missing)", "convlm ReLU (1 seed: no pair)"):
+        assert words in note
+
+
+def test_sources_are_those_of_the_table(armed, drawn):
+    table, figure, count = armed.analysis["sources"], drawn["sources"], 0
+    for row in rows_of(table, measure=MEASURE):
+        key = f"{row['model']}:{row['arm']}:{row['activation']}"
+        if row["arm"] == "all" or pd.isna(row["share"]):
+            assert not gids(figure, f"estimate:{key}")
+            continue
+        assert list(artist(figure, f"estimate:{key}").get_xdata()) == [row["share"]]
+        bar = artist(figure, f"interval:{key}").get_xdata()
+        assert list(bar) == [row["low"], row["high"]]
+        count += 1
+    assert count == 4 * (1 + 2 + 3)  # arms beside all x activations of charlm, convlm, tinylstm
+    assert "SwiGLU: 2 shared seeds" in texts(figure)
+    assert "GELU: missing" in texts(figure)
+    assert "not run" in texts(figure)
+
+
+def test_the_control_is_0_or_named(armed):
+    study, table = armed.study, armed.analysis["sources"].copy()
+    assert control_text(study, table) == "Control: 0 in all 7 groups, as it must be."
+    wrong = (table["arm"] == "none") & (table["measure"] == "churn")
+    wrong &= (table["model"] == "convlm") & (table["activation"] == "gelu")
+    table.loc[wrong, "estimate"] = 1e-9
+    assert control_text(study, table).startswith("Control: NOT 0 in 1 of 7 groups (convlm GELU)")
+    assert control_text(study, table[table["arm"] != "none"]).endswith("has not run yet.")
+    assert control_text(make_study(), table).endswith("was not run.")
+
+
+def test_without_other_arms_the_figure_says_so(tmp_path):
+    study = make_study(models=("charlm",))
+    figure = draw_sources(study, Tables(study, tmp_path).analysis["sources"])
+    assert "arms other than all were not run" in texts(figure)
+    assert len(hatches(figure)) == 1
+    assert not figure.axes[0].lines
+
+
+def test_early_is_that_of_the_table(armed, drawn):
+    table = armed.analysis["early"]
+    wanted = rows_of(table, arm="all", measure=MEASURE)
+    assert {row["model"] for row in wanted if pd.notna(row["estimate"])} == {"convlm", "tinylstm"}
+    for model in ("convlm", "tinylstm"):
+        rows = [row for row in wanted if row["model"] == model]
+        line = artist(drawn["early"], f"line:{model}")
+        assert list(line.get_xdata()) == [row["budget"] for row in rows]
+        assert list(line.get_ydata()) == [row["estimate"] for row in rows]
+        for row in rows:
+            bar = artist(drawn["early"], f"interval:{model}:{row['budget']:.6g}").get_ydata()
+            assert list(bar) == [row["low"], row["high"]]
+        assert artist(drawn["early"], f"zero:{model}")
+    assert "2 seeds, needs 3" in texts(drawn["early"])
+    assert "not run" in texts(drawn["early"])
+    # A model with two seeds leaves too few that all share.
+    assert any(text.startswith("3 models with 2 seeds") for text in texts(drawn["early"]))
+
+
+def made_early(lows):
+    rows = [
+        {"model": "charlm", "arm": "all", "measure": MEASURE, "step": step, "budget": step / 100}
+        | {"estimate": 0.5 if low is not None else None, "low": low, "high": 1.0, "note": ""}
+        for step, low in zip((13, 25, 50), lows, strict=True)
+    ]
+    return pd.DataFrame(rows).reindex(columns=EARLY_SCHEMA.names)
+
+
+@pytest.mark.parametrize(
+    ("lows", "first"),
+    [
+        ((0.1, 0.2, 0.3), 0.13),
+        ((0.2, -0.1, 0.3), 0.5),
+        ((0.2, 0.3, 0.0), None),
+        ((0.2, None, 0.3), 0.5),
+    ],
+)
+def test_reliable_only_from_where_every_later_bar_is_above_0(armed, lows, first):
+    table = made_early(lows)
+    assert reliable_from(table) == first
+    study = make_study(models=("charlm",))
+    figure = draw_early(study, table, armed.analysis["early_sensitivity"])
+    saved = f"charlm {100 * (1 - first):.3g}%" if first else "In no model do these seeds show"
+    assert any(saved in " ".join(text.split()) for text in texts(figure))
+    assert ("none" in texts(figure)) == (None in lows)
+    assert not overlapping(figure)
+
+
+def test_ratios_are_those_of_the_table(armed, drawn):
+    rows = rows_of(armed.analysis["ratios"], arm="all", measure=MEASURE, second="relu")
+    assert [row["first"] for row in rows] == ["gelu", "swiglu"]
+    for row in rows:
+        name = row["first"]
+        estimate = artist(drawn["ratios"], f"estimate:ratio:{name}").get_xdata()
+        assert list(estimate) == [row["ratio"]]
+        bar = artist(drawn["ratios"], f"interval:ratio:{name}").get_xdata()
+        assert list(bar) == [row["low"], row["high"]]
+        for kind in ("chance", "share"):
+            mark = artist(drawn["ratios"], f"{kind}:{name}").get_xdata()
+            assert list(mark) == [100 * row[f"{kind}_lower"]]
+    (note,) = [t for t in texts(drawn["ratios"]) if t.startswith("Mark at the left")]
+    assert "Not run, and in no number here: minigpt" in " ".join(note.split())
+    assert "(fixed)" in note
+
+
+def test_ratios_that_no_model_has_are_hatched(armed):
+    table = armed.analysis["ratios"].copy()
+    table.loc[table["first"] == "gelu", ["ratio", "low", "high"]] = np.nan
+    table.loc[table["first"] == "gelu", ["chance_lower", "share_lower"]] = np.nan
+    figure = draw_ratios(armed.study, table, armed.models)
+    assert texts(figure).count("no model has a ratio") == 2
+    assert not gids(figure, "estimate:ratio:gelu") | gids(figure, "chance:gelu")
+
+
+def test_no_missing_number_is_drawn_as_zero(drawn):
+    for name, figure in drawn.items():
+        for found in figure.findobj(lambda a: str(a.get_gid()).startswith("estimate:")):
+            (value,) = found.get_xdata()
+            control = ":none:" in found.get_gid()
+            assert math.isfinite(value) and (value != 0 or control), (name, found.get_gid())
+
+
+def test_nothing_overlaps_where_much_is_missing(drawn):
+    for name, figure in drawn.items():
+        assert not overlapping(figure), name
+        assert not clipped(figure), name
+
+
+def test_nothing_overlaps_with_long_names(tmp_path):
+    models = {name: model.model_copy(update={"arms": ARMS}) for name, model in LONG.models.items()}
+    study = LONG.model_copy(update={"models": models})
+    tables = WithArms(
+        study, tmp_path, seeds={"minigpt": (), ("charlm", "swish"): (1, 2)}, behind={"tinylstm"}
+    )
+    drawn = tables.figures()
+    shown = [*FIGURES, *(f"{m}/{n}" for m in LONG.models for n in ("contrasts", FIGURES[0]))]
+    for name in shown:
+        assert not overlapping(drawn[name]), name
+        assert not clipped(drawn[name]), name
+
+
+def test_nothing_has_run(tmp_path):
+    study = make_study(arms=list(ARMS))
+    tables = Tables(study, tmp_path, seeds=dict.fromkeys(study.models, ()))
+    figures = tables.figures()
+    for name in (*FIGURES, "charlm/contrasts"):
+        assert "not run" in texts(figures[name]), name
+        assert not overlapping(figures[name]), name
+    assert not gids(figures["accuracy_against_pd"], "estimate:")
+    figure = draw_models_accuracy_against_pd(study, tables.estimates, tables.summary)
+    assert len(hatches(figure)) == 1
