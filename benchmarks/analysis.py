@@ -1,4 +1,4 @@
-"""Statistics of a large study, from pairs to summary: time and peak memory.
+"""Statistics of a large study, from pairs to audit: time and peak memory.
 
 Simulates the pairs files of 6 models × 8 activations × 20 seeds × 7 snapshots and runs what the
 workflow runs after `compare`, in one process.
@@ -17,14 +17,18 @@ import numpy as np
 import pyarrow as pa
 
 from reprocore.across import analyse_across
-from reprocore.aggregation import CURVES_SCHEMA, estimate_model
+from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model
 from reprocore.analysis import analyse_model
+from reprocore.audit import audit, read_evidence
+from reprocore.claims import PUBLISHED_MODELS, load_claims
 from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.config import Study, parse_study
 from reprocore.courses import read_courses
 from reprocore.divergence import MEASURES
 from reprocore.settings import PLAIN_ACTIVATIONS
 from reprocore.storage import read_table, write_table
+
+CLAIMS = Path(__file__).parents[1] / "config/claims.yaml"
 
 
 def simulate(study: Study, model: str, root: Path, snapshots: int) -> tuple[list[Path], Path]:
@@ -58,6 +62,18 @@ def simulate(study: Study, model: str, root: Path, snapshots: int) -> tuple[list
     return pairs, path
 
 
+def cells_of(study: Study, model: str) -> pa.Table:
+    labels = [
+        {"model": model, "activation": activation, "arm": "all", "seed": seed}
+        for activation in study.activations
+        for seed in study.seeds
+    ]
+    other = {"parameters": 1000, "val_loss": 2.0, "val_accuracy": 0.4, "unigram_entropy": 3.3}
+    other |= {"beats_unigram": True, "train_seconds": 1.0, "probe_hash": "p", "source": "s"}
+    rows = [each | other | {"environment": "simulated"} for each in labels]
+    return pa.Table.from_pylist(rows, schema=CELLS_SCHEMA)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in (("models", 6), ("activations", 8), ("seeds", 20), ("snapshots", 7)):
@@ -67,7 +83,7 @@ def main() -> None:
         {
             "seeds": list(range(1, sizes.seeds + 1)),
             "activations": list(PLAIN_ACTIVATIONS[: sizes.activations]),
-            "models": {f"m{index}": {"family": "gpt"} for index in range(sizes.models)},
+            "models": {name: {"family": "gpt"} for name in PUBLISHED_MODELS[: sizes.models]},
         }
     )
     with tempfile.TemporaryDirectory() as name:
@@ -76,15 +92,23 @@ def main() -> None:
         begin = time.perf_counter()
         courses = {}
         for model, (pairs, curves) in files.items():
-            estimate_model(pairs, read_table(curves, CURVES_SCHEMA), 0.95)
+            tables = {"curves": read_table(curves, CURVES_SCHEMA), "cells": cells_of(study, model)}
+            tables["summary"] = estimate_model(pairs, tables["curves"], 0.95)
             courses[model] = read_courses(pairs, curves)
-            analyse_model(study, model, courses[model])
+            tables |= analyse_model(study, model, courses[model])
+            for table, content in tables.items():
+                write_table(root / model / f"{table}.parquet", content)
         each = time.perf_counter() - begin
         begin = time.perf_counter()
         analyse_across(study, courses)
         across = time.perf_counter() - begin
+        begin = time.perf_counter()
+        evidence = read_evidence(study, {model: root / model for model in study.models})
+        audit(load_claims(CLAIMS, study), evidence)
+        judged = time.perf_counter() - begin
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"models one by one {each:.1f} s, over all models {across:.1f} s, peak {memory:.2f} GiB")
+    print(f"models one by one {each:.1f} s, over all models {across:.1f} s, ", end="")
+    print(f"audit {judged:.1f} s, peak {memory:.2f} GiB")
 
 
 if __name__ == "__main__":
