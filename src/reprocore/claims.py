@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-import yaml
 from pydantic import (
     AfterValidator,
     Field,
@@ -14,7 +13,7 @@ from pydantic import (
 )
 
 from reprocore.aggregation import SCORES
-from reprocore.config import Study
+from reprocore.config import Study, read_yaml
 from reprocore.errors import ReprocoreError
 from reprocore.settings import (
     GATED_ACTIVATIONS,
@@ -366,12 +365,4 @@ def load_claims(path: str | Path, study: Study) -> tuple[Claim, ...]:
     Raises:
         ReprocoreError: the file is missing, not YAML, or holds a wrong key or value.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise ReprocoreError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReprocoreError(f"{path}: cannot be read: {error}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ReprocoreError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return parse_claims(content, str(path), study)
+    return parse_claims(read_yaml(path), str(path), study)

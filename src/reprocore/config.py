@@ -203,8 +203,17 @@ def load_study(path: str | Path) -> Study:
     Raises:
         ReprocoreError: the file is missing, not YAML, or holds a wrong key or value.
     """
+    return parse_study(read_yaml(path), str(path))
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises:
+        ReprocoreError: the file is missing, cannot be read, or is not YAML.
+    """
     try:
-        content = yaml.safe_load(Path(path).read_text("utf-8"))
+        return yaml.safe_load(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         raise ReprocoreError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -212,4 +221,3 @@ def load_study(path: str | Path) -> Study:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
         reason = " ".join(str(error).split())
         raise ReprocoreError(f"{path}: not valid YAML: {reason}") from None
-    return parse_study(content, str(path))
