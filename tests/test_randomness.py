@@ -1,6 +1,7 @@
 """Random streams: independent by name, following the seed by arm; dropout masks without bias."""
 
 from itertools import combinations
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from reprocore.randomness import (
     stream_seeds,
     torch_generator,
 )
-from reprocore.settings import ARMS
+from reprocore.settings import Arm
 
 CPU = torch.device("cpu")
 # Of these two, any change means that every study must be run again.
@@ -52,7 +53,7 @@ def test_arm_says_which_streams_follow_the_seed(arm, following):
 
 
 def test_arms_of_the_config_are_those_of_the_streams():
-    assert set(ARMS) == {"all", "none", *STREAMS}
+    assert set(get_args(Arm)) == {"all", "none", *STREAMS}
     with pytest.raises(ValueError, match="unknown arm 'both'"):
         stream_seeds("both", 1)
 

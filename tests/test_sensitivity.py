@@ -14,7 +14,6 @@ from reprocore.inference import paired_pseudo_values
 from reprocore.sensitivity import (
     coefficient_of_variation,
     cv_interval,
-    noise_corrected_cv,
     omnibus,
     relative_spread,
     sensitivity,
@@ -23,36 +22,13 @@ from reprocore.sensitivity import (
 
 
 def test_coefficients_of_variation_by_hand():
-    # mean 4, sd² = (4 + 0 + 4)/2 = 4: CV 50%; less the mean SE² of 3: √1/4 = 25%
+    # mean 4, sd² = (4 + 0 + 4)/2 = 4: CV 50%
     assert coefficient_of_variation([2, 4, 6]) == pytest.approx(50.0)
-    assert noise_corrected_cv([2, 4, 6], [1, 2, 2]) == pytest.approx(25.0)
-    assert noise_corrected_cv([2, 4, 6], [0, 0, 0]) == pytest.approx(50.0)
-    assert noise_corrected_cv([2, 4, 6], [3, 3, 3]) == 0.0
 
 
 @pytest.mark.parametrize("estimates", [[], [1.0], [0.0, 0.0], [1.0, math.inf], [1.0, math.nan]])
 def test_no_coefficient_of_variation(estimates):
     assert coefficient_of_variation(estimates) is None
-    assert noise_corrected_cv(estimates, [0.1] * len(estimates)) is None
-
-
-def test_no_corrected_cv_without_every_standard_error():
-    assert noise_corrected_cv([1.0, 2.0], [0.1, None]) is None
-    assert noise_corrected_cv(np.array([1.0, 2.0]), np.array([0.1, math.nan])) is None
-
-
-def test_noise_alone_has_a_corrected_cv_near_zero():
-    rng = np.random.default_rng(5)
-    noise = rng.normal(10, 1, size=(400, 6))
-    plain = np.mean([coefficient_of_variation(x) for x in noise])
-    corrected = np.mean([noise_corrected_cv(x, [1.0] * 6) for x in noise])
-    assert plain > 9
-    assert corrected < 0.4 * plain
-
-
-def test_the_corrected_cv_needs_one_error_each():
-    with pytest.raises(ReprocoreError, match=r"^CV: 2 estimates, but 1 standard errors$"):
-        noise_corrected_cv([1, 2], [0.1])
 
 
 def enumerate_within_seeds(values):

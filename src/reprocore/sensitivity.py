@@ -233,33 +233,3 @@ def coefficient_of_variation(estimates: Sequence[float] | Floats) -> float | Non
     if x.size < 2 or not np.isfinite(x).all() or x.mean() == 0.0:
         return None
     return float(100.0 * x.std(ddof=1) / abs(x.mean()))
-
-
-def noise_corrected_cv(
-    estimates: Sequence[float] | Floats, ses: Sequence[float | None] | Floats
-) -> float | None:
-    """CV across activations in percent, less what seed noise alone would show.
-
-    √max(0, variance between activations − mean squared standard error) over the mean. Seeds
-    shared by the activations make part of their noise common; it cancels in the variance but
-    not in the standard errors, so with paired cells the correction is rather too strong.
-
-    Args:
-        estimates: one per activation [A].
-        ses: their standard errors [A].
-
-    Returns:
-        ≥ 0; None where the plain CV is None or a standard error is missing.
-
-    Raises:
-        ReprocoreError: `estimates` and `ses` differ in length.
-    """
-    if len(estimates) != len(ses):
-        raise ReprocoreError(f"CV: {len(estimates)} estimates, but {len(ses)} standard errors")
-    # None becomes NaN here, and max(0, NaN) would pass for a variance of 0.
-    noise = np.asarray(ses, dtype=np.float64)
-    if not np.isfinite(noise).all() or coefficient_of_variation(estimates) is None:
-        return None
-    x = np.asarray(estimates, dtype=np.float64)
-    between = max(0.0, float(x.var(ddof=1) - np.mean(noise**2)))
-    return float(100.0 * math.sqrt(between) / abs(x.mean()))

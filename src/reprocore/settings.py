@@ -32,7 +32,6 @@ PLAIN_ACTIVATIONS = (
     "softplus",
 )
 GATED_ACTIVATIONS = ("swiglu", "geglu", "reglu")
-ARMS = ("all", "init", "order", "dropout", "none")
 MEASURE_NAMES = (
     "relative_pd",
     "relative_pd_true",
