@@ -113,7 +113,7 @@ def _run(
     settings = study.training_of(cell.model)
     chosen = study_activation(study, cell.activation)
     seeds = stream_seeds(cell.arm, cell.seed)
-    with cell_device(bool(model_settings.resources.gpu), settings.threads) as device:
+    with cell_device(model_settings.resources.trained_on, settings.threads) as device:
         model = build_model(model_settings, chosen, corpus.vocabulary_size, seeds["init"])
         check_model(model, chosen, corpus.vocabulary_size, model_settings.context)
         model.to(device)

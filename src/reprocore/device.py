@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import filelock
 import torch
@@ -16,7 +16,7 @@ from reprocore.errors import ReprocoreError
 
 
 @contextlib.contextmanager
-def cell_device(gpu: bool, threads: int) -> Iterator[torch.device]:
+def cell_device(kind: Literal["cpu", "cuda"], threads: int) -> Iterator[torch.device]:
     """Yield the CPU, or a CUDA device that no other cell of this machine uses meanwhile.
 
     Sets the number of CPU threads and deterministic algorithms for the whole process. A device
@@ -31,7 +31,7 @@ def cell_device(gpu: bool, threads: int) -> Iterator[torch.device]:
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    if not gpu:
+    if kind == "cpu":
         yield torch.device("cpu")
         return
     if not torch.cuda.is_available():

@@ -84,7 +84,7 @@ def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
         "seed": cell.seed,
         "probe": study.probe.model_dump(),
         "corpus": corpus_settings(study),
-        "device": "cuda" if model.resources.gpu else "cpu",
+        "device": model.resources.trained_on,
     }
 
 

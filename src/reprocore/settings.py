@@ -283,9 +283,39 @@ FAMILY_BUILDERS = {
 class Resources(Section):
     """What one training job of a model asks for."""
 
-    gpu: int = Field(0, ge=0, le=1, description="1 if the model is trained on a GPU.")
-    mem_mb: int = Field(1500, ge=100, le=10_000_000, description="Memory, in MB.")
-    minutes: int = Field(30, ge=1, le=100_000, description="Time limit on a cluster, in minutes.")
+    gpu: int = Field(0, ge=0, le=1, description="GPUs that a job is given, 0 or 1.")
+    device: Literal["cpu", "cuda"] | None = Field(
+        None,
+        description="Where the model is trained; null is `cuda` with a GPU and `cpu` without. "
+        "`cpu` with `gpu: 1` computes on the CPU of a GPU job.",
+    )
+    mem_mb: int = Field(
+        1500, ge=100, le=10_000_000, description="Memory, in MB; a retry asks for more."
+    )
+    minutes: int = Field(
+        30,
+        ge=1,
+        le=100_000,
+        description="Time limit on a cluster, in minutes; a retry asks for more.",
+    )
+    checkpoint_seconds: float = Field(
+        60,
+        ge=0,
+        le=1e9,
+        description="Seconds of training between two checkpoints, from which a stopped cell goes "
+        "on; 0 is after every step. Changes no result.",
+    )
+
+    @model_validator(mode="after")
+    def _cuda_needs_a_gpu(self) -> Self:
+        if self.device == "cuda" and not self.gpu:
+            raise ValueError("device: cuda needs gpu: 1")
+        return self
+
+    @property
+    def trained_on(self) -> Literal["cpu", "cuda"]:
+        """The device that `device` stands for."""
+        return self.device or ("cuda" if self.gpu else "cpu")
 
 
 class ModelSettings(Section):

@@ -17,12 +17,12 @@ def needs(wildcards):
     return STUDY.models[wildcards.model].resources
 
 
-def memory(wildcards):
-    return needs(wildcards).mem_mb
+def memory(wildcards, attempt):
+    return needs(wildcards).mem_mb * attempt
 
 
-def minutes(wildcards):
-    return needs(wildcards).minutes
+def minutes(wildcards, attempt):
+    return needs(wildcards).minutes * attempt
 
 
 def gpus(wildcards):
