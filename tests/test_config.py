@@ -155,7 +155,7 @@ WRONG_VALUES = [
     ("models/charlm/context", 12, "models.charlm.context", "12", "probe.block (16) or divide it"),
     ("models/charlm/context", 33, "models.charlm.context", "33", "raise probe.lead"),
     ("models/charlm/resources", {"gpu": 2}, "models.charlm.resources.gpu", "2", "less than or"),
-    ("models/charlm/resources", {"device": "cuda"}, "models.charlm.resources", "needs gpu: 1"),
+    ("models/charlm/resources", {"device": "cuda"}, "charlm.resources", "cuda", "needs gpu: 1"),
     ("models/charlm/resources", {"mem_mb": 1}, "models.charlm.resources.mem_mb", "1", "100"),
     ("probe/positions", 65, "probe", "positions (65)", "multiple of block (16)"),
     ("probe/positions", 0, "probe.positions", "0", "or equal to 16"),
