@@ -24,6 +24,7 @@ from reprocore.activations import activation
 from reprocore.config import Study, load_study
 from reprocore.corpus import encode
 from reprocore.models import build_model, count_parameters
+from reprocore.run import begin
 from reprocore.settings import ModelSettings, TrainingSettings
 from reprocore.training import (
     Windows,
@@ -104,7 +105,8 @@ def own_steps(study: Study, corpus, settings: ModelSettings) -> Callable[[int], 
 
     def run(steps: int) -> None:
         chosen = TrainingSettings(iterations=steps, evaluate_every=steps, snapshots=1)
-        for _ in train(model, corpus, chosen, CONTEXT, nothing, {"order": 1, "dropout": 1}):
+        training = begin(model, chosen, {"order": 1, "dropout": 1}, torch.device("cpu"))
+        for _ in train(training, corpus, chosen, CONTEXT, nothing):
             pass
 
     return run

@@ -14,6 +14,7 @@ from reprocore.errors import ReprocoreError
 from reprocore.models import build_model, check_model, count_parameters
 from reprocore.models.layers import CausalConv, Dropout, FeedForward, attach_stream
 from reprocore.randomness import MaskStream, stream_seeds
+from reprocore.run import begin
 from reprocore.settings import FAMILY_BUILDERS, ModelSettings
 from reprocore.training import evaluation_probe, probe_windows, train
 
@@ -89,8 +90,8 @@ def test_activations_differ_before_and_after_training(name, tiny_corpus):
         model = tiny_model(name, chosen, vocabulary=size)
         with torch.no_grad():
             before[chosen] = model.eval()(tokens)
-        seeds = stream_seeds("all", 1)
-        list(train(model, tiny_corpus, settings, CONTEXT, evaluation, seeds))
+        run = begin(model, settings, stream_seeds("all", 1), torch.device("cpu"))
+        list(train(run, tiny_corpus, settings, CONTEXT, evaluation))
         with torch.no_grad():
             after[chosen] = model.eval()(tokens)
         assert (after[chosen] - before[chosen]).abs().max() > 1e-4, chosen

@@ -254,9 +254,9 @@ def test_optimiser_uses_the_schedule_and_the_history_records_it(train_cell, monk
     used = []
     step = training._step
 
-    def spy(model, optimiser, *rest):
-        used.append(optimiser.param_groups[0]["lr"])
-        return step(model, optimiser, *rest)
+    def spy(run, *rest):
+        used.append(run.optimiser.param_groups[0]["lr"])
+        return step(run, *rest)
 
     monkeypatch.setattr(training, "_step", spy)
     study = with_training(schedule="cosine", warmup=2, evaluate_every=1)

@@ -4,12 +4,13 @@ import contextlib
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import pyarrow as pa
 import safetensors.torch
@@ -17,18 +18,19 @@ import torch
 from torch import nn
 
 from reprocore.activations import study_activation
+from reprocore.checkpoint import CHECKPOINT, Clock, SavedRun, StoppedError
 from reprocore.config import Study
 from reprocore.corpus import Corpus, Probe, unigram_entropy
 from reprocore.device import cell_device, describe
 from reprocore.errors import ReprocoreError
-from reprocore.identity import cell_identity, cell_settings
+from reprocore.identity import cell_identity, cell_settings, recorded_identity
 from reprocore.models import build_model, check_model, count_parameters
 from reprocore.predictions import Predictions, write_predictions
 from reprocore.randomness import stream_seeds
-from reprocore.storage import atomic, write_json, write_table
-from reprocore.study import Cell
+from reprocore.run import Row, Run, begin
+from reprocore.storage import atomic, read_json, write_json, write_table
+from reprocore.study import CELL_FILES, Cell
 from reprocore.training import (
-    Row,
     evaluation_probe,
     predict,
     probe_windows,
@@ -75,7 +77,9 @@ def run_cell(
     """Train one cell and write its four files into `folder`; return what `cell.json` holds.
 
     Each file is written atomically and `cell.json` last, so a folder with a `cell.json` is
-    whole. On failure `failed.json` says why; it goes away when the cell succeeds.
+    whole. A stopped cell leaves a checkpoint, from which the next call goes on bit for bit; on
+    failure `failed.json` says why. Both go away when the cell succeeds. Only one process at a
+    time trains a cell: a second one waits, and takes what the first has made.
 
     Args:
         study: the validated configuration.
@@ -87,68 +91,115 @@ def run_cell(
             seconds that are left at the rate so far.
 
     Raises:
+        StoppedError: a signal asked for it; a checkpoint is written.
         ReprocoreError: the settings cannot be used, the loss diverges, a file cannot be written.
     """
     try:
-        (folder / "cell.json").unlink(missing_ok=True)
+        with _alone(folder) as waited:
+            if waited and _is_whole(folder, cell_identity(study, cell)):
+                print(f"{cell.key}: the other process has made it", flush=True)
+                return dict(read_json(folder / "cell.json"))
+            (folder / "cell.json").unlink(missing_ok=True)
+            described = _run_or_tell(study, cell, corpus, probe, folder, progress)
+            for name in ("failed.json", CHECKPOINT):
+                (folder / name).unlink(missing_ok=True)
+            return described
     except OSError as error:
         raise ReprocoreError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Hold `folder` against other processes; yield whether another one had it first.
+
+    A killed Snakemake leaves its training processes behind, and the next one starts its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock")
+    waited = False
     try:
-        described = _run(study, cell, corpus, probe, folder, progress)
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        print(f"{folder}: another process trains this cell; waiting for it", flush=True)
+        lock.acquire(poll_interval=0.5)
+        waited = True
+    try:
+        yield waited
+    finally:
+        # While it is held: who waits for a file that is gone makes a new one.
+        (folder / ".lock").unlink(missing_ok=True)
+        lock.release()
+
+
+def _is_whole(folder: Path, identity: dict[str, str]) -> bool:
+    """Whether the files in `folder` are those of its `cell.json`, and that is of `identity`."""
+    if recorded_identity(folder / "cell.json") != identity:
+        return False
+    recorded = read_json(folder / "cell.json")["sha256"]
+    return all(
+        (folder / name).is_file() and _file_sha256(folder / name) == sha256
+        for name, sha256 in recorded.items()
+    )
+
+
+def _run_or_tell(
+    study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    """Run the cell; where it fails, say why in `failed.json`."""
+    try:
+        return _run(study, cell, corpus, probe, folder, progress)
+    except StoppedError as stop:
+        raise StoppedError(f"{cell.key}: {stop}") from None
     except Exception as error:
         with contextlib.suppress(ReprocoreError):
             write_json(folder / "failed.json", {"cell": cell.key, "reason": str(error)})
         if isinstance(error, ReprocoreError):
             raise ReprocoreError(f"{cell.key}: {error}") from error
         raise
-    (folder / "failed.json").unlink(missing_ok=True)
-    return described
 
 
 def _run(
     study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    started = time.time()
-    model_settings = study.models[cell.model]
-    settings = study.training_of(cell.model)
+    begun = time.monotonic()
+    resources, settings = study.models[cell.model].resources, study.training_of(cell.model)
+    clock = Clock(resources.checkpoint_seconds)
+    with cell_device(resources.trained_on, settings.threads) as device, clock.listening():
+        run = begin(_checked_model(study, cell, corpus, device), settings, _seeds(cell), device)
+        origin = {
+            "identity": cell_identity(study, cell),
+            "versions": {name: version(name) for name in PACKAGES},
+            "hardware": describe(device),
+        }
+        saved = SavedRun(folder / CHECKPOINT, run, origin)
+        saved.resume()
+        begun -= run.elapsed_s
+        predictions = _train(study, cell, corpus, probe, saved, clock, progress)
+        hashes = _write_results(folder, run, predictions)
+        described = {
+            **_describe(study, cell, corpus, probe, run),
+            **origin,
+            "earlier": saved.earlier,
+            "started": saved.started,
+            "wall_seconds": time.monotonic() - begun,
+            "python": sys.version.split()[0],
+            "sha256": hashes,
+        }
+        write_json(folder / "cell.json", described)
+        return described
+
+
+def _seeds(cell: Cell) -> dict[str, int]:
+    return stream_seeds(cell.arm, cell.seed)
+
+
+def _checked_model(study: Study, cell: Cell, corpus: Corpus, device: torch.device) -> nn.Module:
+    """Return the cell's model as it is before training, on `device`."""
+    settings, size = study.models[cell.model], corpus.vocabulary_size
     chosen = study_activation(study, cell.activation)
-    seeds = stream_seeds(cell.arm, cell.seed)
-    with cell_device(model_settings.resources.trained_on, settings.threads) as device:
-        model = build_model(model_settings, chosen, corpus.vocabulary_size, seeds["init"])
-        check_model(model, chosen, corpus.vocabulary_size, model_settings.context)
-        model.to(device)
-        rows, predictions = _train(study, cell, corpus, probe, model, seeds, device, progress)
-        hardware = describe(device)
-    baseline = unigram_entropy(corpus)
-    weights = _write_weights(folder / "weights.safetensors", model)
-    write_predictions(folder / "predictions.parquet", predictions)
-    columns = {name: [asdict(row)[name] for row in rows] for name in HISTORY_SCHEMA.names}
-    write_table(folder / "history.parquet", pa.table(columns, schema=HISTORY_SCHEMA))
-    described = {
-        "cell": asdict(cell),
-        "identity": cell_identity(study, cell),
-        "settings": cell_settings(study, cell),
-        "corpus_sha256": corpus.sha256,
-        "probe_hash": probe.hash,
-        "parameters": count_parameters(model),
-        "val_loss": rows[-1].val_loss,
-        "val_accuracy": rows[-1].val_accuracy,
-        "unigram_entropy": baseline,
-        "beats_unigram": rows[-1].val_loss < baseline,
-        "train_seconds": rows[-1].elapsed_s,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "wall_seconds": time.time() - started,
-        "python": sys.version.split()[0],
-        "versions": {name: version(name) for name in PACKAGES},
-        "hardware": hardware,
-        "sha256": {
-            "weights.safetensors": weights,
-            "predictions.parquet": _file_sha256(folder / "predictions.parquet"),
-            "history.parquet": _file_sha256(folder / "history.parquet"),
-        },
-    }
-    write_json(folder / "cell.json", described)
-    return described
+    model = build_model(settings, chosen, size, _seeds(cell)["init"])
+    check_model(model, chosen, size, settings.context)
+    return model.to(device)
 
 
 def _train(
@@ -156,39 +207,71 @@ def _train(
     cell: Cell,
     corpus: Corpus,
     probe: Probe,
-    model: nn.Module,
-    seeds: dict[str, int],
-    device: torch.device,
+    saved: SavedRun,
+    clock: Clock,
     progress: Progress,
-) -> tuple[list[Row], Predictions]:
-    """Train `model` and return its history and its predictions at the snapshots."""
+) -> Predictions:
+    """Train to the end, with checkpoints on the way; return the predictions at the snapshots."""
     settings, context = study.training_of(cell.model), study.models[cell.model].context
+    device, run = saved.run.loss_sum.device, saved.run
     scored = evaluation_probe(
         corpus, settings.evaluation_positions, study.probe.block, study.probe.lead
     )
     evaluation = probe_windows(corpus, scored, context, device)
     predicted = probe_windows(corpus, probe, context, device)
     snapshots = snapshot_iterations(settings.iterations, settings.snapshots)
-    rows: list[Row] = []
-    probabilities = []
-    for row in train(model, corpus, settings, context, evaluation, seeds):
-        rows.append(row)
+
+    def after_step() -> None:
+        if clock.due():
+            saved.save()
+            if clock.stopping():
+                raise StoppedError(
+                    f"stopped at iteration {run.iteration} of {settings.iterations}; "
+                    "goes on from there when it is started again"
+                )
+
+    for row in train(run, corpus, settings, context, evaluation, after_step):
         if row.iteration in snapshots:
-            probabilities.append(predict(model, predicted).numpy())
+            saved.probabilities.append(predict(run.model, predicted))
         done = max(row.iteration, 1)
         progress(row, settings.iterations, row.elapsed_s / done * (settings.iterations - done))
-    return rows, Predictions(
+    return Predictions(
         steps=np.array(snapshots),
         positions=probe.positions,
         targets=probe.targets,
-        probabilities=np.stack(probabilities),
+        probabilities=torch.stack(saved.probabilities).numpy(),
         probe_hash=probe.hash,
         cell=cell.key,
     )
 
 
-def _write_weights(path: Path, model: nn.Module) -> str:
-    """Write the weights atomically and return the file's SHA-256."""
+def _write_results(folder: Path, run: Run, predictions: Predictions) -> dict[str, str]:
+    """Write weights, predictions and history; return their SHA-256 by name."""
+    _write_weights(folder / "weights.safetensors", run.model)
+    write_predictions(folder / "predictions.parquet", predictions)
+    columns = {name: [asdict(row)[name] for row in run.rows] for name in HISTORY_SCHEMA.names}
+    write_table(folder / "history.parquet", pa.table(columns, schema=HISTORY_SCHEMA))
+    return {name: _file_sha256(folder / name) for name in CELL_FILES if name != "cell.json"}
+
+
+def _describe(study: Study, cell: Cell, corpus: Corpus, probe: Probe, run: Run) -> dict[str, Any]:
+    """Return what `cell.json` says of the cell itself and of how well it predicts."""
+    baseline, last = unigram_entropy(corpus), run.rows[-1]
+    return {
+        "cell": asdict(cell),
+        "settings": cell_settings(study, cell),
+        "corpus_sha256": corpus.sha256,
+        "probe_hash": probe.hash,
+        "parameters": count_parameters(run.model),
+        "val_loss": last.val_loss,
+        "val_accuracy": last.val_accuracy,
+        "unigram_entropy": baseline,
+        "beats_unigram": last.val_loss < baseline,
+        "train_seconds": last.elapsed_s,
+    }
+
+
+def _write_weights(path: Path, model: nn.Module) -> None:
     # Each tensor with memory of its own: safetensors refuses tied weights otherwise.
     tensors = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -196,7 +279,6 @@ def _write_weights(path: Path, model: nn.Module) -> str:
     }
     with atomic(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors))
-    return _file_sha256(path)
 
 
 def _file_sha256(path: Path) -> str:

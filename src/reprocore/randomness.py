@@ -1,6 +1,7 @@
 """Named, independent random streams, so that a cell can vary one source of chance at a time."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,6 +62,18 @@ class MaskStream:
         self._generator = torch.Generator(device=device)
         state = sequence("dropout", seed).generate_state(1, np.uint64)
         self._generator.manual_seed(int(state[0]) % 2**63)
+
+    def state(self) -> tuple[dict[str, Any], torch.Tensor]:
+        """Return where the stream is: of the CPU's words, JSON values; of the device, uint8 [n]."""
+        words: Any = self._words.state
+        state = {"state": [int(word) for word in words["state"]["state"]]}
+        return {**words, "state": state}, self._generator.get_state()
+
+    def restore(self, words: dict[str, Any], generator: torch.Tensor) -> None:
+        """Go on from where a stream was when `state` was taken."""
+        state: Any = {"state": np.array(words["state"]["state"], dtype=np.uint64)}
+        self._words.state = {**words, "state": state}  # type: ignore[typeddict-item]
+        self._generator.set_state(generator)
 
     def mask(self, shape: torch.Size, probability: float) -> torch.Tensor:
         """Return float32 [*shape]: 0 with `probability`, else 1 / (1 - probability)."""

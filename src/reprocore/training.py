@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,37 +13,11 @@ from torch import Tensor, nn
 
 from reprocore.corpus import Corpus, Probe, build_probe, windows
 from reprocore.errors import ReprocoreError
-from reprocore.models.layers import attach_stream
-from reprocore.randomness import MaskStream, numpy_generator, torch_generator
+from reprocore.run import Row, Run
 from reprocore.settings import TrainingSettings
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
 EVALUATION_ROWS = 32
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a cell's history.
-
-    Attributes:
-        iteration: Optimiser steps done.
-        train_loss: Mean over the batches since the last row, nats per character; None at 0.
-        val_loss: On the evaluation windows, nats per character.
-        val_accuracy: Share of the evaluation characters that were the likeliest.
-        learning_rate: Of the last step; None at 0.
-        gradient_norm: Of the last step, before clipping; None at 0.
-        tokens_per_second: In training since the last row; None at 0.
-        elapsed_s: Since training began, evaluation included.
-    """
-
-    iteration: int
-    train_loss: float | None
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float | None
-    gradient_norm: float | None
-    tokens_per_second: float | None
-    elapsed_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,87 +104,85 @@ def _log_probabilities(model: nn.Module, probe: Windows) -> Tensor:
 
 
 def train(
-    model: nn.Module,
+    run: Run,
     corpus: Corpus,
     settings: TrainingSettings,
     context: int,
     evaluation: Windows,
-    seeds: dict[str, int],
+    after_step: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
-    """Train `model` in place and yield a row of history at each of `row_iterations`.
+    """Train the model of `run` to the end and yield each row of history that is still missing.
 
     Between rows the caller may look at the model; evaluation draws from no random stream, so
     what is logged never changes what is learned.
 
     Args:
-        model: maps int64 [B, T] to logits [B, T, V]; on its device.
+        run: new, or restored from a checkpoint.
         corpus: its training split is learned.
         settings: of the cell's model.
-        context: T, characters per window.
+        context: T, characters per window; the model maps int64 [B, T] to logits [B, T, V].
         evaluation: for `val_loss`, on the device of the model.
-        seeds: of the streams `order` and `dropout`.
+        after_step: called after each optimiser step; `run` is then consistent.
 
     Raises:
         ReprocoreError: the loss is not a number any more, or the text is shorter than a window.
     """
     device = evaluation.inputs.device
-    attach_stream(model, MaskStream(seeds["dropout"], device))
-    # What a user's own module draws comes from torch's global generator.
-    torch.manual_seed(torch_generator("dropout", seeds["dropout"], "global").initial_seed())
-    order = numpy_generator("order", seeds["order"])
-    optimiser = _optimiser(model, settings)
     text = _training_text(corpus, context)
-    rows = row_iterations(settings)
-    begin = time.monotonic()
-    for start, end in zip([None, *rows], rows, strict=False):
-        since = time.monotonic()
-        total, norm = torch.zeros((), device=device), torch.zeros(())
-        for step in range(start or 0, end):
-            inputs, targets = _batch(text, order, settings.batch_size, context, device)
-            optimiser.param_groups[0]["lr"] = learning_rate(settings, step)
-            loss, norm = _step(model, optimiser, inputs, targets, settings.clip_norm)
-            total += loss
-        steps = end - (start or 0)
-        mean_loss = total.item() / steps if steps else None
-        seconds = time.monotonic() - since
-        val_loss, val_accuracy = evaluate(model, evaluation)
-        _check_finite(end, mean_loss, val_loss)
-        yield Row(
-            iteration=end,
-            train_loss=mean_loss,
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-            learning_rate=learning_rate(settings, end - 1) if steps else None,
-            gradient_norm=norm.item() if steps else None,
-            tokens_per_second=steps * settings.batch_size * context / seconds if steps else None,
-            elapsed_s=time.monotonic() - begin,
-        )
+    begun = time.monotonic() - run.elapsed_s
+    for end in row_iterations(settings):
+        last = run.rows[-1].iteration if run.rows else None
+        if last is not None and end <= last:
+            continue
+        while run.iteration < end:
+            inputs, targets = _batch(text, run.order, settings.batch_size, context, device)
+            run.optimiser.param_groups[0]["lr"] = learning_rate(settings, run.iteration)
+            loss, run.gradient_norm = _step(run, inputs, targets, settings.clip_norm)
+            run.loss_sum += loss
+            run.iteration += 1
+            run.elapsed_s = time.monotonic() - begun
+            after_step()
+        run.rows.append(_row(run, settings, context, end - (last or 0), evaluation, begun))
+        yield run.rows[-1]
+        run.loss_sum = torch.zeros((), device=device)
+        run.row_began_s = time.monotonic() - begun
 
 
-def _optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        model.parameters(),
-        lr=settings.learning_rate,
-        betas=(settings.beta1, settings.beta2),
-        weight_decay=settings.weight_decay,
-        fused=True,
+def _row(
+    run: Run,
+    settings: TrainingSettings,
+    context: int,
+    steps: int,
+    evaluation: Windows,
+    begun: float,
+) -> Row:
+    """Return the row of history after `steps` more steps; `begun` is on the monotonic clock."""
+    mean_loss = run.loss_sum.item() / steps if steps else None
+    seconds = time.monotonic() - begun - run.row_began_s
+    val_loss, val_accuracy = evaluate(run.model, evaluation)
+    _check_finite(run.iteration, mean_loss, val_loss)
+    return Row(
+        iteration=run.iteration,
+        train_loss=mean_loss,
+        val_loss=val_loss,
+        val_accuracy=val_accuracy,
+        learning_rate=learning_rate(settings, run.iteration - 1) if steps else None,
+        gradient_norm=run.gradient_norm.item() if steps else None,
+        tokens_per_second=steps * settings.batch_size * context / seconds if steps else None,
+        elapsed_s=time.monotonic() - begun,
     )
 
 
 def _step(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    inputs: Tensor,
-    targets: Tensor,
-    clip_norm: float | None,
+    run: Run, inputs: Tensor, targets: Tensor, clip_norm: float | None
 ) -> tuple[Tensor, Tensor]:
     """Do one optimiser step; return the batch's loss and the gradient's norm."""
-    model.train()
-    loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
-    optimiser.zero_grad(set_to_none=True)
+    run.model.train()
+    loss = F.cross_entropy(run.model(inputs).flatten(0, 1), targets.flatten())
+    run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm or math.inf)
-    optimiser.step()
+    norm = nn.utils.clip_grad_norm_(run.model.parameters(), clip_norm or math.inf)
+    run.optimiser.step()
     return loss.detach(), norm
 
 
