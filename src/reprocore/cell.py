@@ -28,7 +28,7 @@ from reprocore.models import build_model, check_model, count_parameters
 from reprocore.predictions import Predictions, write_predictions
 from reprocore.randomness import stream_seeds
 from reprocore.run import Row, Run, begin
-from reprocore.storage import atomic, read_json, write_json, write_table
+from reprocore.storage import atomic, read_json, remove_leftovers, write_json, write_table
 from reprocore.study import CELL_FILES, Cell
 from reprocore.training import (
     evaluation_probe,
@@ -100,6 +100,8 @@ def run_cell(
                 print(f"{cell.key}: the other process has made it", flush=True)
                 return dict(read_json(folder / "cell.json"))
             (folder / "cell.json").unlink(missing_ok=True)
+            for name in (*CELL_FILES, CHECKPOINT, "failed.json"):
+                remove_leftovers(folder / name)
             described = _run_or_tell(study, cell, corpus, probe, folder, progress)
             for name in ("failed.json", CHECKPOINT):
                 (folder / name).unlink(missing_ok=True)

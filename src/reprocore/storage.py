@@ -1,6 +1,7 @@
 """Files of a study: written atomically, read back only if whole and of the expected schema."""
 
 import contextlib
+import glob
 import json
 import os
 import tempfile
@@ -41,6 +42,16 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove the temporary files that killed processes left beside `path`.
+
+    Nobody else may be writing `path` meanwhile.
+    """
+    path = Path(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_table(path: str | Path, table: pa.Table) -> None:

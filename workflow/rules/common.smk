@@ -19,6 +19,7 @@ from reprocore.study import (
     Cell,
     all_cells,
     check_places,
+    local_gpus,
     runnable_models,
 )
 
@@ -122,5 +123,8 @@ def date_stale_cells():
 
 if workflow.is_main_process:
     notice_left_out()
+    # Each job with a GPU has one of its own; `--resources gpu=N` says otherwise.
+    if local_gpus(STUDY) and "gpu" not in workflow.global_resources:
+        workflow.register_resource("gpu", local_gpus(STUDY))
     if not STUDY.partial:
         date_stale_cells()
