@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from project import TINY, Project, listed_jobs, rules_of
-from reprocore.checkpoint import CHECKPOINT
 from reprocore.storage import read_json
+from reprocore.study import CHECKPOINT
 
 SLOW = """
 import time

@@ -55,6 +55,7 @@ def describe(cell: Cell, **changes: object) -> dict[str, object]:
         "probe_hash": "probe",
         "versions": {"torch": "2"},
         "hardware": {"processor": "one"},
+        "earlier": [],
         **changes,
     }
 
@@ -185,6 +186,15 @@ def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -
         "cells of different machines or torch versions; cells of different code",
         "",
     ]
+
+
+def test_a_cell_that_went_on_on_another_machine_is_flagged(fill, tmp_path: Path) -> None:
+    files = fill()
+    content = json.loads(files[2][0].read_text())
+    content["earlier"] = [{"hardware": {"processor": "another"}, "until": 3}]
+    files[2][0].write_text(json.dumps(content))
+    frame = summary_of(study_of(), tmp_path, [files])
+    assert frame["flags"].tolist() == ["cells of different machines or torch versions", ""]
 
 
 def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:

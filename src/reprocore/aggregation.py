@@ -126,8 +126,9 @@ def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
     try:
         if content["cell"] != asdict(cell):
             raise ReprocoreError(f"{path}: is of the cell {content['cell']}, must be {cell.key}")
-        hardware = content["hardware"]
-        where = hardware.get("gpu") or hardware["processor"]
+        # A stopped cell may have gone on on another machine.
+        parts = [part["hardware"] for part in (*content["earlier"], content)]
+        where = ", ".join(dict.fromkeys(part.get("gpu") or part["processor"] for part in parts))
         taken = {name: content[name] for name in CELLS_SCHEMA.names if name in content}
         return {
             **asdict(cell),

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from reprocore.activations import study_activation
-from reprocore.checkpoint import CHECKPOINT, Clock, SavedRun, StoppedError
+from reprocore.checkpoint import Clock, SavedRun, StoppedError
 from reprocore.config import Study
 from reprocore.corpus import Corpus, Probe, unigram_entropy
 from reprocore.device import cell_device, describe
@@ -29,7 +29,7 @@ from reprocore.predictions import Predictions, write_predictions
 from reprocore.randomness import stream_seeds
 from reprocore.run import Row, Run, begin
 from reprocore.storage import atomic, read_json, remove_leftovers, write_json, write_table
-from reprocore.study import CELL_FILES, Cell
+from reprocore.study import CELL_FILES, CHECKPOINT, Cell
 from reprocore.training import (
     evaluation_probe,
     predict,

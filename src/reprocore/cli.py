@@ -33,6 +33,7 @@ MARKS = {
     "done": "[green]✓[/]",
     "stale": "[yellow]~[/]",
     "failed": "[bold red]✗[/]",
+    "begun": "[cyan]›[/]",
     "missing": "[dim]·[/]",
     "not runnable": "[dim]–[/]",
 }
@@ -49,7 +50,7 @@ def main() -> None:
 
 @app.command()
 def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show the study as a matrix of cells: done, stale, failed, missing, or not runnable here."""
+    """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
     from reprocore.status import seconds_left, study_status
 
     study = load_study(configfile)
@@ -68,8 +69,8 @@ def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
     counts = Counter(each.state for each in statuses)
     console.print(", ".join(f"{MARKS[state]} {counts[state]} {state}" for state in MARKS))
     for each in statuses:
-        if each.state == "failed":
-            console.print(f"failed {each.cell.key}: {each.reason}", markup=False)
+        if each.reason:
+            console.print(f"{each.state} {each.cell.key}: {each.reason}", markup=False)
     seconds, unknown = seconds_left(statuses)
     if seconds:
         console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")

@@ -11,6 +11,8 @@ from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 
 CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
+# Of a cell under way; no result.
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, order=True)
