@@ -47,7 +47,7 @@ STUDY: dict[str, Any] = {
             "resources": {"checkpoint_seconds": 0.2},
         },
     },
-    "training": {"iterations": 300, "batch_size": 8, "evaluate_every": 50, "snapshots": 4},
+    "training": {"iterations": 1200, "batch_size": 8, "evaluate_every": 200, "snapshots": 4},
     "probe": {"positions": 256, "block": 32, "lead": 32},
     "corpus": {"source": "file", "path": "text.txt"},
 }
@@ -76,7 +76,7 @@ class Study:
     def scripts(self) -> list[psutil.Process]:
         """Processes of the study's jobs, those of a killed Snakemake among them."""
         found = []
-        for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        for process in psutil.process_iter(["cmdline", "cwd", "create_time"]):
             command = process.info["cmdline"] or []
             here = process.info["cwd"] == str(self.root)
             if here and any("/scripts/" in part for part in command[1:2]):
@@ -99,7 +99,9 @@ def disturb(study: Study, kills: int, rng: random.Random) -> Counter[str]:
                 snakemake.kill()
                 killed["snakemake"] += 1
             if scripts and (snakemake.poll() is None or rng.random() < 0.5):
-                victim = rng.choice(scripts)
+                # The older of two: most of a young one's time goes into imports.
+                pair = rng.sample(scripts, min(2, len(scripts)))
+                victim = min(pair, key=lambda process: process.info["create_time"])
                 name = Path(victim.info["cmdline"][1]).name.split(".")[-2]
                 victim.kill()
                 killed[f"script {name}"] += 1
