@@ -25,6 +25,7 @@ from reprocore.identity import cell_identity, cell_settings
 from reprocore.models import build_model, check_model, count_parameters
 from reprocore.predictions import Predictions, write_predictions
 from reprocore.randomness import stream_seeds
+from reprocore.records import code_version, sealed
 from reprocore.storage import atomic, write_json, write_table
 from reprocore.study import Cell
 from reprocore.training import (
@@ -108,7 +109,7 @@ def run_cell(
 def _run(
     study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    started = time.time()
+    started, begun = time.time(), time.monotonic()
     model_settings = study.models[cell.model]
     settings = study.training_of(cell.model)
     chosen = study_activation(study, cell.activation)
@@ -137,9 +138,10 @@ def _run(
         "beats_unigram": rows[-1].val_loss < baseline,
         "train_seconds": rows[-1].elapsed_s,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "wall_seconds": time.time() - started,
+        "wall_seconds": time.monotonic() - begun,
         "python": sys.version.split()[0],
         "versions": {name: version(name) for name in PACKAGES},
+        "code": code_version(),
         "hardware": hardware,
         "sha256": {
             "weights.safetensors": weights,
@@ -147,6 +149,7 @@ def _run(
             "history.parquet": _file_sha256(folder / "history.parquet"),
         },
     }
+    described = sealed(described)
     write_json(folder / "cell.json", described)
     return described
 
