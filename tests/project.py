@@ -62,6 +62,7 @@ class Project:
             **os.environ,
             "PYTHONPATH": str(self.root / "src"),
             "CUDA_VISIBLE_DEVICES": "",
+            "REPROCORE_ALLOW": "broken_activation,slow_activation",
             **environment,
         }
         command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"]

@@ -40,8 +40,11 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def study_file(tmp_path: Path, tiny_corpus: Corpus, tiny_probe: Probe) -> Path:
+def study_file(
+    tmp_path: Path, tiny_corpus: Corpus, tiny_probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A study with one cell done, one failed and the rest missing."""
+    monkeypatch.chdir(tmp_path)
     content = tiny_config(activations=["relu", "swiglu"], results=str(tmp_path / "out"))
     content["models"] = {"charlm": content["models"]["charlm"]}
     content["models"]["big"] = {**content["models"]["charlm"], "resources": {"gpu": 1}}

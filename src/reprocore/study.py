@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
+from reprocore.trust import check_code, check_results
 
 CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
 # Of a cell under way; no result.
@@ -83,11 +84,13 @@ def parse_cell(study: Study, key: str) -> Cell:
 
 
 def check_places(study: Study) -> None:
-    """Refuse a study whose corpus file is missing or whose results cannot be written.
+    """Refuse a study that asks for what it may not do, or cannot: run foreign code, write there.
 
     Raises:
         ReprocoreError: names the key and the path.
     """
+    check_code(study)
+    check_results(study.results)
     if study.corpus.source == "file" and not Path(str(study.corpus.path)).is_file():
         raise ReprocoreError(f"corpus.path: {study.corpus.path}: no such file")
     folder = Path(study.results).absolute()
