@@ -22,8 +22,8 @@ from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.inference import jackknife
-from reprocore.settings import MEASURE_NAMES
 from reprocore.records import sealed
+from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_json, write_table
 from reprocore.study import Cell
 from reprocore.summary import summarise, write_summary

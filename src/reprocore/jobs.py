@@ -5,7 +5,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from reprocore.config import Study, parse_study
@@ -58,6 +59,7 @@ def _recorded(snakemake: Any, results: str) -> Iterator[None]:
     outputs = [] if snakemake.rule == "train" else list(snakemake.output)
     forget(results, outputs)
     yield
+    _date_after(snakemake.input, snakemake.output)
     made = {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
@@ -69,3 +71,14 @@ def _recorded(snakemake: Any, results: str) -> Iterator[None]:
         "seconds": time.monotonic() - began,
     }
     write_records(results, outputs, made)
+
+
+def _date_after(inputs: Iterable[str], outputs: Iterable[str]) -> None:
+    """Date no output before the newest input, as when the clock was set back in between.
+
+    Snakemake takes such an output for stale, and fails its job.
+    """
+    newest = max((Path(path).stat().st_mtime_ns for path in inputs), default=0)
+    for path in outputs:
+        if Path(path).stat().st_mtime_ns < newest:
+            os.utime(path, ns=(newest, newest))
