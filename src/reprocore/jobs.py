@@ -58,8 +58,8 @@ def _recorded(snakemake: Any, results: str) -> Iterator[None]:
     # A cell's record is the cell.json that it writes itself.
     outputs = [] if snakemake.rule == "train" else list(snakemake.output)
     forget(results, outputs)
+    _date_back(results, snakemake.input)
     yield
-    _date_after(snakemake.input, snakemake.output)
     made = {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
@@ -73,12 +73,11 @@ def _recorded(snakemake: Any, results: str) -> Iterator[None]:
     write_records(results, outputs, made)
 
 
-def _date_after(inputs: Iterable[str], outputs: Iterable[str]) -> None:
-    """Date no output before the newest input, as when the clock was set back in between.
+def _date_back(results: str, paths: Iterable[str]) -> None:
+    """Give results that are dated in the future today's date: the clock was set back meanwhile.
 
-    Snakemake takes such an output for stale, and fails its job.
+    Snakemake fails a job whose output is dated before its input.
     """
-    newest = max((Path(path).stat().st_mtime_ns for path in inputs), default=0)
-    for path in outputs:
-        if Path(path).stat().st_mtime_ns < newest:
-            os.utime(path, ns=(newest, newest))
+    for path in map(Path, paths):
+        if path.is_relative_to(results) and path.stat().st_mtime > time.time():
+            os.utime(path)
