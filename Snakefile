@@ -52,3 +52,16 @@ rule all:
         model_figures,
         # Each cell by name: one that was deleted is made again.
         [cell_file(cell, name) for cell in TAKEN for name in CELL_FILES],
+
+
+# Told in study.json. Jobs read this file too, but Snakemake starts them without these.
+onstart:
+    told(RUN.begin)
+
+
+onsuccess:
+    told(RUN.end, "success")
+
+
+onerror:
+    told(RUN.end, "failure")

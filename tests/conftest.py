@@ -139,6 +139,7 @@ def user_module(
         importlib.invalidate_caches()
         sys.modules.pop(name, None)
         written.append(name)
+        monkeypatch.setenv("REPROCORE_ALLOW", ",".join(written))
 
     yield write
     for name in written:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 from conftest import one_line, tiny_config
 from reprocore.arrays import compare_arrays, load_array
 from reprocore.cell import run_cell
+from reprocore.checkpoint import StoppedError
 from reprocore.cli import main
 from reprocore.config import load_study
 from reprocore.corpus import Corpus, Probe, decode, write_corpus, write_probe
@@ -38,8 +40,11 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def study_file(tmp_path: Path, tiny_corpus: Corpus, tiny_probe: Probe) -> Path:
+def study_file(
+    tmp_path: Path, tiny_corpus: Corpus, tiny_probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A study with one cell done, one failed and the rest missing."""
+    monkeypatch.chdir(tmp_path)
     content = tiny_config(activations=["relu", "swiglu"], results=str(tmp_path / "out"))
     content["models"] = {"charlm": content["models"]["charlm"]}
     content["models"]["big"] = {**content["models"]["charlm"], "resources": {"gpu": 1}}
@@ -89,6 +94,23 @@ class TestStatus:
         (Cell("charlm", "relu", "all", 1).folder(study.results) / "history.parquet").unlink()
         assert study_status(study)[0].state == "stale"
 
+    def test_a_stopped_cell_has_begun_unless_its_checkpoint_is_of_other_settings(
+        self, study_file: Path, tiny_corpus: Corpus, tiny_probe: Probe
+    ) -> None:
+        study, cell = load_study(study_file), Cell("charlm", "relu", "all", 3)
+
+        def progress(row: Any, _total: int, _left: float) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+        with pytest.raises(StoppedError):
+            run_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results), progress)
+        status = study_status(study)[2]
+        assert (status.cell, status.state, status.reason) == (cell, "begun", "iteration 1 of 8")
+        content = yaml.safe_load(study_file.read_text())
+        content["training"]["learning_rate"] = 0.5
+        study_file.write_text(yaml.safe_dump(content, sort_keys=False))
+        assert study_status(load_study(study_file))[2].state == "missing"
+
     def test_the_time_left_is_the_measured_rate_times_the_cells(self, study_file: Path) -> None:
         statuses = study_status(load_study(study_file))
         wall = statuses[0].wall_seconds
@@ -104,7 +126,7 @@ class TestStatus:
         assert code == 0
         assert re.search(r"charlm +relu +all +✓ ✗ ·", out)
         assert "failed charlm/relu/all-2: the loss became nan" in out
-        assert "✓ 1 done, ~ 0 stale, ✗ 1 failed, · 4 missing, – 6 not runnable" in out
+        assert "✓ 1 done, ~ 0 stale, ✗ 1 failed, › 0 begun, · 4 missing, – 6 not runnable" in out
 
 
 class TestCompare:

@@ -3,8 +3,10 @@
 import errno
 import os
 import shutil
+import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,14 @@ import pytest
 from conftest import one_line
 from reprocore import storage
 from reprocore.errors import ReprocoreError
-from reprocore.storage import atomic, read_json, read_table, write_json, write_table
+from reprocore.storage import (
+    atomic,
+    read_json,
+    read_table,
+    remove_leftovers,
+    write_json,
+    write_table,
+)
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.list_(pa.float32(), 0))])
 TABLE = pa.table({"a": [1, 2], "b": pa.array([[1.0, 2.0]] * 2, pa.list_(pa.float32(), 2))})
@@ -88,6 +97,26 @@ def test_two_writers_do_not_share_a_temporary_file(tmp_path):
         other.write_bytes(b"other")
     assert target.read_bytes() == b"one"
     assert names(tmp_path) == {"file.bin"}
+
+
+def test_what_a_killed_writer_leaves_is_removed_and_nothing_else(tmp_path):
+    target = tmp_path / "a.json"
+    code = """
+import os, sys
+from reprocore.storage import atomic
+with atomic(sys.argv[1]) as path:
+    path.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+    write_json(target, 1)
+    write_json(tmp_path / "a.json.b", 1)
+    (tmp_path / ".b.json.x.tmp").write_text("")
+    killed = subprocess.run([sys.executable, "-c", code, str(target)])
+    assert killed.returncode == -signal.SIGKILL
+    assert len(names(tmp_path)) == 4
+    remove_leftovers(target)
+    assert names(tmp_path) == {"a.json", "a.json.b", ".b.json.x.tmp"}
+    assert read_json(target) == 1
 
 
 def test_folder_that_is_a_file_is_one_line(tmp_path):

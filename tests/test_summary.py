@@ -22,6 +22,7 @@ from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.inference import jackknife
+from reprocore.records import sealed
 from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_json, write_table
 from reprocore.study import Cell
@@ -55,6 +56,7 @@ def describe(cell: Cell, **changes: object) -> dict[str, object]:
         "probe_hash": "probe",
         "versions": {"torch": "2"},
         "hardware": {"processor": "one"},
+        "earlier": [],
         **changes,
     }
 
@@ -82,7 +84,7 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
                 ]
                 table = pa.Table.from_pylist(rows, schema=HISTORY_SCHEMA)
                 write_table(folder / "history.parquet", table)
-                write_json(folder / "cell.json", describe(cell, **changes))
+                write_json(folder / "cell.json", sealed(describe(cell, **changes)))
                 histories.append(folder / "history.parquet")
                 descriptions.append(folder / "cell.json")
             path = tmp_path / f"pairs/{model}/{activation}/all.parquet"
@@ -179,12 +181,21 @@ def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -
     content = json.loads(path.read_text())
     content["hardware"]["processor"] = "another"
     content["identity"]["source"] = "another"
-    path.write_text(json.dumps(content))
+    write_json(path, sealed(content))
     frame = summary_of(study_of(), tmp_path, [files])
     assert frame["flags"].tolist() == [
         "cells of different machines or torch versions; cells of different code",
         "",
     ]
+
+
+def test_a_cell_that_went_on_on_another_machine_is_flagged(fill, tmp_path: Path) -> None:
+    files = fill()
+    content = json.loads(files[2][0].read_text())
+    content["earlier"] = [{"hardware": {"processor": "another"}, "until": 3}]
+    files[2][0].write_text(json.dumps(sealed(content)))
+    frame = summary_of(study_of(), tmp_path, [files])
+    assert frame["flags"].tolist() == ["cells of different machines or torch versions", ""]
 
 
 def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 from reprocore.settings import nearest, smelu_beta
+from reprocore.trust import check_module
 
 
 class _SmeluFunction(torch.autograd.Function):
@@ -136,8 +137,9 @@ def load_dotted(path: str, key: str) -> Any:
     """Import what `module:name` names; `key` is where the config says so, for messages.
 
     Raises:
-        ReprocoreError: the module cannot be imported or has no such callable.
+        ReprocoreError: the module is not allowed, cannot be imported or has no such callable.
     """
+    check_module(path, key)
     module, _, name = path.partition(":")
     try:
         target = getattr(importlib.import_module(module), name)

@@ -12,8 +12,9 @@ import pyarrow as pa
 from reprocore.comparison import read_pairs
 from reprocore.errors import ReprocoreError
 from reprocore.inference import Estimate, jackknife, mean_interval, pair_matrix
+from reprocore.records import read_cell
 from reprocore.settings import MEASURE_NAMES
-from reprocore.storage import read_json, read_table
+from reprocore.storage import read_table
 from reprocore.study import Cell
 
 SCORES = ("val_loss", "val_accuracy")
@@ -99,16 +100,25 @@ def gather_curves(histories: Iterable[str | Path]) -> pa.Table:
     Raises:
         ReprocoreError: a history is missing, damaged or foreign.
     """
-    own = pa.schema([field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__])
     tables = [CURVES_SCHEMA.empty_table()]
     for path in histories:
-        history = read_table(path, own)
+        history = read_history(path)
         labels = {
             name: [value] * len(history) for name, value in asdict(Cell.of_path(path)).items()
         }
         columns = labels | {name: history[name] for name in history.column_names}
         tables.append(pa.table(columns, schema=CURVES_SCHEMA))
     return pa.concat_tables(tables)
+
+
+def read_history(path: str | Path) -> pa.Table:
+    """Read the columns of a cell's history that `CURVES_SCHEMA` has.
+
+    Raises:
+        ReprocoreError: the file is missing, damaged or foreign.
+    """
+    own = [field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__]
+    return read_table(path, pa.schema(own))
 
 
 def gather_cells(descriptions: Iterable[str | Path]) -> pa.Table:
@@ -122,12 +132,11 @@ def gather_cells(descriptions: Iterable[str | Path]) -> pa.Table:
 
 
 def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
-    content = read_json(path)
+    content = read_cell(path)
     try:
-        if content["cell"] != asdict(cell):
-            raise ReprocoreError(f"{path}: is of the cell {content['cell']}, must be {cell.key}")
-        hardware = content["hardware"]
-        where = hardware.get("gpu") or hardware["processor"]
+        # A stopped cell may have gone on on another machine.
+        parts = [part["hardware"] for part in (*content["earlier"], content)]
+        where = ", ".join(dict.fromkeys(part.get("gpu") or part["processor"] for part in parts))
         taken = {name: content[name] for name in CELLS_SCHEMA.names if name in content}
         return {
             **asdict(cell),

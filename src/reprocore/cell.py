@@ -1,12 +1,10 @@
 """One cell from settings to files: build, train, predict, write."""
 
 import contextlib
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import torch
 from torch import nn
 
 from reprocore.activations import study_activation
-from reprocore.checkpoint import CHECKPOINT, Clock, SavedRun, StoppedError
+from reprocore.checkpoint import Clock, SavedRun, StoppedError
 from reprocore.config import Study
 from reprocore.corpus import Corpus, Probe, unigram_entropy
 from reprocore.device import cell_device, describe
@@ -27,9 +25,10 @@ from reprocore.identity import cell_identity, cell_settings, recorded_identity
 from reprocore.models import build_model, check_model, count_parameters
 from reprocore.predictions import Predictions, write_predictions
 from reprocore.randomness import stream_seeds
+from reprocore.records import code_version, file_sha256, read_cell, sealed, versions
 from reprocore.run import Row, Run, begin
-from reprocore.storage import atomic, read_json, write_json, write_table
-from reprocore.study import CELL_FILES, Cell
+from reprocore.storage import atomic, remove_leftovers, write_json, write_table
+from reprocore.study import CELL_FILES, CHECKPOINT, Cell
 from reprocore.training import (
     evaluation_probe,
     predict,
@@ -98,8 +97,10 @@ def run_cell(
         with _alone(folder) as waited:
             if waited and _is_whole(folder, cell_identity(study, cell)):
                 print(f"{cell.key}: the other process has made it", flush=True)
-                return dict(read_json(folder / "cell.json"))
+                return read_cell(folder / "cell.json")
             (folder / "cell.json").unlink(missing_ok=True)
+            for name in (*CELL_FILES, CHECKPOINT, "failed.json"):
+                remove_leftovers(folder / name)
             described = _run_or_tell(study, cell, corpus, probe, folder, progress)
             for name in ("failed.json", CHECKPOINT):
                 (folder / name).unlink(missing_ok=True)
@@ -135,9 +136,9 @@ def _is_whole(folder: Path, identity: dict[str, str]) -> bool:
     """Whether the files in `folder` are those of its `cell.json`, and that is of `identity`."""
     if recorded_identity(folder / "cell.json") != identity:
         return False
-    recorded = read_json(folder / "cell.json")["sha256"]
+    recorded = read_cell(folder / "cell.json")["sha256"]
     return all(
-        (folder / name).is_file() and _file_sha256(folder / name) == sha256
+        (folder / name).is_file() and file_sha256(folder / name) == sha256
         for name, sha256 in recorded.items()
     )
 
@@ -168,7 +169,8 @@ def _run(
         run = begin(_checked_model(study, cell, corpus, device), settings, _seeds(cell), device)
         origin = {
             "identity": cell_identity(study, cell),
-            "versions": {name: version(name) for name in PACKAGES},
+            "versions": versions(PACKAGES),
+            "code": code_version(),
             "hardware": describe(device),
         }
         saved = SavedRun(folder / CHECKPOINT, run, origin)
@@ -176,15 +178,17 @@ def _run(
         begun -= run.elapsed_s
         predictions = _train(study, cell, corpus, probe, saved, clock, progress)
         hashes = _write_results(folder, run, predictions)
-        described = {
-            **_describe(study, cell, corpus, probe, run),
-            **origin,
-            "earlier": saved.earlier,
-            "started": saved.started,
-            "wall_seconds": time.monotonic() - begun,
-            "python": sys.version.split()[0],
-            "sha256": hashes,
-        }
+        described = sealed(
+            {
+                **_describe(study, cell, corpus, probe, run),
+                **origin,
+                "earlier": saved.earlier,
+                "started": saved.started,
+                "wall_seconds": time.monotonic() - begun,
+                "python": sys.version.split()[0],
+                "sha256": hashes,
+            }
+        )
         write_json(folder / "cell.json", described)
         return described
 
@@ -251,7 +255,7 @@ def _write_results(folder: Path, run: Run, predictions: Predictions) -> dict[str
     write_predictions(folder / "predictions.parquet", predictions)
     columns = {name: [asdict(row)[name] for row in run.rows] for name in HISTORY_SCHEMA.names}
     write_table(folder / "history.parquet", pa.table(columns, schema=HISTORY_SCHEMA))
-    return {name: _file_sha256(folder / name) for name in CELL_FILES if name != "cell.json"}
+    return {name: file_sha256(folder / name) for name in CELL_FILES if name != "cell.json"}
 
 
 def _describe(study: Study, cell: Cell, corpus: Corpus, probe: Probe, run: Run) -> dict[str, Any]:
@@ -279,10 +283,6 @@ def _write_weights(path: Path, model: nn.Module) -> None:
     }
     with atomic(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors))
-
-
-def _file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_cell(study: Study, cell: Cell, folder: Path, corpus: Corpus) -> nn.Module:

@@ -25,7 +25,6 @@ from reprocore.errors import ReprocoreError
 from reprocore.run import Run
 from reprocore.storage import atomic
 
-CHECKPOINT = "checkpoint.safetensors"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

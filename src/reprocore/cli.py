@@ -33,6 +33,7 @@ MARKS = {
     "done": "[green]✓[/]",
     "stale": "[yellow]~[/]",
     "failed": "[bold red]✗[/]",
+    "begun": "[cyan]›[/]",
     "missing": "[dim]·[/]",
     "not runnable": "[dim]–[/]",
 }
@@ -49,7 +50,7 @@ def main() -> None:
 
 @app.command()
 def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show the study as a matrix of cells: done, stale, failed, missing, or not runnable here."""
+    """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
     from reprocore.status import seconds_left, study_status
 
     study = load_study(configfile)
@@ -68,13 +69,45 @@ def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
     counts = Counter(each.state for each in statuses)
     console.print(", ".join(f"{MARKS[state]} {counts[state]} {state}" for state in MARKS))
     for each in statuses:
-        if each.state == "failed":
-            console.print(f"failed {each.cell.key}: {each.reason}", markup=False)
+        if each.reason:
+            console.print(f"{each.state} {each.cell.key}: {each.reason}", markup=False)
     seconds, unknown = seconds_left(statuses)
     if seconds:
         console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")
     if unknown:
         console.print(f"time unknown, as no cell is done yet: {', '.join(unknown)}")
+
+
+@app.command()
+def verify(
+    configfile: ConfigOption = DEFAULT_CONFIG,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not read whole files.")] = False,
+) -> None:
+    """Check every file of the results: damaged, foreign, stale, missing; say what repairs it."""
+    from reprocore.verify import KINDS, STATES, kind_of, repair_commands
+    from reprocore.verify import verify as check
+
+    study = load_study(configfile)
+    result = check(study, quick)
+    counts = Counter((kind_of(found.path), found.state) for found in result.findings)
+    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
+    table.add_column("kind")
+    for head in ("files", *STATES):
+        table.add_column(head, justify="right")
+    for kind in KINDS:
+        if result.checked[kind]:
+            numbers = (result.checked[kind], *(counts[kind, state] for state in STATES))
+            table.add_row(kind, *(str(number) if number else "·" for number in numbers))
+    console.print(table)
+    for found in result.findings:
+        print(f"{study.results}/{found.path}: {found.state}: {found.reason}")
+    if not result.findings:
+        console.print("All is well." if not quick else "Nothing is amiss; files were not read.")
+        return
+    print("To repair:")
+    for command in repair_commands(study, configfile, result.findings):
+        print(f"  {command}")
+    raise typer.Exit(1)
 
 
 @app.command()
@@ -143,14 +176,20 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     """Train one cell of the study now; its corpus and probe must be there."""
     from reprocore.cell import print_progress, run_cell
     from reprocore.corpus import read_corpus, read_probe
-    from reprocore.study import parse_cell
+    from reprocore.runs import hold_results
+    from reprocore.study import check_places, parse_cell
+    from reprocore.trust import check_links
 
     study = load_study(configfile)
+    check_places(study)
+    check_links(study.results)
     chosen = parse_cell(study, cell)
+    lock = hold_results(study.results)
     corpus = read_corpus(_corpus_file(study))
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
     folder = chosen.folder(study.results)
-    run_cell(study, chosen, corpus, probe, folder, print_progress)
+    with lock:
+        run_cell(study, chosen, corpus, probe, folder, print_progress)
     console.print(f"written: {folder}", markup=False)
 
 

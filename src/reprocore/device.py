@@ -5,7 +5,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,24 +39,29 @@ def cell_device(kind: Literal["cpu", "cuda"], threads: int) -> Iterator[torch.de
             "this cell needs a CUDA device and torch finds none; "
             "set resources.gpu: 0 for its model, or run it where a GPU is"
         )
-    index, lock = _lock_device(torch.cuda.device_count())
+    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    index, lock = lock_first_free([str(each.uuid) for each in properties])
     with lock:
+        torch.cuda.set_device(index)
         yield torch.device("cuda", index)
 
 
-def _lock_device(count: int) -> tuple[int, filelock.BaseFileLock]:
-    """Wait for the first device that is free; the lock is held when this returns."""
+def lock_first_free(names: Sequence[str]) -> tuple[int, filelock.BaseFileLock]:
+    """Wait for the first device that no process of this user holds; return its index and lock.
+
+    Args:
+        names: of the devices, the same for every process: an index is not, where a process sees
+            only some of them.
+    """
     folder = Path(tempfile.gettempdir()) / f"reprocore-gpu-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    names = visible if len(visible) == count else [str(index) for index in range(count)]
     while True:
         for index, name in enumerate(names):
             lock = filelock.FileLock(folder / f"{name}.lock")
             with contextlib.suppress(filelock.Timeout):
                 lock.acquire(timeout=0)
                 return index, lock
-        time.sleep(1)
+        time.sleep(0.5)
 
 
 def describe(device: torch.device) -> dict[str, Any]:

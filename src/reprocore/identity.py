@@ -18,7 +18,7 @@ from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 from reprocore.settings import FAMILY_BUILDERS, smelu_beta
 from reprocore.shakespeare import CORPUS_SHA256
-from reprocore.study import CELL_FILES, Cell
+from reprocore.study import CELL_FILES, Cell, all_cells
 
 # Left out of source digests: what these do to a result is seen elsewhere (resolved settings,
 # the corpus' own hash) or is the form of a file and not its content.
@@ -27,11 +27,13 @@ _NOT_DIGESTED = {
     "reprocore.config",
     "reprocore.errors",
     "reprocore.identity",
+    "reprocore.records",
     "reprocore.settings",
     "reprocore.shakespeare",
     "reprocore.storage",
     "reprocore.study",
     "reprocore.text",
+    "reprocore.trust",
 }
 
 
@@ -58,6 +60,46 @@ def corpus_settings(study: Study) -> dict[str, Any]:
     else:
         sha256 = corpus.sha256 or CORPUS_SHA256
     return {"sha256": sha256, "train_fraction": corpus.train_fraction}
+
+
+def stage_settings(study: Study, rule: str, model: str | None = None) -> Any:
+    """Return the settings that matter to a rule beside its inputs; None for one that has none.
+
+    Args:
+        study: the resolved study.
+        rule: any but `train`, whose settings are `cell_settings`.
+        model: of which the rule makes something, if it is of one model.
+
+    Raises:
+        ReprocoreError: a local text cannot be read.
+    """
+    statistics = study.statistics.model_dump()
+    # What the rows of a table are: every combination of the config, run or not.
+    rows = [statistics, [cell.key for cell in all_cells(study)]]
+    match rule:
+        case "corpus":
+            return corpus_settings(study)
+        case "probe":
+            return study.probe.model_dump()
+        case "aggregate":
+            return statistics
+        case "analyse" if model in study.models:
+            return [statistics, [study.activations_of(model), study.arms_of(model)]]
+        case "across":
+            return rows
+        case "audit":
+            return [rows, study.title]
+        case "summarise":
+            return [rows, study.title, study.figures.measure]
+        case "draw_model" | "draw_study" | "draw_audit":
+            return [study.figures.model_dump(), study.title, rows]
+    return None
+
+
+def stage_digest(study: Study, rule: str, model: str | None = None) -> str | None:
+    """Return the digest of `stage_settings` as a rule carries it, None where there are none."""
+    content = stage_settings(study, rule, model)
+    return None if content is None else f"settings {digest(content)}"
 
 
 @cache

@@ -1,22 +1,26 @@
-"""What every workflow script shares: its log, and errors told in one line."""
+"""What every workflow script shares: its log, its records, and errors told in one line."""
 
 import contextlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from typing import Any
 
 from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
+from reprocore.records import check_inputs, environment, forget, utc, write_records
+from reprocore.storage import remove_leftovers
 
 
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[Study]:
     """Run a script's body with its output in the rule's log; yield the study.
 
-    A user's mistake ends the job with status 1 and one line, in the log and on the terminal; any
-    other error leaves its traceback in the log.
+    Before the body every input is checked against its record, and after it every output is given
+    one. A user's mistake ends the job with status 1 and one line, in the log and on the
+    terminal; any other error leaves its traceback in the log.
 
     Args:
         snakemake: the object that Snakemake gives to a script.
@@ -27,7 +31,9 @@ def job(snakemake: Any) -> Iterator[Study]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
-            yield parse_study(snakemake.config)
+            study = parse_study(snakemake.config)
+            with _recorded(snakemake, study.results):
+                yield study
             return
         except ReprocoreError as error:
             line = f"error: {error}"
@@ -41,3 +47,28 @@ def job(snakemake: Any) -> Iterator[Study]:
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)
     raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def _recorded(snakemake: Any, results: str) -> Iterator[None]:
+    """Check the inputs, run the body, and write the records of the outputs."""
+    # Not by the wall clock, which can be set back meanwhile.
+    began, started = time.monotonic(), time.time()
+    inputs = check_inputs(results, snakemake.input)
+    # A cell's record is the cell.json that it writes itself.
+    outputs = [] if snakemake.rule == "train" else list(snakemake.output)
+    forget(results, outputs)
+    for output in outputs:
+        remove_leftovers(output)
+    yield
+    made = {
+        "rule": snakemake.rule,
+        "wildcards": dict(snakemake.wildcards.items()),
+        "inputs": inputs,
+        "settings": snakemake.params.get("settings"),
+        "source": snakemake.params.get("source"),
+        **environment(),
+        "started": utc(started),
+        "seconds": time.monotonic() - began,
+    }
+    write_records(results, outputs, made)

@@ -1,15 +1,18 @@
 """How far a study is: the state of every cell, and how long the rest will take."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors
+
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
-from reprocore.identity import current_cells
+from reprocore.identity import cell_identity, current_cells
 from reprocore.storage import read_json
-from reprocore.study import Cell, all_cells, runnable_models
+from reprocore.study import CHECKPOINT, Cell, all_cells, runnable_models
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,9 @@ class CellStatus:
     Attributes:
         cell: which.
         state: `done` (as the config says today), `stale` (with other settings, data or code, or
-            not whole), `failed`, `missing`, or `not runnable` (needs a GPU that is not here).
-        reason: of a failed cell, else "".
+            not whole), `failed`, `begun` (has a checkpoint to go on from), `missing`, or
+            `not runnable` (needs a GPU that is not here).
+        reason: of a failed cell; the iteration of one that has begun; else "".
         wall_seconds: of a done cell, start-up excluded, else None.
     """
 
@@ -45,9 +49,23 @@ def _status(study: Study, cell: Cell, current: bool, runnable: bool) -> CellStat
         return CellStatus(cell, "done", wall_seconds=float(seconds) if seconds else None)
     if (folder / "failed.json").is_file():
         return CellStatus(cell, "failed", str(_entry(folder / "failed.json", "reason") or ""))
+    iteration = _begun(folder / CHECKPOINT, cell_identity(study, cell))
+    if iteration is not None:
+        total = study.training_of(cell.model).iterations
+        return CellStatus(cell, "begun", f"iteration {iteration} of {total}")
     if not runnable:
         return CellStatus(cell, "not runnable")
     return CellStatus(cell, "stale" if (folder / "cell.json").is_file() else "missing")
+
+
+def _begun(path: Path, identity: dict[str, str]) -> int | None:
+    """Return the iteration of a checkpoint of `identity`, None if there is none."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as opened:
+            values = json.loads(opened.metadata()["values"])
+        return int(values["iteration"]) if values["origin"]["identity"] == identity else None
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
+        return None
 
 
 def _entry(path: Path, key: str) -> Any:
@@ -68,7 +86,7 @@ def seconds_left(statuses: Iterable[CellStatus]) -> tuple[float, list[str]]:
     total, unknown = 0.0, []
     for model in dict.fromkeys(status.cell.model for status in statuses):
         mine = [status for status in statuses if status.cell.model == model]
-        waiting = sum(status.state in ("missing", "stale", "failed") for status in mine)
+        waiting = sum(status.state in ("missing", "stale", "failed", "begun") for status in mine)
         walls = [s.wall_seconds for s in mine if s.wall_seconds is not None]
         if waiting and walls:
             total += waiting * sum(walls) / len(walls)

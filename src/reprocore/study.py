@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
+from reprocore.trust import check_code, check_results
 
 CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
+# Of a cell under way; no result.
+CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, order=True)
@@ -80,11 +84,13 @@ def parse_cell(study: Study, key: str) -> Cell:
 
 
 def check_places(study: Study) -> None:
-    """Refuse a study whose corpus file is missing or whose results cannot be written.
+    """Refuse a study that asks for what it may not do, or cannot: run foreign code, write there.
 
     Raises:
         ReprocoreError: names the key and the path.
     """
+    check_code(study)
+    check_results(study.results)
     if study.corpus.source == "file" and not Path(str(study.corpus.path)).is_file():
         raise ReprocoreError(f"corpus.path: {study.corpus.path}: no such file")
     folder = Path(study.results).absolute()
@@ -94,24 +100,29 @@ def check_places(study: Study) -> None:
         raise ReprocoreError(f"results: {study.results}: {folder} is no folder that can be written")
 
 
+@cache
 def gpu_count() -> int:
-    """Return the number of NVIDIA GPUs of this machine, without importing torch."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
-        return 0
+    """Return the number of NVIDIA GPUs that may be used here, without importing torch."""
     program = shutil.which("nvidia-smi")
-    if program is None:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+    if program is None or visible in ("", "-1"):
         return 0
     try:
         listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    count = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    return count if visible == "all" else min(count, len(visible.split(",")))
+
+
+def local_gpus(study: Study) -> int | None:
+    """Return how many jobs with a GPU can run at once; None where GPUs are elsewhere or unused."""
+    wanted = any(model.resources.gpu for model in study.models.values())
+    return gpu_count() if wanted and study.gpu == "auto" else None
 
 
 def runnable_models(study: Study) -> list[str]:
     """Return the models that can be trained from here: all, or those that need no GPU."""
     wanting = [name for name, model in study.models.items() if model.resources.gpu]
-    reachable = study.gpu == "available" or (
-        study.gpu == "auto" and bool(wanting) and gpu_count() > 0
-    )
+    reachable = study.gpu == "available" or bool(local_gpus(study))
     return [name for name in study.models if reachable or name not in wanting]

@@ -20,7 +20,7 @@ rule audit:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings([wanted_rows(), STUDY.title]),
+        settings=settings("audit"),
         source=source("audit.py", "reprocore.audit"),
     script:
         "../scripts/audit.py"
@@ -43,7 +43,7 @@ rule draw_audit:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings(figure_settings()),
+        settings=settings("draw_audit"),
         source=source("draw_audit.py", "reprocore.figures.audit"),
     script:
         "../scripts/draw_audit.py"

@@ -8,32 +8,40 @@ from reprocore.errors import ReprocoreError
 from reprocore.figures import MODEL_FIGURES
 from reprocore.identity import (
     cell_identity,
-    corpus_settings,
     current_cells,
     digest,
     source_digest,
+    stage_digest,
     text_digest,
 )
+from reprocore.runs import Run, snakemake_command
 from reprocore.study import (
     CELL_FILES,
     Cell,
     all_cells,
     check_places,
+    local_gpus,
     runnable_models,
 )
+from reprocore.trust import check_links
 
 
-def resolve_study():
+def told(action, *arguments):
+    """Do something whose failure is a user's to mend: one line, without a trace of this file."""
     try:
-        study = parse_study(config, ", ".join(map(str, workflow.configfiles)))
-        check_places(study)
-        return study, {cell: cell_identity(study, cell) for cell in all_cells(study)}
+        return action(*arguments)
     except ReprocoreError as error:
-        # Not a WorkflowError: a user's mistake is one line, without a trace of this file.
+        # Not a WorkflowError, which would tell of this file.
         raise SystemExit(f"error: {error}") from None
 
 
-STUDY, IDENTITIES = resolve_study()
+def resolve_study():
+    study = parse_study(config, ", ".join(map(str, workflow.configfiles)))
+    check_places(study)
+    return study, {cell: cell_identity(study, cell) for cell in all_cells(study)}
+
+
+STUDY, IDENTITIES = told(resolve_study)
 RESULTS = STUDY.results
 RUNNABLE = [] if STUDY.partial else runnable_models(STUDY)
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
@@ -92,9 +100,13 @@ def source(script, *modules):
     return "source " + digest([text_digest(SCRIPTS / script), source_digest(*modules)])
 
 
-def settings(content):
-    """Digest of the resolved settings that matter to a rule."""
-    return "settings " + digest(content)
+def settings(rule):
+    """Digest of the settings that matter to a rule, as its parameter."""
+
+    def of_wildcards(wildcards):
+        return stage_digest(STUDY, rule, wildcards.get("model"))
+
+    return of_wildcards
 
 
 def notice_left_out():
@@ -120,7 +132,19 @@ def date_stale_cells():
             os.utime(path)
 
 
+def study_command():
+    """The command that runs this study, and so can make any part of it again."""
+    values = workflow.config_settings.config.items()
+    overrides = {key: value for key, value in values if key != "partial"}
+    return snakemake_command(workflow.configfiles, overrides)
+
+
+RUN = Run(STUDY, study_command())
 if workflow.is_main_process:
+    told(check_links, RESULTS)
     notice_left_out()
+    # Each job with a GPU has one of its own; `--resources gpu=N` says otherwise.
+    if local_gpus(STUDY) and "gpu" not in workflow.global_resources:
+        workflow.register_resource("gpu", local_gpus(STUDY))
     if not STUDY.partial:
         date_stale_cells()

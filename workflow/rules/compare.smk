@@ -48,16 +48,10 @@ rule aggregate:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings(STUDY.statistics.model_dump()),
+        settings=settings("aggregate"),
         source=source("aggregate.py", "reprocore.aggregation"),
     script:
         "../scripts/aggregate.py"
-
-
-def analysis_settings(wildcards):
-    """Activations and arms in their order, beside how estimates are made."""
-    listed = [STUDY.activations_of(wildcards.model), STUDY.arms_of(wildcards.model)]
-    return settings([STUDY.statistics.model_dump(), listed])
 
 
 rule analyse:
@@ -75,7 +69,7 @@ rule analyse:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=analysis_settings,
+        settings=settings("analyse"),
         source=source("analyse.py", "reprocore.analysis"),
     script:
         "../scripts/analyse.py"

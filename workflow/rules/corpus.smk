@@ -16,7 +16,7 @@ rule corpus:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=settings(corpus_settings(STUDY)),
+        settings=settings("corpus"),
         source=source("corpus.py", "reprocore.corpus"),
     script:
         "../scripts/corpus.py"
@@ -33,7 +33,7 @@ rule probe:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=settings(STUDY.probe.model_dump()),
+        settings=settings("probe"),
         source=source("probe.py", "reprocore.corpus"),
     script:
         "../scripts/probe.py"

@@ -3,11 +3,6 @@
 from reprocore.figures import STUDY_FIGURES
 
 
-def figure_settings():
-    """What figures depend on beside their tables."""
-    return [STUDY.figures.model_dump(), STUDY.title, wanted_rows()]
-
-
 def model_tables(name):
     return expand(f"{RESULTS}/models/{{model}}/{name}.parquet", model=MODELS)
 
@@ -49,7 +44,7 @@ rule draw_model:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings(figure_settings()),
+        settings=settings("draw_model"),
         source=source("draw_model.py", "reprocore.figures.per_model"),
     script:
         "../scripts/draw_model.py"
@@ -82,7 +77,7 @@ rule draw_study:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings(figure_settings()),
+        settings=settings("draw_study"),
         source=source("draw_study.py", "reprocore.figures.over_models"),
     script:
         "../scripts/draw_study.py"

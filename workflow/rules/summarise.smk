@@ -1,11 +1,6 @@
 """One table over all models."""
 
 
-def wanted_rows():
-    """What the summary's rows are: every combination of the config, run or not."""
-    return [STUDY.statistics.model_dump(), [cell.key for cell in all_cells(STUDY)]]
-
-
 rule summarise:
     input:
         estimates=expand(f"{RESULTS}/models/{{model}}/summary.parquet", model=MODELS),
@@ -29,7 +24,7 @@ rule summarise:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings([wanted_rows(), STUDY.title, STUDY.figures.measure]),
+        settings=settings("summarise"),
         source=source("summarise.py", "reprocore.summary"),
     script:
         "../scripts/summarise.py"
@@ -48,7 +43,7 @@ rule across:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=settings(wanted_rows()),
+        settings=settings("across"),
         source=source("across.py", "reprocore.across"),
     script:
         "../scripts/across.py"

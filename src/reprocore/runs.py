@@ -1,0 +1,123 @@
+"""`study.json`: which study a results folder is of and which runs made it; one run at a time.
+
+Importing this module is cheap, so that a Snakefile can.
+"""
+
+import shlex
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from reprocore.config import Study
+from reprocore.errors import ReprocoreError
+from reprocore.identity import current_cells
+from reprocore.study import all_cells
+
+
+def hold_results(results: str | Path) -> filelock.BaseFileLock:
+    """Hold a results folder against any other run until this process ends.
+
+    Returns:
+        The lock, which must be kept; the system frees it when the process ends, however it ends.
+
+    Raises:
+        ReprocoreError: another run holds the folder, or it cannot be written.
+    """
+    path = Path(results) / ".lock"
+    lock = filelock.FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise ReprocoreError(f"{results}: another run writes here; wait until it ends") from None
+    except OSError as error:
+        raise ReprocoreError(f"{path}: cannot be locked: {error.strerror or error}") from None
+    return lock
+
+
+class Run:
+    """One run of Snakemake, told in `study.json` from its start on.
+
+    A run that was killed keeps null as its end and outcome.
+    """
+
+    def __init__(self, study: Study, command: str) -> None:
+        """Prepare a run; nothing is written yet.
+
+        Args:
+            study: the resolved study.
+            command: the Snakemake command that runs it, without targets.
+        """
+        self._study, self._command = study, command
+
+    def begin(self) -> None:
+        """Hold the results folder and write that a run has begun.
+
+        Raises:
+            ReprocoreError: another run holds the folder, or it cannot be written.
+        """
+        from reprocore.records import environment, utc
+
+        self._lock = hold_results(self._study.results)
+        self._earlier = _earlier_runs(self._study.results)
+        self._began = time.monotonic()
+        self._run = {"start": utc(time.time()), "end": None, "outcome": None, **environment()}
+        self._write()
+
+    def end(self, outcome: str) -> None:
+        """Write that the run has ended, with its outcome.
+
+        Raises:
+            ReprocoreError: `study.json` cannot be written.
+        """
+        from reprocore.records import utc
+
+        seconds = time.monotonic() - self._began
+        self._run |= {"end": utc(time.time()), "seconds": seconds, "outcome": outcome}
+        self._write()
+
+    def _write(self) -> None:
+        from reprocore.records import sealed
+        from reprocore.storage import write_json
+
+        content = {
+            "command": self._command,
+            "study": self._study.model_dump(mode="json"),
+            "hosts": _cell_hosts(self._study),
+            "runs": [*self._earlier, self._run],
+        }
+        write_json(Path(self._study.results) / "study.json", sealed(content))
+
+
+def _earlier_runs(results: str) -> list[Any]:
+    from reprocore.records import DamagedError, read_sealed
+
+    try:
+        return list(read_sealed(Path(results) / "study.json")["runs"])
+    except (DamagedError, KeyError):
+        return []
+
+
+def _cell_hosts(study: Study) -> list[str]:
+    """Return the machines that trained the cells of the study which are done."""
+    from reprocore.storage import read_json
+
+    cells = current_cells(study, all_cells(study))
+    described = (read_json(cell.folder(study.results) / "cell.json") for cell in cells)
+    return sorted({content["hardware"]["host"] for content in described})
+
+
+def snakemake_command(configfiles: Iterable[str | Path], overrides: Mapping[str, Any]) -> str:
+    """Write the Snakemake command of a study with these config files and `--config` values.
+
+    Each list of values ends at the next option, so targets must follow one.
+    """
+    here = Path.cwd()
+    files = [p.relative_to(here) if p.is_relative_to(here) else p for p in map(Path, configfiles)]
+    parts = ["snakemake", *(["--configfile", *map(str, files)] if files else [])]
+    if overrides:
+        parts += ["--config", *(f"{key}={value}" for key, value in overrides.items())]
+    return shlex.join(parts)

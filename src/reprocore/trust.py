@@ -1,0 +1,101 @@
+"""What a study from a stranger may do: run code, or write elsewhere, only where the user says so.
+
+The user names what they trust in the environment, which no file of a study can reach.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from reprocore.config import Study
+from reprocore.errors import ReprocoreError
+
+ALLOW = "REPROCORE_ALLOW"
+
+
+def check_code(study: Study) -> None:
+    """Refuse a study that names code from outside this package without the user's word.
+
+    Raises:
+        ReprocoreError: names the key, the path and what to set.
+    """
+    for name, custom in study.custom_activations.items():
+        check_module(custom.path, f"custom_activations.{name}.path")
+    for name, model in study.models.items():
+        if ":" in model.family:
+            check_module(model.family, f"models.{name}.family")
+
+
+def check_module(path: str, key: str) -> None:
+    """Refuse `module:name` unless it is of this package or its top-level module is allowed.
+
+    Raises:
+        ReprocoreError: names `key`, the path and what to set.
+    """
+    top = path.partition(":")[0].partition(".")[0]
+    if top != "reprocore" and top not in _allowed():
+        raise ReprocoreError(
+            f"{key}: {path!r} is code from outside reprocore; if you trust it, {_setting(top)}"
+        )
+
+
+def check_results(results: str) -> None:
+    """Refuse results that lie outside the working folder, symbolic links resolved.
+
+    Raises:
+        ReprocoreError: names the folder and what to set.
+    """
+    folder, here = os.path.realpath(results), os.path.realpath(".")
+    if not any(_inside(folder, place) for place in (here, *_allowed_folders())):
+        raise ReprocoreError(
+            f"results: {results}: {folder} is outside the working folder {here}; if results shall "
+            f"lie there, {_setting(folder)}"
+        )
+
+
+def check_links(results: str) -> None:
+    """Refuse results that hold a symbolic link which leads out of their folder.
+
+    Raises:
+        ReprocoreError: names the link, where it leads, and what to set.
+    """
+    root = os.path.realpath(results)
+    for link in _links(root):
+        target = os.path.realpath(link)
+        if not any(_inside(target, place) for place in (root, *_allowed_folders())):
+            raise ReprocoreError(
+                f"{link}: is a link that leads out of the results, to {target}; delete it, or, "
+                f"if that is meant, {_setting(target)}"
+            )
+
+
+def _allowed() -> list[str]:
+    entries = os.environ.get(ALLOW, "").split(",")
+    return [entry.strip() for entry in entries if entry.strip()]
+
+
+def _allowed_folders() -> list[str]:
+    return [os.path.realpath(entry) for entry in _allowed() if "/" in entry]
+
+
+def _setting(entry: str) -> str:
+    return f"set the environment variable {ALLOW}={','.join([*_allowed(), entry])}"
+
+
+def _inside(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
+
+
+def _links(folder: str) -> Iterator[str]:
+    """Yield every symbolic link below `folder`, following none."""
+    waiting = [folder]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:  # not there yet, or not to be read: nothing is written there either
+            continue
+        for entry in entries:
+            if entry.is_symlink():
+                yield entry.path
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)

@@ -1,0 +1,344 @@
+"""Every file of a results folder against its schema, its hashes and what the study says today."""
+
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import safetensors
+
+from reprocore import across, aggregation, analysis, summary
+from reprocore.audit import AUDIT_SCHEMA
+from reprocore.comparison import read_pairs
+from reprocore.config import Study
+from reprocore.corpus import read_corpus, read_probe
+from reprocore.errors import ReprocoreError
+from reprocore.identity import cell_identity, current_cells, stage_digest
+from reprocore.layout import derived_files
+from reprocore.predictions import read_predictions
+from reprocore.records import file_sha256, read_cell, read_record, read_sealed
+from reprocore.storage import read_table
+from reprocore.study import CELL_FILES, Cell, all_cells, runnable_models
+
+STATES = ("damaged", "foreign", "stale", "missing", "leftover")
+KINDS = ("corpus", "cells", "pairs", "models", "across", "figures", "summary", "other")
+CHECKPOINT = "checkpoint.safetensors"
+_TEMPORARY = re.compile(r"\..+\.tmp")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one file, or one folder that is of no cell.
+
+    Attributes:
+        path: inside the results folder.
+        state: one of `STATES`.
+        reason: in words.
+    """
+
+    path: str
+    state: str
+    reason: str
+
+
+@dataclass
+class Verification:
+    """What was found.
+
+    Attributes:
+        checked: how many files of each kind the study has, or has left behind.
+        findings: what is wrong, ordered by path; empty if all is well.
+    """
+
+    checked: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def kind_of(path: str) -> str:
+    """Return the kind of a file by its path inside the results, one of `KINDS`."""
+    first, slash, _ = path.partition("/")
+    if slash:
+        return first if first in KINDS else "other"
+    return "summary" if first.startswith(("summary.", "audit.")) else "other"
+
+
+def verify(study: Study, quick: bool = False) -> Verification:
+    """Check every file of the study's results folder.
+
+    Args:
+        study: the resolved study.
+        quick: leave out what must read whole files: whether they are there, and which settings
+            and code they were made with, is checked all the same.
+    """
+    check = _Check(study, quick)
+    result = Verification()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(check.cell, check.cells):
+            result.findings += found
+        for found in pool.map(check.derived, check.files):
+            result.findings += found
+    result.findings += check.others()
+    result.findings.sort(key=lambda each: each.path)
+    known = [f"{check.cell_path(cell)}/{name}" for cell in check.cells for name in CELL_FILES]
+    others = {found.path for found in result.findings} - {*known, *check.files}
+    result.checked.update(map(kind_of, (*known, *check.files, *others)))
+    return result
+
+
+class _Check:
+    """One pass over a results folder."""
+
+    def __init__(self, study: Study, quick: bool) -> None:
+        self.study, self.quick = study, quick
+        self.results = Path(study.results)
+        runnable = [] if study.partial else runnable_models(study)
+        everything = all_cells(study)
+        done = current_cells(study, everything)
+        taken = [cell for cell in everything if cell.model in runnable or cell in done]
+        self.files = derived_files(taken)
+        # Also those that cannot be trained here and are not as the study says today.
+        self.cells = [
+            cell
+            for cell in everything
+            if cell.model in runnable
+            or cell in done
+            or (cell.folder(self.results) / "cell.json").is_file()
+        ]
+        self.probe = self._probe_hash()
+
+    def cell_path(self, cell: Cell) -> str:
+        return f"cells/{cell.key}"
+
+    def _probe_hash(self) -> str | None:
+        try:
+            return read_probe(self.results / "corpus/probe.parquet").hash
+        except ReprocoreError:
+            return None
+
+    def cell(self, cell: Cell) -> list[Finding]:
+        """Check the files of one cell."""
+        folder, place = cell.folder(self.results), self.cell_path(cell)
+        absent = [name for name in CELL_FILES if not os.path.lexists(folder / name)]
+        if len(absent) == len(CELL_FILES):
+            failed = (folder / "failed.json").is_file()
+            return [Finding(place, "missing", "its training failed" if failed else "not trained")]
+        found = [Finding(f"{place}/{name}", "missing", "no such file") for name in absent]
+        if "cell.json" in absent:
+            return found
+        try:
+            described = read_cell(folder / "cell.json")
+        except ReprocoreError as error:
+            return [*found, _damaged(f"{place}/cell.json", error)]
+        for name in set(CELL_FILES) - {"cell.json", *absent}:
+            if not self.quick:
+                found += self._cell_file(cell, name, described)
+        reason = self._why_stale(cell, described)
+        return [*found, Finding(f"{place}/cell.json", "stale", reason)] if reason else found
+
+    def _cell_file(self, cell: Cell, name: str, described: dict[str, Any]) -> Iterator[Finding]:
+        path, place = cell.folder(self.results) / name, f"{self.cell_path(cell)}/{name}"
+        try:
+            if file_sha256(path) != described["sha256"].get(name):
+                yield Finding(place, "damaged", "is not what train wrote")
+            elif name == "history.parquet":
+                aggregation.read_history(path)
+            elif name == "weights.safetensors":
+                with safetensors.safe_open(path, "numpy"):
+                    pass
+            else:
+                predicted = read_predictions(path)
+                if (predicted.cell, predicted.probe_hash) != (cell.key, described["probe_hash"]):
+                    yield Finding(place, "foreign", f"holds predictions of {predicted.cell}")
+        except (ReprocoreError, safetensors.SafetensorError) as error:
+            yield _damaged(place, error)
+
+    def _why_stale(self, cell: Cell, described: dict[str, Any]) -> str:
+        identity = cell_identity(self.study, cell)
+        for part, words in (("settings", "settings or text"), ("source", "code")):
+            if described["identity"].get(part) != identity[part]:
+                return f"was trained with other {words} than today's"
+        if self.probe is not None and described["probe_hash"] != self.probe:
+            return "predicted another probe than today's"
+        return ""
+
+    def derived(self, place: str) -> list[Finding]:
+        """Check one file that follows from others."""
+        path = self.results / place
+        if not os.path.lexists(path):
+            return [Finding(place, "missing", "no such file")]
+        try:
+            record = read_record(self.results, path)
+            if record is None:
+                return [Finding(place, "foreign", "no record says what made it")]
+            if not path.is_file() or not self.quick:
+                if file_sha256(path) != record["sha256"]:
+                    return [Finding(place, "damaged", f"is not what {record['rule']} wrote")]
+                _read(place, path)
+        except ReprocoreError as error:
+            return [_damaged(place, error)]
+        reason = self._why_changed(place, record)
+        return [Finding(place, "stale", reason)] if reason else []
+
+    def _why_changed(self, place: str, record: dict[str, Any]) -> str:
+        settings = stage_digest(self.study, record["rule"], record["wildcards"].get("model"))
+        if record["settings"] != settings:
+            return "was made with other settings than today's"
+        for name, sha256 in record["inputs"].items():
+            today = self._today(name)
+            if today is not None and today != sha256:
+                return f"was made from another {name} than today's"
+        if self._cells_behind(place, set()) != {cell.key for cell in self.files[place]}:
+            return "rests on other cells than the study has today"
+        return ""
+
+    def _today(self, name: str) -> str | None:
+        """The SHA-256 of an input as its record has it, so that its damage is told only once."""
+        path = self.results / name
+        try:
+            if name.startswith("cells/") and path.name != "cell.json":
+                return str(read_cell(path.with_name("cell.json"))["sha256"].get(path.name))
+            record = None if Path(name).is_absolute() else read_record(self.results, path)
+            return str(record["sha256"]) if record else file_sha256(path)
+        except ReprocoreError:
+            return None
+
+    def _cells_behind(self, place: str, seen: set[str]) -> set[str]:
+        """Keys of the cells that a file was made from, directly or through other files."""
+        if place in seen:
+            return set()
+        seen.add(place)
+        if place.startswith("cells/"):
+            return {place.removeprefix("cells/").rpartition("/")[0]}
+        try:
+            outside = Path(place).is_absolute()
+            record = None if outside else read_record(self.results, self.results / place)
+        except ReprocoreError:
+            record = None
+        inputs = record["inputs"] if record else {}
+        return {key for name in inputs for key in self._cells_behind(name, seen)}
+
+    def others(self) -> list[Finding]:
+        """Find what is in the folder and should not be."""
+        found: dict[str, Finding] = {}
+        cells = {self.cell_path(cell): cell for cell in all_cells(self.study)}
+        whole = {
+            self.cell_path(cell)
+            for cell in self.cells
+            if (cell.folder(self.results) / "cell.json").is_file()
+        }
+        for place in _walk(self.results):
+            parent, _, name = place.rpartition("/")
+            each: Finding | None
+            if _TEMPORARY.fullmatch(name):
+                each = Finding(place, "leftover", "a temporary file of a run that was killed")
+            elif place in self.files or place.startswith("logs/") or place == ".lock":
+                continue
+            elif place == "study.json":
+                each = self._study_file()
+            elif place.startswith("records/"):
+                each = self._record(place)
+            elif parent in cells:
+                each = _beside_cell(place, name, parent in whole)
+            elif place.startswith("cells/"):
+                each = Finding(parent, "foreign", "is of no cell of this study")
+            else:
+                each = Finding(place, "foreign", "no file of this study")
+            if each is not None:
+                found[each.path] = each
+        return list(found.values())
+
+    def _study_file(self) -> Finding | None:
+        try:
+            read_sealed(self.results / "study.json")
+        except ReprocoreError as error:
+            return _damaged("study.json", error)
+        return None
+
+    def _record(self, place: str) -> Finding | None:
+        about = place.removeprefix("records/").removesuffix(".json")
+        if about in self.files or os.path.lexists(self.results / about):
+            return None
+        return Finding(place, "leftover", "a record of a file that is gone")
+
+
+def _beside_cell(place: str, name: str, whole: bool) -> Finding | None:
+    if name in CELL_FILES:
+        return None
+    if name not in ("failed.json", ".lock", CHECKPOINT):
+        return Finding(place, "foreign", "no file of this study")
+    return Finding(place, "leftover", "its cell is done") if whole else None
+
+
+def _damaged(place: str, error: Exception) -> Finding:
+    _, colon, reason = str(error).partition(": ")
+    return Finding(place, "damaged", " ".join((reason if colon else str(error)).split()))
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Yield the path inside `folder` of everything in it that is no folder."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield str((Path(parent) / name).relative_to(folder))
+
+
+_SCHEMAS: dict[str, pa.Schema] = {
+    "models/summary": aggregation.ESTIMATES_SCHEMA,
+    "models/curves": aggregation.CURVES_SCHEMA,
+    "models/cells": aggregation.CELLS_SCHEMA,
+    "models/contrasts": analysis.CONTRASTS_SCHEMA,
+    "models/sensitivity": analysis.SENSITIVITY_SCHEMA,
+    "models/sources": analysis.SOURCES_SCHEMA,
+    "models/early": analysis.EARLY_SCHEMA,
+    "across/ratios": across.RATIOS_SCHEMA,
+    "across/early_sensitivity": across.EARLY_SENSITIVITY_SCHEMA,
+    "summary/summary": summary.SUMMARY_SCHEMA,
+    "summary/audit": AUDIT_SCHEMA,
+}
+_READERS: dict[str, Callable[[Path], Any]] = {
+    "corpus/tokens": read_corpus,
+    "corpus/probe": read_probe,
+}
+
+
+def _read(place: str, path: Path) -> None:
+    """Read a table by its own reader or schema; other kinds of file have none."""
+    if path.suffix != ".parquet":
+        return
+    kind = kind_of(place)
+    if kind == "pairs":
+        read_pairs(path)
+    elif reader := _READERS.get(f"{kind}/{path.stem}"):
+        reader(path)
+    else:
+        read_table(path, _SCHEMAS[f"{kind}/{path.stem}"])
+
+
+def repair_commands(study: Study, configfile: Path, findings: Iterable[Finding]) -> list[str]:
+    """Return the shell commands that mend what was found, in their order."""
+    results, findings = Path(study.results), list(findings)
+    known = derived_files(all_cells(study))
+    remade, removed = [], []
+    for each in findings:
+        path = results / each.path
+        made = each.path in known or (path.name in CELL_FILES and each.path.startswith("cells/"))
+        if each.state == "leftover" or (not made and each.state in ("damaged", "foreign")):
+            removed.append(str(path))
+        elif each.state != "missing":
+            remade.append(str(path))
+            if path.is_dir():
+                removed.append(str(path))
+    snakemake = f"snakemake --configfile {shlex.quote(str(configfile))}"
+    commands = []
+    if removed:
+        commands.append(f"rm -rf -- {shlex.join(removed)}")
+    if remade:
+        commands.append(f"{snakemake} --force {shlex.join(remade)}")
+    if remade or any(each.state == "missing" for each in findings):
+        commands.append(snakemake)
+    return commands
