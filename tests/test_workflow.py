@@ -274,7 +274,7 @@ def test_a_gpu_model_is_left_out_with_a_notice_and_shown_as_not_run(project: Pro
         assert summary.loc["big", "relative_pd"].isna().all()
         reachable = project.snakemake("--dry-run", "--config", "gpu=available")
         planned = listed_jobs(reachable.stdout + reachable.stderr)
-        assert sum(job.startswith("train_gpu big/") for job in planned) == 2 * len(study["seeds"])
+        assert sum(job.startswith("train big/") for job in planned) == 2 * len(study["seeds"])
     finally:
         project.write(own)
 

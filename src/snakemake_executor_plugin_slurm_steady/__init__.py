@@ -1,9 +1,11 @@
 """`executor: slurm-steady`: Snakemake's SLURM plugin with another check of what jobs do.
 
-The settings are the plugin's, such as `--slurm-steady-logdir` for `--slurm-logdir`. Why the check
-is another one stands in docs/decisions/0008-own-status-check-on-slurm.md.
+The settings are the plugin's, such as `--slurm-steady-logdir` for `--slurm-logdir`. A resource of
+its own is `slurm_gpu_partition`, the partition of jobs that ask for a GPU. Why the check is another
+one stands in docs/decisions/0008-own-status-check-on-slurm.md.
 """
 
+import shlex
 import subprocess
 import time
 from collections import Counter
@@ -23,6 +25,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
 FAILED = frozenset(("BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"))
+ENDED = FAILED | {"COMPLETED"}
 GONE = "GONE"
 # What SLURM itself may still mend, by starting the job again; a job may also be listed late.
 PASSING = frozenset((GONE, "NODE_FAIL", "PREEMPTED"))
@@ -47,6 +50,13 @@ class Executor(slurm.Executor):
             self.logger.warning("SLURM does not answer; a job waits to be submitted")
             time.sleep(SECONDS_BETWEEN_PINGS)
         super().run_job(job)
+
+    def get_partition_arg(self, job: JobExecutorInterface) -> str:
+        """Return the option of `sbatch` for the partition; jobs with a GPU may have another."""
+        partition = job.resources.get("slurm_gpu_partition")
+        if partition and job.resources.get("gpu"):
+            return f" -p {shlex.quote(str(partition))}"
+        return str(super().get_partition_arg(job))
 
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
@@ -79,11 +89,13 @@ class Executor(slurm.Executor):
         states = {job.external_jobid: told.get(job.external_jobid, GONE) for job in jobs}
         passing = {name for name, state in states.items() if state in PASSING}
         self._passing = Counter({name: self._passing[name] + 1 for name in passing})
-        if any(states[name] == GONE and self._lasts(name) for name in passing):
+        gone = {name for name in passing if states[name] == GONE}
+        if any(map(self._lasts, gone)):
             # squeue forgets a job some minutes after its end; accounting, where it is, does not.
             told, _ = await query_job_status(query_job_status_sacct(self.run_uuid), self.logger)
             found = {name: state.split()[0] for name, state in (told or {}).items()}
-            states |= {name: found.get(name, GONE) for name in passing if states[name] == GONE}
+            # Accounting may have missed a job's end, and then says for ever that it runs.
+            states |= {name: found[name] for name in gone if found.get(name) in ENDED}
         return {
             name: state
             for name, state in states.items()

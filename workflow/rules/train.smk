@@ -29,15 +29,6 @@ def gpus(wildcards):
     return needs(wildcards).gpu
 
 
-def asks_for_gpu(model):
-    return STUDY.models[model].resources.gpu > 0
-
-
-def one_of(models):
-    """Constraint of a wildcard to some models; to none if there are none."""
-    return "|".join(models) or "(?!)"
-
-
 def cell_threads(wildcards):
     return STUDY.training_of(wildcards.model).threads
 
@@ -51,7 +42,7 @@ rule train:
     log:
         f"{RESULTS}/logs/train/{{model}}/{{activation}}/{{arm}}-{{seed}}.log",
     wildcard_constraints:
-        model=one_of(model for model in RUNNABLE if not asks_for_gpu(model)),
+        model="|".join(RUNNABLE) or "none",
     threads: cell_threads
     resources:
         mem_mb=memory,
@@ -62,9 +53,3 @@ rule train:
         source=cell_source_digest,
     script:
         "../scripts/train.py"
-
-
-# By a name of its own, so that a cluster's profile can send it to another partition.
-use rule train as train_gpu with:
-    wildcard_constraints:
-        model=one_of(model for model in RUNNABLE if asks_for_gpu(model)),
