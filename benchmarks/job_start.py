@@ -1,7 +1,7 @@
 """How long a SLURM job takes from its start to the first line of its script, by the study's size.
 
 Each job reads the whole study again, in two Snakemakes, one within the other. Starts one cell of a
-study of 10 cells and one of 3,600 in turn, on a cluster of this machine (tests/cluster.py, as root).
+study of 10 cells and one of 3,600 in turn, as root on a cluster of this machine (tests/cluster.py).
 
     python benchmarks/job_start.py [--rounds 5]
 """
@@ -21,7 +21,12 @@ from project import TINY, Project
 ALLOWED_SECONDS = 4
 CELL = "out/cells/model0/relu/all-1/cell.json"
 # The cell then fails: what comes after its first line is not measured.
-FIRST_LINE = "import time\n\nwith open('script', 'w') as file:\n    print(time.time(), file=file)\nraise SystemExit(1)\n"
+FIRST_LINE = """import time
+
+with open("script", "w") as file:
+    print(time.time(), file=file)
+raise SystemExit(1)
+"""
 ACTIVATIONS = ("relu", "gelu", "swish", "mish", "elu", "selu", "prelu", "relu2", "tanh", "softplus")
 
 

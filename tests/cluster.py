@@ -28,6 +28,7 @@ PORTS = {"slurmctld": 16817, "cpu1": 16818, "gpu1": 16819, "slurmdbd": 16820, "m
 
 # config_overrides: more CPUs than there are; jobs here mostly wait. cred_expire: a job that is
 # requeued waits that long. proctrack, task and jobacct_gather: those that need no cgroups.
+# UnkillableStepTimeout: a step that ends in an outage shall not drain its node.
 SLURM_CONF = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -58,6 +59,7 @@ SelectTypeParameters=CR_Core_Memory
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 KillWait=5
+UnkillableStepTimeout=300
 MinJobAge={min_job_age}
 JobSubmitPlugins=lua
 GresTypes=gpu
@@ -72,6 +74,7 @@ ACCOUNTING = """
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={slurmdbd}
+AccountingStoragePass={folder}/munge.socket
 AccountingStorageTRES=gres/gpu
 """
 # SLURM drops a GPU without a file; any file will do.
