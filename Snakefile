@@ -65,3 +65,4 @@ onsuccess:
 
 onerror:
     told(RUN.end, "failure")
+    name_failed_cells()
