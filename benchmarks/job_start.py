@@ -44,6 +44,7 @@ def study(models: int, activations: int, arms: int, seeds: int) -> dict[str, Any
 
 def prepare(root: Path, content: dict[str, Any]) -> Project:
     """Return a project with corpus and probe, whose cells only tell when their script starts."""
+    root.mkdir()
     project = Project(root, content)
     project.jobs("out/corpus/probe.parquet")
     script = root / "workflow/scripts/train.py"
