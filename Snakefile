@@ -29,6 +29,18 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/audit.smk"
 
 
+# On a cluster these run where Snakemake does: seconds long, and `corpus` needs the network.
+localrules:
+    corpus,
+    probe,
+    summarise,
+    across,
+    audit,
+    draw_audit,
+    draw_model,
+    draw_study,
+
+
 rule all:
     default_target: True
     input:
@@ -53,3 +65,4 @@ onsuccess:
 
 onerror:
     told(RUN.end, "failure")
+    name_failed_cells()

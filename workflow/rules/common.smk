@@ -120,6 +120,15 @@ def notice_left_out():
             )
 
 
+def name_failed_cells():
+    """Say at the end of a run, whose messages may be far above, which cells failed and why."""
+    from reprocore.status import study_status
+
+    for status in study_status(STUDY):
+        if status.state == "failed":
+            logger.error(f"failed: {status.cell.key}: {status.reason}")
+
+
 def date_stale_cells():
     """Give cells that were made otherwise than the config says today a date before all inputs.
 
