@@ -105,9 +105,7 @@ def disturb(study: Study, kills: int, rng: random.Random) -> Counter[str]:
                 name = Path(victim.info["cmdline"][1]).name.split(".")[-2]
                 victim.kill()
                 killed[f"script {name}"] += 1
-        if snakemake.poll() is None:
-            snakemake.wait()
-        study.start("--unlock").wait()
+        snakemake.wait()
     return killed
 
 

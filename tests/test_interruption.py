@@ -104,7 +104,6 @@ def test_what_a_killed_snakemake_leaves_behind_is_waited_for(project: Project) -
         wait_for(project.root / CELLS / f"all-{seed}" / CHECKPOINT)
     process.kill()
     process.wait(timeout=60)
-    project.snakemake("--unlock")
     done = project.snakemake(*TARGETS)
     assert done.returncode == 0, done.stderr
     assert "another process trains this cell; waiting for it" in logs(project)

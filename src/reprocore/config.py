@@ -33,7 +33,12 @@ class Study(Section):
     """A whole study."""
 
     title: str = Field("reprocore", description="Name of the study, for headings.", max_length=200)
-    results: str = Field("results", min_length=1, description="Folder that holds all results.")
+    results: str = Field(
+        "results",
+        min_length=1,
+        description="Folder that holds all results, inside the working folder unless the "
+        "environment variable `REPROCORE_ALLOW` names another.",
+    )
     seeds: tuple[Seed, ...] = Field(
         (1, 2, 3, 4, 5),
         description="Seeds of the repetitions, at least 2 and all different; an interval needs 3.",

@@ -27,6 +27,7 @@ _NOT_DIGESTED = {
     "reprocore.config",
     "reprocore.errors",
     "reprocore.identity",
+    "reprocore.layout",
     "reprocore.records",
     "reprocore.settings",
     "reprocore.shakespeare",

@@ -18,6 +18,7 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError
 from reprocore.identity import digest
+from reprocore.layout import CORPUS_FILES
 from reprocore.storage import read_json, write_json
 from reprocore.study import Cell
 
@@ -130,7 +131,10 @@ def check_inputs(results: str, paths: Iterable[str]) -> dict[str, str]:
         try:
             found[_name(results, path)] = check_file(results, path)
         except DamagedError as error:
-            command = f"{study_command(results)} --force {shlex.quote(str(path))}"
+            corpus = [str(Path(results) / name) for name in CORPUS_FILES]
+            # Snakemake deletes the probe before a job that makes it anew and fails.
+            again = corpus if str(path) in corpus else [str(path)]
+            command = f"{study_command(results)} --force {shlex.join(again)}"
             raise ReprocoreError(f"{error}; make it again with: {command}") from None
     return found
 

@@ -323,7 +323,7 @@ class ModelSettings(Section):
 
     family: str = Field(
         description="`gpt`, `conv`, `hybrid`, `lstm`, or the dotted path `module:builder` of your "
-        "own."
+        "own, whose module `REPROCORE_ALLOW` names."
     )
     context: int = Field(128, ge=2, le=1_048_576, description="Characters that the model sees.")
     sizes: dict[str, Any] = Field(
@@ -363,7 +363,8 @@ class CustomActivation(Section):
     """A user's own activation."""
 
     path: DottedPath = Field(
-        description="`module:name` of a function on tensors, or of an `nn.Module` class."
+        description="`module:name` of a function on tensors, or of an `nn.Module` class; the "
+        "environment variable `REPROCORE_ALLOW` must name the module."
     )
     gated: bool = Field(False, description="True: used as W2(act(W1 x) ⊙ V x).")
 

@@ -20,15 +20,14 @@ from reprocore.config import Study
 from reprocore.corpus import read_corpus, read_probe
 from reprocore.errors import ReprocoreError
 from reprocore.identity import cell_identity, current_cells, stage_digest
-from reprocore.layout import derived_files
+from reprocore.layout import CORPUS_FILES, derived_files
 from reprocore.predictions import read_predictions
 from reprocore.records import file_sha256, read_cell, read_record, read_sealed
 from reprocore.storage import read_table
-from reprocore.study import CELL_FILES, Cell, all_cells, runnable_models
+from reprocore.study import CELL_FILES, CHECKPOINT, Cell, all_cells, runnable_models
 
 STATES = ("damaged", "foreign", "stale", "missing", "leftover")
 KINDS = ("corpus", "cells", "pairs", "models", "across", "figures", "summary", "other")
-CHECKPOINT = "checkpoint.safetensors"
 _TEMPORARY = re.compile(r"\..+\.tmp")
 
 
@@ -81,8 +80,9 @@ def verify(study: Study, quick: bool = False) -> Verification:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(check.cell, check.cells):
             result.findings += found
-        for found in pool.map(check.derived, check.files):
-            result.findings += found
+    # One after the other, as they share what they find out about their inputs.
+    for place in check.files:
+        result.findings += check.derived(place)
     result.findings += check.others()
     result.findings.sort(key=lambda each: each.path)
     known = [f"{check.cell_path(cell)}/{name}" for cell in check.cells for name in CELL_FILES]
@@ -111,6 +111,8 @@ class _Check:
             or (cell.folder(self.results) / "cell.json").is_file()
         ]
         self.probe = self._probe_hash()
+        self._records: dict[str, dict[str, Any] | None] = {}
+        self._behind: dict[str, set[str]] = {}
 
     def cell_path(self, cell: Cell) -> str:
         return f"cells/{cell.key}"
@@ -193,35 +195,46 @@ class _Check:
             today = self._today(name)
             if today is not None and today != sha256:
                 return f"was made from another {name} than today's"
-        if self._cells_behind(place, set()) != {cell.key for cell in self.files[place]}:
+        if self._cells_behind(place) != {cell.key for cell in self.files[place]}:
             return "rests on other cells than the study has today"
         return ""
 
     def _today(self, name: str) -> str | None:
         """The SHA-256 of an input as its record has it, so that its damage is told only once."""
-        path = self.results / name
+        record = self._recorded(name)
+        if name.startswith("cells/") and record is None:
+            return None
+        if record and not name.endswith("/cell.json"):
+            return str(record["sha256"][Path(name).name] if "cell" in record else record["sha256"])
         try:
-            if name.startswith("cells/") and path.name != "cell.json":
-                return str(read_cell(path.with_name("cell.json"))["sha256"].get(path.name))
-            record = None if Path(name).is_absolute() else read_record(self.results, path)
-            return str(record["sha256"]) if record else file_sha256(path)
+            return file_sha256(self.results / name)
         except ReprocoreError:
             return None
 
-    def _cells_behind(self, place: str, seen: set[str]) -> set[str]:
+    def _recorded(self, name: str) -> dict[str, Any] | None:
+        """The record of a file of the results, of a cell or not; None without a good one."""
+        key = name.rpartition("/")[0] if name.startswith("cells/") else name
+        if key not in self._records:
+            path = self.results / name
+            try:
+                if key != name:
+                    self._records[key] = read_cell(path.with_name("cell.json"))
+                else:
+                    inside = not Path(name).is_absolute()
+                    self._records[key] = read_record(self.results, path) if inside else None
+            except ReprocoreError:
+                self._records[key] = None
+        return self._records[key]
+
+    def _cells_behind(self, place: str) -> set[str]:
         """Keys of the cells that a file was made from, directly or through other files."""
-        if place in seen:
-            return set()
-        seen.add(place)
         if place.startswith("cells/"):
             return {place.removeprefix("cells/").rpartition("/")[0]}
-        try:
-            outside = Path(place).is_absolute()
-            record = None if outside else read_record(self.results, self.results / place)
-        except ReprocoreError:
-            record = None
-        inputs = record["inputs"] if record else {}
-        return {key for name in inputs for key in self._cells_behind(name, seen)}
+        if place not in self._behind:
+            self._behind[place] = set()  # meanwhile: a record must not lead back to itself
+            inputs = (self._recorded(place) or {"inputs": {}})["inputs"]
+            self._behind[place] = {key for name in inputs for key in self._cells_behind(name)}
+        return self._behind[place]
 
     def others(self) -> list[Finding]:
         """Find what is in the folder and should not be."""
@@ -321,24 +334,24 @@ def _read(place: str, path: Path) -> None:
 
 def repair_commands(study: Study, configfile: Path, findings: Iterable[Finding]) -> list[str]:
     """Return the shell commands that mend what was found, in their order."""
-    results, findings = Path(study.results), list(findings)
     known = derived_files(all_cells(study))
-    remade, removed = [], []
+    removed: list[str] = []
+    remade: dict[bool, list[str]] = {True: [], False: []}
+    left = False
     for each in findings:
-        path = results / each.path
+        path = Path(study.results) / each.path
         made = each.path in known or (path.name in CELL_FILES and each.path.startswith("cells/"))
         if each.state == "leftover" or (not made and each.state in ("damaged", "foreign")):
             removed.append(str(path))
-        elif each.state != "missing":
-            remade.append(str(path))
-            if path.is_dir():
-                removed.append(str(path))
+            continue
+        left = True
+        if path.is_dir() and each.state == "damaged":
+            removed.append(str(path))
+        if made:
+            remade[each.path in CORPUS_FILES].append(str(path))
     snakemake = f"snakemake --configfile {shlex.quote(str(configfile))}"
-    commands = []
-    if removed:
-        commands.append(f"rm -rf -- {shlex.join(removed)}")
-    if remade:
-        commands.append(f"{snakemake} --force {shlex.join(remade)}")
-    if remade or any(each.state == "missing" for each in findings):
-        commands.append(snakemake)
-    return commands
+    # The corpus by itself: made again beside what follows from it, all of that would be, too,
+    # while alone it turns out to be the same as before.
+    forced = [f"{snakemake} --force {shlex.join(paths)}" for paths in remade.values() if paths]
+    removal = [f"rm -rf -- {shlex.join(removed)}"] if removed else []
+    return [*removal, *forced, *([snakemake] if left else [])]

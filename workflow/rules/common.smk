@@ -41,6 +41,8 @@ def resolve_study():
     return study, {cell: cell_identity(study, cell) for cell in all_cells(study)}
 
 
+# Jobs are started as `python -m snakemake`, which would import what lies in the working folder.
+os.environ["PYTHONSAFEPATH"] = "1"
 STUDY, IDENTITIES = told(resolve_study)
 RESULTS = STUDY.results
 RUNNABLE = [] if STUDY.partial else runnable_models(STUDY)

@@ -1,0 +1,336 @@
+"""Every kind of file of a results folder, damaged in every way: told in one line, and repaired."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import safetensors.numpy
+
+from conftest import one_line
+from project import TINY, Project, listed_jobs, rules_of
+from reprocore.config import Study, load_study, parse_study
+from reprocore.errors import ReprocoreError
+from reprocore.records import check_inputs
+from reprocore.storage import write_table
+from reprocore.verify import repair_commands, verify
+
+MEMORY = {**TINY["models"]["memory"], "activations": ["relu"]}
+STUDY = {**TINY, "seeds": [1, 2], "models": {**TINY["models"], "memory": MEMORY}}
+CELL, OTHER_CELL = "cells/small/relu/all-1", "cells/small/swiglu/all-2"
+TABLES = ("summary", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
+
+# A file of each kind, and one of the same kind that is of another cell, model or figure.
+FILES = {
+    "corpus/tokens.parquet": "corpus/probe.parquet",
+    "corpus/probe.parquet": "corpus/tokens.parquet",
+    **{
+        f"{CELL}/{name}": f"{OTHER_CELL}/{name}"
+        for name in ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
+    },
+    "pairs/small/relu/all.parquet": "pairs/memory/relu/all.parquet",
+    **{f"models/small/{name}.parquet": f"models/memory/{name}.parquet" for name in TABLES},
+    "across/ratios.parquet": "across/early_sensitivity.parquet",
+    "summary.parquet": "models/small/summary.parquet",
+    "summary.csv": "audit.md",
+    "audit.parquet": "summary.parquet",
+    "figures/cross_model.png": "figures/ratios.png",
+    "figures/small/contrasts.svg": "figures/memory/contrasts.svg",
+}
+
+WITHOUT_FRACTIONS = {"corpus/tokens.parquet", "corpus/probe.parquet", "audit.parquet"}
+
+
+def truncated(path: Path, _other: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def emptied(path: Path, _other: Path) -> None:
+    path.write_bytes(b"")
+
+
+def swapped(path: Path, other: Path) -> None:
+    shutil.copy(other, path)
+
+
+def noise(path: Path, _other: Path) -> None:
+    path.write_bytes(np.random.default_rng(1).bytes(path.stat().st_size))
+
+
+def flipped(path: Path, _other: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3] = (byte ^ 0xFF for byte in content[middle : middle + 3])
+    path.write_bytes(content)
+
+
+def other_schema(path: Path, _other: Path) -> None:
+    pq.write_table(pa.table({"column": [1.0, 2.0]}), path)
+
+
+def without_numbers(path: Path, _other: Path) -> None:
+    """NaN in every floating-point value, everything else as it was."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        for index, field in enumerate(table.schema):
+            kind = field.type
+            if pa.types.is_fixed_size_list(kind):
+                flat = pa.array(np.full(len(table) * kind.list_size, np.nan, np.float32))
+                column = pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
+            elif pa.types.is_floating(kind):
+                column = pa.array(np.full(len(table), np.nan))
+            else:
+                continue
+            table = table.set_column(index, field, column)
+        write_table(path, table)
+    elif path.suffix == ".safetensors":
+        tensors = safetensors.numpy.load_file(path)
+        safetensors.numpy.save_file({k: np.full_like(v, np.nan) for k, v in tensors.items()}, path)
+    elif path.name == "cell.json":
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, "val_loss": float("nan")}))
+    else:
+        path.write_text(path.read_text("utf-8", "replace").replace("0.", "nan") + "nan")
+
+
+def folder(path: Path, _other: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def link_to_nothing(path: Path, _other: Path) -> None:
+    path.unlink()
+    path.symlink_to("nothing")
+
+
+def forbidden(path: Path, _other: Path) -> None:
+    path.chmod(0)
+
+
+DAMAGES: list[Callable[[Path, Path], None]] = [
+    *(truncated, emptied, swapped, noise, flipped, other_schema),
+    *(without_numbers, folder, link_to_nothing),
+    *([forbidden] if os.geteuid() else []),
+]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("damaged"), STUDY)
+    project.jobs()
+    return project
+
+
+@pytest.fixture
+def study(project: Project, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(project.root)
+    return load_study("study.yaml")
+
+
+def reprocore(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from reprocore.cli import main; main()", *arguments]
+    variables = {**os.environ, "PYTHONPATH": str(project.root / "src"), "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(
+        command, cwd=project.root, env=variables, capture_output=True, text=True, timeout=100
+    )
+
+
+def repair(project: Project, commands: list[str]) -> None:
+    """Run the commands that `reprocore verify` prints, in a shell."""
+    variables = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(project.root / "src"),
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    for command in commands:
+        done = subprocess.run(
+            command, shell=True, cwd=project.root, env=variables, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def results_of(out: Path) -> dict[str, bytes]:
+    """What must be the same bit for bit, however it came about."""
+    names = [*out.rglob("weights.safetensors"), *out.rglob("predictions.parquet")]
+    names += [*out.glob("pairs/**/*.parquet"), *out.glob("corpus/*"), out / "summary.parquet"]
+    return {str(path.relative_to(out)): path.read_bytes() for path in names}
+
+
+def test_an_undisturbed_study_has_nothing_to_repair(project: Project, study: Study) -> None:
+    result = verify(study)
+    assert result.findings == []
+    on_disk = {
+        str(path.relative_to(project.root / "out"))
+        for path in (project.root / "out").rglob("*")
+        if path.is_file()
+        and not {"logs", "records"} & set(path.relative_to(project.root / "out").parts)
+    }
+    # What is checked is all that is there: no file of a study is overlooked.
+    assert sum(result.checked.values()) == len(on_disk - {".lock", "study.json"})
+    done = reprocore(project, "verify", "--configfile", "study.yaml")
+    assert (done.returncode, "All is well." in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_damage_is_told_by_the_job_that_reads_it_and_by_verify(
+    project: Project, study: Study, name: str
+) -> None:
+    out = project.root / "out"
+    path, saved = Path("out") / name, project.root / "saved"
+    shutil.copy2(path, saved)
+    for damage in DAMAGES:
+        damage(path, out / FILES[name])
+        if damage is without_numbers and path.read_bytes() == saved.read_bytes():
+            assert name in WITHOUT_FRACTIONS
+            continue
+        try:
+            with pytest.raises(ReprocoreError) as error:
+                check_inputs("out", [str(path)])
+            (found,) = verify(study).findings
+        finally:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            shutil.copy2(saved, path)
+        assert one_line(error).startswith(f"{path}: "), damage.__name__
+        assert "snakemake --configfile study.yaml --force " in one_line(error)
+        assert (found.path, found.state) == (name, "damaged"), damage.__name__
+        assert found.reason
+    assert verify(study).findings == []
+
+
+def test_a_whole_cell_in_the_place_of_another_is_told(project: Project, study: Study) -> None:
+    out, saved = project.root / "out", project.root / "saved_cell"
+    shutil.copytree(out / CELL, saved)
+    try:
+        for path in (out / OTHER_CELL).iterdir():
+            shutil.copy2(path, out / CELL / path.name)
+        with pytest.raises(ReprocoreError) as error:
+            check_inputs("out", [f"out/{CELL}/predictions.parquet"])
+        assert "must be small/relu/all-1" in one_line(error)
+        assert verify(study).findings[0].path == f"{CELL}/cell.json"
+    finally:
+        shutil.rmtree(out / CELL)
+        shutil.move(saved, out / CELL)
+
+
+def test_records_that_are_damaged_or_gone(project: Project, study: Study) -> None:
+    path = "out/pairs/small/relu/all.parquet"
+    record = Path("out/records/pairs/small/relu/all.parquet.json")
+    before = record.read_text()
+    try:
+        record.write_text(before.replace("compare", "comparf"))
+        with pytest.raises(ReprocoreError) as error:
+            check_inputs("out", [path])
+        assert one_line(error).startswith(f"{record}: its content is not what was written")
+        record.unlink()
+        # Nothing is known against the file; that nothing vouches for it is told.
+        assert list(check_inputs("out", [path])) == ["pairs/small/relu/all.parquet"]
+        (found,) = verify(study).findings
+        assert (found.path, found.state) == ("pairs/small/relu/all.parquet", "foreign")
+        assert repair_commands(study, Path("study.yaml"), [found])[0].endswith(f"--force {path}")
+    finally:
+        record.write_text(before)
+
+
+def test_what_a_killed_run_or_another_study_left_is_listed_and_removed(
+    project: Project, study: Study
+) -> None:
+    out = project.root / "out"
+    left = [f"{CELL}/.history.parquet.abc.tmp", f"{CELL}/checkpoint.safetensors"]
+    foreign = ["cells/small/gelu/all-1/cell.json", "pairs/small/gelu/all.parquet"]
+    for name in (*left, *foreign):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("{}")
+    findings = verify(study).findings
+    assert {(each.path, each.state) for each in findings} == {
+        *((name, "leftover") for name in left),
+        ("cells/small/gelu/all-1", "foreign"),
+        ("pairs/small/gelu/all.parquet", "foreign"),
+    }
+    (command,) = repair_commands(study, Path("study.yaml"), findings)
+    subprocess.run(command, shell=True, check=True)
+    assert verify(study).findings == []
+
+
+def test_other_settings_than_todays_are_stale(project: Project, study: Study) -> None:
+    def stale(**sections: object) -> set[str]:
+        findings = verify(parse_study(project.changed(**sections)), quick=True).findings
+        return {each.path.partition("/")[0] for each in findings if each.state == "stale"}
+
+    assert stale() == set()
+    assert "cells" in stale(training={**TINY["training"], "learning_rate": 0.5})
+    assert "cells" in stale(probe={**TINY["probe"], "positions": 32})
+    assert {"models", "summary.parquet"} <= stale(statistics={"confidence": 0.9})
+    assert stale(figures={"dpi": 60}) == {"figures"}
+    # Of a new seed only the cells are missing, but what compares or sums up must follow.
+    assert {"pairs", "models", "figures"} <= stale(seeds=[1, 2, 3])
+
+
+ROUND: dict[str, Callable[[Path, Path], None]] = {
+    f"{CELL}/predictions.parquet": flipped,
+    f"{OTHER_CELL}/history.parquet": swapped,
+    "cells/small/relu/all-2/weights.safetensors": without_numbers,
+    "cells/memory/relu/all-1/cell.json": truncated,
+    "cells/memory/relu/all-2/predictions.parquet": folder,
+    "pairs/small/swiglu/all.parquet": without_numbers,
+    "pairs/memory/relu/all.parquet": link_to_nothing,
+    "models/small/curves.parquet": noise,
+    "models/memory/summary.parquet": swapped,
+    "summary.csv": emptied,
+    "audit.parquet": other_schema,
+    "figures/cross_model.png": truncated,
+}
+
+
+def test_damage_stops_snakemake_in_one_line_and_the_advice_repairs_it(project: Project) -> None:
+    out = project.root / "out"
+    before = results_of(out)
+    summary = pd.read_parquet(out / "summary.parquet")
+    for name, damage in ROUND.items():
+        damage(out / name, out / FILES.get(name, "models/small/summary.parquet"))
+    done = project.snakemake()
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert told
+    for line in told:
+        assert any(f"error: out/{name}: " in line for name in ROUND), line
+    if (out / "summary.parquet").exists():
+        pd.testing.assert_frame_equal(pd.read_parquet(out / "summary.parquet"), summary)
+
+    done = reprocore(project, "verify", "--configfile", "study.yaml")
+    assert done.returncode == 1
+    lines, _, advice = done.stdout.partition("To repair:\n")
+    for name in ROUND:
+        assert f"out/{name}: " in lines, name
+    repair(project, [line.strip() for line in advice.splitlines()])
+
+    after = reprocore(project, "verify", "--configfile", "study.yaml")
+    assert after.returncode == 0, after.stdout
+    assert results_of(out) == before
+
+
+def test_a_damaged_corpus_is_repaired_without_training_anew(project: Project, study: Study) -> None:
+    out = project.root / "out"
+    before, cells = results_of(out), (out / CELL / "cell.json").read_bytes()
+    flipped(out / "corpus/tokens.parquet", out)
+    done = project.snakemake()
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: out/corpus/tokens.parquet: is not what corpus wrote")
+    repair(project, [line.partition("make it again with: ")[2]])
+    last = project.snakemake()
+    assert last.returncode == 0, last.stderr
+    assert "train" not in rules_of(listed_jobs(last.stdout + last.stderr))
+    assert results_of(out) == before
+    assert (out / CELL / "cell.json").read_bytes() == cells
+    assert verify(study).findings == []
