@@ -262,13 +262,10 @@ def resumed_from(project: Project, cell: str) -> int:
     return int(found[1])
 
 
-def fingerprint(project: Project, cell: str) -> dict[str, tuple[str, int]]:
-    """Return the content and the date of each file of a cell."""
-    files = [path for path in folder(project, cell).iterdir() if path.is_file()]
-    return {
-        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-        for path in files
-    }
+def content(project: Project, cell: str) -> dict[str, str]:
+    """Return the hash of each file of a cell; cell.json tells when it was made."""
+    files = sorted(path for path in folder(project, cell).iterdir() if path.is_file())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @contextmanager
@@ -288,7 +285,7 @@ def test_a_killed_snakemake_and_a_forgetful_slurm_lose_no_finished_cell(tmp_path
         with snakemake(project, *targets):
             wait_until(lambda: trains(project, cells[2]), 120, "the third cell")
             wait_until(lambda: states(cells) == TWO_OF_THREE, 120, "two cells")
-        finished = [fingerprint(project, cell) for cell in cells[:2]]
+        finished = [content(project, cell) for cell in cells[:2]]
 
         with snakemake(project, *targets) as run:
             wait_until(lambda: len(jobs_of(slurm_jobs(), cells[2])) == 2, 120, "the second job")
@@ -298,7 +295,7 @@ def test_a_killed_snakemake_and_a_forgetful_slurm_lose_no_finished_cell(tmp_path
 
         assert status == 0, printed
         assert "is unknown to it" in printed
-        assert [fingerprint(project, cell) for cell in cells[:2]] == finished
+        assert [content(project, cell) for cell in cells[:2]] == finished
         assert resumed_from(project, cells[2]) > 0
         assert len(jobs_of(slurm_jobs(), cells[2])) == 1
 
@@ -312,12 +309,12 @@ def test_what_squeue_forgot_is_asked_of_accounting(tmp_path: Path) -> None:
             wait_until(lambda: states(cells) == TWO_OF_THREE, 120, "two cells")
             told = ("sacct", "-nX", "--format=State")
             wait_until(lambda: output(*told).split().count("COMPLETED") == 2, 60, "accounting")
-            finished = [fingerprint(project, cell) for cell in cells[:2]]
+            finished = [content(project, cell) for cell in cells[:2]]
             cluster.stop_controller()
             cluster.start_controller("-c")
             os.killpg(run.pid, signal.SIGCONT)
             status, printed = end(run, 200)
 
         assert status == 0, printed
-        assert [fingerprint(project, cell) for cell in cells[:2]] == finished
+        assert [content(project, cell) for cell in cells[:2]] == finished
         assert resumed_from(project, cells[2]) > 0

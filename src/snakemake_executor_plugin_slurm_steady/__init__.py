@@ -7,7 +7,7 @@ one stands in docs/decisions/0008-own-status-check-on-slurm.md.
 
 import shlex
 import subprocess
-import time
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -42,14 +42,21 @@ class Executor(slurm.Executor):
     def __init__(self, workflow: Any, logger: Any) -> None:
         # Before the base class, whose thread checks jobs at once.
         self._passing: Counter[str] = Counter()
+        self._cancelled = threading.Event()
         super().__init__(workflow, logger)
 
     def run_job(self, job: JobExecutorInterface) -> None:
         """Submit a job once the controller answers: a failed `sbatch` would spend a retry."""
         while not _controller_answers():
             self.logger.warning("SLURM does not answer; a job waits to be submitted")
-            time.sleep(SECONDS_BETWEEN_PINGS)
+            if self._cancelled.wait(SECONDS_BETWEEN_PINGS):
+                return
         super().run_job(job)
+
+    def cancel(self) -> None:
+        """End what Ctrl-C ends, jobs that wait to be submitted too."""
+        self._cancelled.set()
+        super().cancel()
 
     def get_partition_arg(self, job: JobExecutorInterface) -> str:
         """Return the option of `sbatch` for the partition; jobs with a GPU may have another."""
@@ -122,4 +129,6 @@ def _controller_answers() -> bool:
         done = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
         return False
+    except OSError:  # no SLURM at all, which submission will tell
+        return True
     return "is UP" in done.stdout
