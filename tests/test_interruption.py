@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from project import REPOSITORY, TINY, Project, listed_jobs, rules_of
+from project import TINY, Project, listed_jobs, rules_of
 from reprocore.storage import read_json
 from reprocore.study import CHECKPOINT
 
@@ -141,14 +140,3 @@ def test_as_many_gpu_jobs_run_at_once_as_there_are_gpus(
         sum(a <= begin < b for a, b in zip(begins, ends, strict=True)) for begin in begins
     )
     assert at_once == wanted
-
-
-def test_a_short_kill_campaign_loses_nothing(tmp_path: Path) -> None:
-    sys.path.insert(0, str(REPOSITORY / "benchmarks"))
-    try:
-        from kill_campaign import STUDY as SMALL
-        from kill_campaign import campaign
-    finally:
-        sys.path.pop(0)
-    models = {"memory": SMALL["models"]["memory"]}
-    assert campaign(tmp_path, {**SMALL, "models": models, "seeds": [1, 2]}, kills=5, seed=1) == []
