@@ -20,7 +20,7 @@ from reprocore.checkpoint import StoppedError, read_checkpoint, write_checkpoint
 from reprocore.config import parse_study
 from reprocore.corpus import write_corpus, write_probe
 from reprocore.errors import ReprocoreError
-from reprocore.storage import read_json, read_table
+from reprocore.storage import read_json, read_table, write_json
 from reprocore.study import CELL_FILES, CHECKPOINT, Cell
 
 RESULTS = ("weights.safetensors", "predictions.parquet")
@@ -77,6 +77,7 @@ def test_a_cell_that_is_stopped_twice_equals_one_that_is_not(
 
 def test_a_stop_leaves_a_checkpoint_and_no_result_or_failure(stopping, tmp_path):
     cell = Cell("charlm", "gelu", "all", 1)
+    write_json(cell.folder(tmp_path / "results") / "failed.json", {"reason": "of an earlier try"})
     with pytest.raises(StoppedError):
         stopping(tiny_study(), cell, at=4)
     assert [path.name for path in cell.folder(tmp_path / "results").iterdir()] == [CHECKPOINT]

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import one_line, tiny_config
+from conftest import mounted, one_line, tiny_config
 from project import TINY, Project, rules_of
 from reprocore.corpus import Corpus, Probe, write_corpus, write_probe
 from reprocore.errors import ReprocoreError
 from reprocore.records import read_cell, read_sealed
-from reprocore.runs import hold_results, snakemake_command
+from reprocore.workflow_run import hold_results, snakemake_command
 
 STUDY = {
     **TINY,
@@ -127,16 +127,7 @@ def test_one_folder_is_written_by_one_run_at_a_time(project: Project, tmp_path: 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB at `disk`."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small file system needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    yield from mounted(tmp_path / "disk", "4m")
 
 
 def test_a_disk_that_is_full_stops_jobs_in_one_line_and_loses_nothing(

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import one_line
+from conftest import mounted, one_line
 from reprocore import storage
 from reprocore.errors import ReprocoreError
 from reprocore.storage import (
@@ -147,16 +146,7 @@ def test_folder_without_write_permission_is_one_line(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 kB."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small file system needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    yield from mounted(tmp_path / "disk", "64k")
 
 
 def large_table() -> pa.Table:

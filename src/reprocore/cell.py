@@ -77,7 +77,7 @@ def run_cell(
 
     Each file is written atomically and `cell.json` last, so a folder with a `cell.json` is
     whole. A stopped cell leaves a checkpoint, from which the next call goes on bit for bit; on
-    failure `failed.json` says why. Both go away when the cell succeeds. Only one process at a
+    failure `failed.json` says why, until the cell is tried again. Only one process at a
     time trains a cell: a second one waits, and takes what the first has made.
 
     Args:
@@ -98,12 +98,12 @@ def run_cell(
             if waited and _is_whole(folder, cell_identity(study, cell)):
                 print(f"{cell.key}: the other process has made it", flush=True)
                 return read_cell(folder / "cell.json")
-            (folder / "cell.json").unlink(missing_ok=True)
+            for name in ("cell.json", "failed.json"):
+                (folder / name).unlink(missing_ok=True)
             for name in (*CELL_FILES, CHECKPOINT, "failed.json"):
                 remove_leftovers(folder / name)
             described = _run_or_tell(study, cell, corpus, probe, folder, progress)
-            for name in ("failed.json", CHECKPOINT):
-                (folder / name).unlink(missing_ok=True)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
             return described
     except OSError as error:
         raise ReprocoreError(f"{folder}: cannot be written: {error.strerror}") from error

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from reprocore.errors import ReprocoreError
+from reprocore.records import utc
 from reprocore.run import Run
 from reprocore.storage import atomic
 
@@ -96,7 +97,7 @@ class SavedRun:
         """
         self.path, self.run, self.origin = path, run, dict(origin)
         self.probabilities: list[Tensor] = []
-        self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.started = utc(time.time())
         self.earlier: list[dict[str, Any]] = []
 
     def save(self) -> None:

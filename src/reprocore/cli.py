@@ -176,9 +176,9 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     """Train one cell of the study now; its corpus and probe must be there."""
     from reprocore.cell import print_progress, run_cell
     from reprocore.corpus import read_corpus, read_probe
-    from reprocore.runs import hold_results
     from reprocore.study import check_places, parse_cell
     from reprocore.trust import check_links
+    from reprocore.workflow_run import hold_results
 
     study = load_study(configfile)
     check_places(study)

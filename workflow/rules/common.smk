@@ -14,7 +14,6 @@ from reprocore.identity import (
     stage_digest,
     text_digest,
 )
-from reprocore.runs import Run, snakemake_command
 from reprocore.study import (
     CELL_FILES,
     Cell,
@@ -24,6 +23,7 @@ from reprocore.study import (
     runnable_models,
 )
 from reprocore.trust import check_links
+from reprocore.workflow_run import WorkflowRun, snakemake_command
 
 
 def told(action, *arguments):
@@ -150,7 +150,7 @@ def study_command():
     return snakemake_command(workflow.configfiles, overrides)
 
 
-RUN = Run(STUDY, study_command())
+RUN = WorkflowRun(STUDY, study_command())
 if workflow.is_main_process:
     told(check_links, RESULTS)
     notice_left_out()

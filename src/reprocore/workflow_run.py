@@ -38,7 +38,7 @@ def hold_results(results: str | Path) -> filelock.BaseFileLock:
     return lock
 
 
-class Run:
+class WorkflowRun:
     """One run of Snakemake, told in `study.json` from its start on.
 
     A run that was killed keeps null as its end and outcome.
