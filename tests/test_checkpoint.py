@@ -325,8 +325,8 @@ def test_a_second_process_goes_on_where_the_first_is_killed(process, tmp_path):
     wait_for_line(first, "row 11")
     second = process()
     wait_for_line(second, WAITING)
-    (tmp_path / "go").touch()
     first.kill()
+    (tmp_path / "go").touch()
     output, _ = second.communicate(timeout=120)
     assert second.returncode == 0
     assert "goes on from iteration" in output
