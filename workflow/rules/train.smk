@@ -1,6 +1,10 @@
 """One training job per (model, activation, arm, seed)."""
 
 
+# Once, not for each cell.
+SCRIPT_SOURCE = source("train.py")
+
+
 def identified(wildcards):
     return IDENTITIES[Cell(*wildcards[:3], int(wildcards.seed))]
 
@@ -10,7 +14,7 @@ def cell_settings_digest(wildcards):
 
 
 def cell_source_digest(wildcards):
-    return source("train.py") + identified(wildcards)["source"]
+    return SCRIPT_SOURCE + identified(wildcards)["source"]
 
 
 def needs(wildcards):
