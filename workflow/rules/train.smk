@@ -1,6 +1,5 @@
 """One training job per (model, activation, arm, seed)."""
 
-
 # Once, not for each cell.
 SCRIPT_SOURCE = source("train.py")
 
