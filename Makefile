@@ -35,6 +35,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 format: $(INSTALLED)
