@@ -24,9 +24,8 @@ from reprocore.claims import PUBLISHED_MODELS, load_claims
 from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.config import Study, parse_study
 from reprocore.courses import read_courses
-from reprocore.divergence import MEASURES
-from reprocore.settings import PLAIN_ACTIVATIONS
 from reprocore.storage import read_table, write_table
+from reprocore.vocabulary import MEASURES, PLAIN_ACTIVATIONS
 
 CLAIMS = Path(__file__).parents[1] / "config/claims.yaml"
 

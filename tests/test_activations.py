@@ -14,7 +14,7 @@ from reprocore import activations, config
 from reprocore.activations import activation, gated_hidden, load_dotted, smelu, study_activation
 from reprocore.config import parse_study
 from reprocore.errors import ReprocoreError
-from reprocore.settings import smelu_beta
+from reprocore.vocabulary import smelu_beta
 
 BETAS = st.floats(0.01, 100)
 INPUTS = st.floats(-1000, 1000)

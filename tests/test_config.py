@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from conftest import ROOT, one_line, tiny_config
 from reprocore.config import Study, load_study, parse_study
 from reprocore.errors import ReprocoreError
-from reprocore.settings import FAMILY_SIZES, GptSizes, TrainingSettings, nearest
+from reprocore.settings import FAMILY_SIZES, GptSizes, TrainingSettings
 from reprocore.study import all_cells
+from reprocore.vocabulary import nearest
 
 DELETE = object()
 SHIPPED = ("config.yaml", "quick.yaml")

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reprocore import divergence
-from reprocore.divergence import MEASURES, check_comparable, check_probabilities, check_targets
+from reprocore.divergence import check_comparable, check_probabilities, check_targets
 from reprocore.errors import ReprocoreError
+from reprocore.vocabulary import MEASURES
 
 WITHOUT_TARGETS = [name for name in MEASURES if name != "relative_pd_true"]
 

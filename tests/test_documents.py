@@ -8,9 +8,8 @@ import pytest
 import yaml
 
 from reprocore import config_docs
-from reprocore.divergence import MEASURES
 from reprocore.figures import MODEL_FIGURES, STUDY_FIGURES
-from reprocore.settings import MEASURE_NAMES
+from reprocore.vocabulary import MEASURE_NAMES, MEASURES
 
 ROOT = Path(__file__).parents[1]
 

@@ -18,11 +18,10 @@ from matplotlib.text import Text
 
 from reprocore.across import analyse_across
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model, read_estimates
-from reprocore.analysis import FINAL, analyse_model
+from reprocore.analysis import analyse_model
 from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.config import parse_study
 from reprocore.courses import read_courses
-from reprocore.divergence import MEASURES
 from reprocore.errors import ReprocoreError
 from reprocore.figures import (
     MODEL_FIGURES,
@@ -38,14 +37,11 @@ from reprocore.figures.early import draw_early
 from reprocore.figures.forest import draw_contrasts, draw_ratios
 from reprocore.figures.per_model import draw_accuracy_and_loss, draw_pd_by_activation
 from reprocore.figures.sources import draw_sources
-from reprocore.figures.trade_off import (
-    draw_accuracy_against_pd,
-    draw_models_accuracy_against_pd,
-)
-from reprocore.settings import MEASURE_NAMES
+from reprocore.figures.trade_off import draw_accuracy_against_pd, draw_models_accuracy_against_pd
 from reprocore.storage import write_table
 from reprocore.study import cells_of
 from reprocore.summary import summarise
+from reprocore.vocabulary import FINAL, MEASURE_NAMES, MEASURES
 
 STEPS = (13, 25, 50, 100)
 BASE = {"relative_pd": 0.5, "relative_pd_true": 0.4, "total_variation": 0.2}

@@ -12,12 +12,7 @@ from scipy import stats
 
 from reprocore import divergence
 from reprocore.errors import ReprocoreError
-from reprocore.inference import (
-    jackknife,
-    mean_interval,
-    pair_matrix,
-    pseudo_values,
-)
+from reprocore.inference import jackknife, mean_interval, pair_matrix, pseudo_values
 
 
 def raises(text):

@@ -15,8 +15,9 @@ from reprocore.models import build_model, check_model, count_parameters
 from reprocore.models.layers import CausalConv, Dropout, FeedForward, attach_stream
 from reprocore.randomness import MaskStream, stream_seeds
 from reprocore.run import begin
-from reprocore.settings import FAMILY_BUILDERS, ModelSettings
+from reprocore.settings import ModelSettings
 from reprocore.training import evaluation_probe, probe_windows, train
+from reprocore.vocabulary import FAMILY_BUILDERS
 
 VOCABULARY = 65
 COUNTS = {

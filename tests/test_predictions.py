@@ -19,8 +19,8 @@ from reprocore.predictions import (
     read_predictions,
     write_predictions,
 )
-from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_table
+from reprocore.vocabulary import MEASURE_NAMES
 
 
 def predictions(seed: int = 0, steps=(5, 10), count: int = 6, symbols: int = 4, hash="a1"):

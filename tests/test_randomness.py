@@ -16,7 +16,6 @@ from reprocore.models import build_model
 from reprocore.models.layers import Dropout, attach_stream
 from reprocore.randomness import (
     FIXED_SEED,
-    STREAMS,
     MaskStream,
     numpy_generator,
     sequence,
@@ -24,6 +23,7 @@ from reprocore.randomness import (
     torch_generator,
 )
 from reprocore.settings import Arm
+from reprocore.vocabulary import STREAMS
 
 CPU = torch.device("cpu")
 # Of these two, any change means that every study must be run again.

@@ -23,11 +23,11 @@ from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.inference import jackknife
 from reprocore.records import sealed
-from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import write_json, write_table
 from reprocore.study import Cell
 from reprocore.summary import summarise, write_summary
 from reprocore.summary_text import with_interval
+from reprocore.vocabulary import MEASURE_NAMES
 
 STEPS = (50, 100)
 

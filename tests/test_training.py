@@ -25,7 +25,7 @@ from reprocore.models import build_model
 from reprocore.models.layers import attach_stream
 from reprocore.predictions import read_predictions
 from reprocore.randomness import MaskStream
-from reprocore.settings import MEASURE_NAMES, TrainingSettings
+from reprocore.settings import TrainingSettings
 from reprocore.storage import read_json, read_table
 from reprocore.study import CELL_FILES, Cell
 from reprocore.training import (
@@ -37,6 +37,7 @@ from reprocore.training import (
     row_iterations,
     snapshot_iterations,
 )
+from reprocore.vocabulary import MEASURE_NAMES
 
 STUDY = tiny_study()
 ARMED = tiny_study(arms=["all", "init", "order", "dropout", "none"])

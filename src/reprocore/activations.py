@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
-from reprocore.settings import nearest, smelu_beta
 from reprocore.trust import check_module
+from reprocore.vocabulary import nearest, smelu_beta
 
 
 class _SmeluFunction(torch.autograd.Function):

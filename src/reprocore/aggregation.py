@@ -13,11 +13,9 @@ from reprocore.comparison import read_pairs
 from reprocore.errors import ReprocoreError
 from reprocore.inference import Estimate, jackknife, mean_interval, pair_matrix
 from reprocore.records import read_cell
-from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import read_table
 from reprocore.study import Cell
-
-SCORES = ("val_loss", "val_accuracy")
+from reprocore.vocabulary import MEASURE_NAMES, SCORES
 
 ESTIMATES_SCHEMA = pa.schema(
     [

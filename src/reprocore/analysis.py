@@ -10,17 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from reprocore.across_models import rank_correlation
-from reprocore.aggregation import SCORES
 from reprocore.config import Study
 from reprocore.contrasts import Closer, Contrast, Runs, contrasts
 from reprocore.courses import Course, Floats, restricted, shared_seeds
-from reprocore.divergence import MEASURES
 from reprocore.inference import paired_pseudo_values
 from reprocore.matched_loss import at_loss, common_loss
 from reprocore.seed_tests import LEAST_SEEDS, least_seeds, ratio_interval, seeds_needed
 from reprocore.sensitivity import Sensitivity, sensitivity
+from reprocore.vocabulary import FINAL, MATCHED, MEASURES, SCORES
 
-FINAL, MATCHED = "final", "matched loss"
 QUANTITIES = (*SCORES, *MEASURES)
 RESOLVED = (5, 10, 20)
 

@@ -29,13 +29,7 @@ from reprocore.records import code_version, file_sha256, read_cell, sealed, vers
 from reprocore.run import Row, Run, begin
 from reprocore.storage import atomic, remove_leftovers, write_json, write_table
 from reprocore.study import CELL_FILES, CHECKPOINT, Cell
-from reprocore.training import (
-    evaluation_probe,
-    predict,
-    probe_windows,
-    snapshot_iterations,
-    train,
-)
+from reprocore.training import evaluation_probe, predict, probe_windows, snapshot_iterations, train
 
 HISTORY_SCHEMA = pa.schema(
     [

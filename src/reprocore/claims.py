@@ -12,15 +12,14 @@ from pydantic import (
     model_validator,
 )
 
-from reprocore.aggregation import SCORES
 from reprocore.config import Study, read_yaml
 from reprocore.errors import ReprocoreError
-from reprocore.settings import (
+from reprocore.settings import Section, error_lines
+from reprocore.vocabulary import (
     GATED_ACTIVATIONS,
     MEASURE_NAMES,
     PLAIN_ACTIVATIONS,
-    Section,
-    error_lines,
+    SCORES,
     nearest,
     smelu_beta,
 )

@@ -201,9 +201,9 @@ def pilot(
     seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
 ) -> None:
     """Train a model's cells for a short time and say what that foretells, and how surely."""
-    from reprocore.analysis import FINAL
     from reprocore.pilot import pilot_study, run_pilot
     from reprocore.shakespeare import default_cache
+    from reprocore.vocabulary import FINAL
 
     full = load_study(configfile)
     study = pilot_study(full, model, iterations, seeds)

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from reprocore.divergence import MEASURES, check_comparable, pairwise
+from reprocore.divergence import check_comparable, pairwise
 from reprocore.errors import ReprocoreError
 from reprocore.predictions import Predictions, read_predictions
 from reprocore.storage import read_table
+from reprocore.vocabulary import MEASURES
 
 
 def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:

@@ -9,8 +9,6 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reprocore.errors import ReprocoreError
 from reprocore.settings import (
-    GATED_ACTIVATIONS,
-    PLAIN_ACTIVATIONS,
     Arm,
     CorpusSettings,
     CustomActivation,
@@ -23,10 +21,9 @@ from reprocore.settings import (
     StatisticsSettings,
     TrainingSettings,
     error_lines,
-    nearest,
     nested,
-    smelu_beta,
 )
+from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS, nearest, smelu_beta
 
 
 class Study(Section):

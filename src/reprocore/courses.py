@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reprocore.aggregation import CURVES_SCHEMA, SCORES
+from reprocore.aggregation import CURVES_SCHEMA
 from reprocore.comparison import read_pairs
 from reprocore.errors import ReprocoreError
 from reprocore.inference import pair_matrix
-from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import read_table
+from reprocore.vocabulary import MEASURE_NAMES, SCORES
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,56 +5,21 @@ given, in float64, without renormalising. Ties between symbols go to the lowest 
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reprocore.errors import ReprocoreError
+from reprocore.vocabulary import LN2, MEASURES
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-LN2 = math.log(2.0)
 TOP = 5
 # Elements of one temporary: 128 KiB in float64, so the handful in use stay in a core's cache.
 BLOCK_ELEMENTS = 16_384
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What tables and figures need to know of a measure.
-
-    `name` is the column and the function of this module, `label` is for axes and headings,
-    `unit` is "" for a pure number, and values lie in `lower` … `upper`. With `more_is_closer` a
-    larger value means more alike predictions.
-    """
-
-    name: str
-    label: str
-    unit: str
-    lower: float
-    upper: float
-    more_is_closer: bool = False
-
-
-MEASURES: Mapping[str, Measure] = MappingProxyType(
-    {
-        measure.name: measure
-        for measure in (
-            Measure("relative_pd", "relative PD", "", 0.0, 2.0),
-            Measure("relative_pd_true", "relative PD, true symbol", "", 0.0, 2.0),
-            Measure("total_variation", "total variation", "", 0.0, 1.0),
-            Measure("jensen_shannon", "Jensen–Shannon divergence", "nats", 0.0, LN2),
-            Measure("jeffreys", "Jeffreys divergence", "nats", 0.0, math.inf),
-            Measure("churn", "churn", "share of positions", 0.0, 1.0),
-            Measure("top5_overlap", "top-5 overlap", "share of symbols", 0.0, 1.0, True),
-        )
-    }
-)
 
 
 def relative_pd(p: npt.ArrayLike, q: npt.ArrayLike) -> float:

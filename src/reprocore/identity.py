@@ -16,9 +16,8 @@ from typing import Any
 
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
-from reprocore.settings import FAMILY_BUILDERS, smelu_beta
-from reprocore.shakespeare import CORPUS_SHA256
 from reprocore.study import CELL_FILES, Cell, all_cells
+from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, smelu_beta
 
 # Left out of source digests: what these do to a result is seen elsewhere (resolved settings,
 # the corpus' own hash) or is the form of a file and not its content.

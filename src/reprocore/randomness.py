@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-STREAMS = ("init", "order", "dropout")
+from reprocore.vocabulary import STREAMS
+
 FIXED_SEED = 0
 
 

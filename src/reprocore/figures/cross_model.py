@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from reprocore.comparison import read_pairs
 from reprocore.config import Study
-from reprocore.divergence import MEASURES, Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
 from reprocore.figures.heatmap import draw_heatmap, row_inches
@@ -23,6 +22,7 @@ from reprocore.figures.tables import (
     drawn_arm,
     summary_entries,
 )
+from reprocore.vocabulary import MEASURES, Measure
 
 Key = tuple[str, str, str]
 # One column of the heatmap holds "0.554" over "±0.035" and, at worst, "no interval".

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reprocore.config import Study
-from reprocore.divergence import MEASURES
 from reprocore.figures import style
 from reprocore.figures.canvas import new_figure, title
 from reprocore.figures.tables import confidence_text, drawn_arm, study_arm
+from reprocore.vocabulary import MEASURES
 
 COLUMNS = 4
 PANEL_INCHES = 2.5

@@ -10,9 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.analysis import FINAL, MATCHED
 from reprocore.config import Study
-from reprocore.divergence import MEASURES, Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import new_figure, title
 from reprocore.figures.intervals import BEHIND, draw_interval, ends, set_range
@@ -25,6 +23,7 @@ from reprocore.figures.tables import (
     model_entries,
     study_arm,
 )
+from reprocore.vocabulary import FINAL, MATCHED, MEASURES, Measure
 
 LABEL_LETTERS = 20
 PANEL_INCHES = 3.4

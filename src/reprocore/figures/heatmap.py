@@ -10,11 +10,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from reprocore.config import Study
-from reprocore.divergence import Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import LETTER, LINE, POINTS, title
 from reprocore.figures.intervals import BEHIND, axis_label, direction
 from reprocore.figures.tables import Entries, Entry, flat, model_label
+from reprocore.vocabulary import Measure
 
 
 def row_inches(study: Study) -> float:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reprocore.divergence import Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import LETTER, POINTS
 from reprocore.figures.tables import Entry
+from reprocore.vocabulary import Measure
 
 BEHIND = "†"
 GAP = 7.0  # points between a number and what stands beside it

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reprocore.config import Study
-from reprocore.divergence import Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import title
 from reprocore.figures.intervals import (
@@ -22,6 +21,7 @@ from reprocore.figures.intervals import (
     set_range,
 )
 from reprocore.figures.tables import Entries, Entry, flat, model_label
+from reprocore.vocabulary import Measure
 
 Singles = Mapping[tuple[str, str], Sequence[float]]
 

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reprocore.config import Study
-from reprocore.divergence import MEASURES, Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import activation_handles, new_figure, title
 from reprocore.figures.intervals import draw_interval, ends, extent, set_range
 from reprocore.figures.tables import Entry, all_activations, confidence_text
+from reprocore.vocabulary import MEASURES, Measure
 
 COLUMNS = 3
 PANEL_INCHES = 2.9

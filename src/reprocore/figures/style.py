@@ -17,8 +17,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reprocore.settings import smelu_beta
 from reprocore.storage import atomic
+from reprocore.vocabulary import smelu_beta
 
 # Points. A figure is 12 inches wide; shown 1000 pixels wide, 8.5 points are 10 pixels.
 SMALL = 8.5

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reprocore.config import Study
-from reprocore.divergence import MEASURES, Measure
 from reprocore.figures import style
 from reprocore.figures.canvas import LINE, POINTS, activation_handles, new_figure, title
 from reprocore.figures.intervals import BEHIND, axis_label, direction
@@ -24,6 +23,7 @@ from reprocore.figures.tables import (
     model_label,
     summary_entries,
 )
+from reprocore.vocabulary import MEASURES, Measure
 
 PANEL_INCHES = 4.6
 # What title, labels and margins take of a panel's height.
