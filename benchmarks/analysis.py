@@ -22,9 +22,9 @@ from reprocore.analysis import analyse_model
 from reprocore.audit import audit, read_evidence
 from reprocore.claims import PUBLISHED_MODELS, load_claims
 from reprocore.comparison import PAIRS_SCHEMA
-from reprocore.config import Study, parse_study
 from reprocore.courses import read_courses
 from reprocore.storage import read_table, write_table
+from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import MEASURES, PLAIN_ACTIVATIONS
 
 CLAIMS = Path(__file__).parents[1] / "config/claims.yaml"

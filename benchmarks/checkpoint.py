@@ -21,9 +21,9 @@ import torch
 from reprocore import training
 from reprocore.cell import run_cell
 from reprocore.checkpoint import SavedRun, StoppedError
-from reprocore.config import Study, load_study, parse_study
 from reprocore.corpus import build_probe, encode, read_corpus, read_probe, write_corpus, write_probe
-from reprocore.study import CHECKPOINT, Cell
+from reprocore.study.cells import CHECKPOINT, Cell
+from reprocore.study.study import Study, load_study, parse_study
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOTS = 6

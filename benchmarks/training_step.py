@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reprocore.activations import activation
-from reprocore.config import Study, load_study
 from reprocore.corpus import encode
 from reprocore.models import build_model, count_parameters
 from reprocore.run import begin
-from reprocore.settings import ModelSettings, TrainingSettings
+from reprocore.study.sections import ModelSettings, TrainingSettings
+from reprocore.study.study import Study, load_study
 from reprocore.training import (
     Windows,
     evaluate,

@@ -17,10 +17,10 @@ import torch
 import yaml
 
 from reprocore.cell import run_cell
-from reprocore.config import Study, parse_study
 from reprocore.corpus import Corpus, Probe, build_probe, encode
 from reprocore.errors import ReprocoreError
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
+from reprocore.study.study import Study, parse_study
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))

@@ -15,13 +15,13 @@ from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
 from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.audit import AUDIT_SCHEMA, audit, audit_text, judge, read_evidence, write_audit
 from reprocore.claims import KINDS, load_claims, parse_claims
-from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.evidence import Evidence, Tables
 from reprocore.figures.audit import draw, write
 from reprocore.findings import VERDICTS, Finding, all_of, any_of
 from reprocore.printed import cv_range, percent_range
 from reprocore.storage import write_table
+from reprocore.study.study import Study, parse_study
 
 SEEDS = 10
 ACTIVATIONS = ("relu", "gelu", "swish")

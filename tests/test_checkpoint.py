@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from conftest import MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
 from reprocore.cell import HISTORY_SCHEMA, run_cell
 from reprocore.checkpoint import StoppedError, read_checkpoint, write_checkpoint
-from reprocore.config import parse_study
 from reprocore.corpus import write_corpus, write_probe
 from reprocore.errors import ReprocoreError
 from reprocore.storage import read_json, read_table, write_json
-from reprocore.study import CELL_FILES, CHECKPOINT, Cell
+from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
+from reprocore.study.study import parse_study
 
 RESULTS = ("weights.safetensors", "predictions.parquet")
 TIMES = ("elapsed_s", "tokens_per_second")
@@ -237,9 +237,9 @@ SCRIPT = """
 import json, sys, time
 from pathlib import Path
 from reprocore.cell import run_cell
-from reprocore.config import parse_study
+from reprocore.study.study import parse_study
 from reprocore.corpus import read_corpus, read_probe
-from reprocore.study import CHECKPOINT, Cell
+from reprocore.study.cells import CHECKPOINT, Cell
 root = Path(sys.argv[1])
 study = parse_study(json.loads((root / "study.json").read_text()))
 cell = Cell("charlm", "gelu", "all", 1)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import ROOT, one_line, tiny_config
-from reprocore.config import Study, load_study, parse_study
 from reprocore.errors import ReprocoreError
-from reprocore.settings import FAMILY_SIZES, GptSizes, TrainingSettings
-from reprocore.study import all_cells
+from reprocore.study.cells import all_cells
+from reprocore.study.sections import FAMILY_SIZES, GptSizes, TrainingSettings
+from reprocore.study.study import Study, load_study, parse_study
 from reprocore.vocabulary import nearest
 
 DELETE = object()

@@ -9,9 +9,9 @@ import torch
 from conftest import MODELS, tiny_config
 from reprocore.cell import run_cell
 from reprocore.checkpoint import StoppedError
-from reprocore.config import Study, parse_study
 from reprocore.storage import read_json
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
+from reprocore.study.study import Study, parse_study
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a CUDA device, and torch finds none"

@@ -17,10 +17,10 @@ import safetensors.numpy
 
 from conftest import one_line
 from project import TINY, Project, listed_jobs, rules_of
-from reprocore.config import Study, load_study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.records import check_inputs
 from reprocore.storage import write_table
+from reprocore.study.study import Study, load_study, parse_study
 from reprocore.verify import repair_commands, verify
 
 MEMORY = {**TINY["models"]["memory"], "activations": ["relu"]}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from reprocore import config_docs
-from reprocore.figures import MODEL_FIGURES, STUDY_FIGURES
+from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.vocabulary import MEASURE_NAMES, MEASURES
 
 ROOT = Path(__file__).parents[1]

@@ -20,17 +20,9 @@ from reprocore.across import analyse_across
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model, read_estimates
 from reprocore.analysis import analyse_model
 from reprocore.comparison import PAIRS_SCHEMA
-from reprocore.config import parse_study
 from reprocore.courses import read_courses
 from reprocore.errors import ReprocoreError
-from reprocore.figures import (
-    MODEL_FIGURES,
-    STUDY_FIGURES,
-    canvas,
-    style,
-    write_model_figures,
-    write_study_figures,
-)
+from reprocore.figures import canvas, style, write_model_figures, write_study_figures
 from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
 from reprocore.figures.cross_model import draw_cross_model
 from reprocore.figures.early import draw_early
@@ -39,7 +31,9 @@ from reprocore.figures.per_model import draw_accuracy_and_loss, draw_pd_by_activ
 from reprocore.figures.sources import draw_sources
 from reprocore.figures.trade_off import draw_accuracy_against_pd, draw_models_accuracy_against_pd
 from reprocore.storage import write_table
-from reprocore.study import cells_of
+from reprocore.study.cells import cells_of
+from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
+from reprocore.study.study import parse_study
 from reprocore.summary import summarise
 from reprocore.vocabulary import FINAL, MEASURE_NAMES, MEASURES
 

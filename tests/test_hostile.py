@@ -23,12 +23,12 @@ from reprocore.activations import load_dotted
 from reprocore.arrays import load_array
 from reprocore.cell import load_cell
 from reprocore.comparison import PAIRS_SCHEMA, read_pairs
-from reprocore.config import load_study, parse_study
 from reprocore.corpus import Corpus
 from reprocore.errors import ReprocoreError
 from reprocore.storage import read_table
-from reprocore.study import Cell, check_places
-from reprocore.trust import check_links
+from reprocore.study.cells import Cell
+from reprocore.study.permissions import check_links, check_places
+from reprocore.study.study import load_study, parse_study
 
 EVIL = "open('ran', 'w').close()\n\n\ndef act(x, *_, **__):\n    return x\n"
 

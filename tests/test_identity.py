@@ -14,10 +14,10 @@ import pytest
 
 from conftest import MODELS, ROOT, one_line, tiny_config
 from reprocore import identity
-from reprocore.config import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.identity import cell_settings, digest, source_digest, text_digest
-from reprocore.study import Cell, all_cells
+from reprocore.study.cells import Cell, all_cells
+from reprocore.study.study import parse_study
 
 CELL = Cell("charlm", "smelu_1", "all", 1)
 
@@ -285,9 +285,9 @@ def test_file_that_is_not_python_is_one_line(tmp_path):
 SCRIPT = """
 import json, sys
 from reprocore import identity
-from reprocore.config import parse_study
+from reprocore.study.study import parse_study
 from reprocore.errors import ReprocoreError
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
 study = parse_study(json.loads(sys.argv[1]))
 found = {}
 for name in study.models:
@@ -452,11 +452,11 @@ def stand_in(name, **content):
     sys.modules[name] = types.ModuleType(name)
     vars(sys.modules[name]).update(content)
 stand_in("reprocore", __path__=[])
-stand_in("reprocore.config", Study=None)
+stand_in("reprocore.study.study", Study=None)
 stand_in("reprocore.shakespeare", CORPUS_SHA256="")
-stand_in("reprocore.settings", FAMILY_BUILDERS={}, smelu_beta=None)
+stand_in("reprocore.study.sections", FAMILY_BUILDERS={}, smelu_beta=None)
 stand_in("reprocore.errors", ReprocoreError=Exception)
-stand_in("reprocore.study", Cell=None, CELL_FILES=(), all_cells=None)
+stand_in("reprocore.study.cells", Cell=None, CELL_FILES=(), all_cells=None)
 spec = importlib.util.spec_from_file_location("identity", sys.argv[1])
 identity = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(identity)

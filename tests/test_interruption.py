@@ -12,7 +12,7 @@ import pytest
 
 from project import TINY, Project, listed_jobs, rules_of
 from reprocore.storage import read_json
-from reprocore.study import CHECKPOINT
+from reprocore.study.cells import CHECKPOINT
 
 SLOW = """
 import time

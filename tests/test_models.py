@@ -9,13 +9,13 @@ from torch import nn
 
 from conftest import ACTIVATIONS, CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study
 from reprocore.activations import activation, load_dotted, study_activation
-from reprocore.config import load_study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.models import build_model, check_model, count_parameters
 from reprocore.models.layers import CausalConv, Dropout, FeedForward, attach_stream
 from reprocore.randomness import MaskStream, stream_seeds
 from reprocore.run import begin
-from reprocore.settings import ModelSettings
+from reprocore.study.sections import ModelSettings
+from reprocore.study.study import load_study, parse_study
 from reprocore.training import evaluation_probe, probe_windows, train
 from reprocore.vocabulary import FAMILY_BUILDERS
 

@@ -22,7 +22,7 @@ from reprocore.randomness import (
     stream_seeds,
     torch_generator,
 )
-from reprocore.settings import Arm
+from reprocore.study.sections import Arm
 from reprocore.vocabulary import STREAMS
 
 CPU = torch.device("cpu")

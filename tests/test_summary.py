@@ -19,12 +19,12 @@ from reprocore.aggregation import (
 )
 from reprocore.cell import HISTORY_SCHEMA
 from reprocore.comparison import PAIRS_SCHEMA
-from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.inference import jackknife
 from reprocore.records import sealed
 from reprocore.storage import write_json, write_table
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
+from reprocore.study.study import Study, parse_study
 from reprocore.summary import summarise, write_summary
 from reprocore.summary_text import with_interval
 from reprocore.vocabulary import MEASURE_NAMES

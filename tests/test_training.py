@@ -18,16 +18,16 @@ from reprocore import training
 from reprocore.activations import activation
 from reprocore.cell import HISTORY_SCHEMA, load_cell, run_cell
 from reprocore.comparison import compare_cells
-from reprocore.config import parse_study
 from reprocore.corpus import Corpus, build_probe, encode, unigram_entropy
 from reprocore.errors import ReprocoreError
 from reprocore.models import build_model
 from reprocore.models.layers import attach_stream
 from reprocore.predictions import read_predictions
 from reprocore.randomness import MaskStream
-from reprocore.settings import TrainingSettings
 from reprocore.storage import read_json, read_table
-from reprocore.study import CELL_FILES, Cell
+from reprocore.study.cells import CELL_FILES, Cell
+from reprocore.study.sections import TrainingSettings
+from reprocore.study.study import parse_study
 from reprocore.training import (
     evaluate,
     evaluation_probe,
@@ -76,7 +76,7 @@ sys.path.insert(0, sys.argv[1])
 from conftest import tiny_study
 from reprocore.cell import run_cell
 from reprocore.corpus import read_corpus, read_probe
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
 folder = Path(sys.argv[2])
 corpus, probe = read_corpus(folder / "corpus.parquet"), read_probe(folder / "probe.parquet")
 run_cell(tiny_study(), Cell("hybridlm", "gelu", "all", 1), corpus, probe, folder / "cell")

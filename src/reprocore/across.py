@@ -16,11 +16,11 @@ from reprocore.across_models import (
     rank_correlation,
 )
 from reprocore.analysis import Courses
-from reprocore.config import Study
 from reprocore.courses import Course, Floats, restricted, shared_seeds
 from reprocore.inference import paired_pseudo_values
 from reprocore.seed_tests import LEAST_SEEDS
 from reprocore.sensitivity import coefficient_of_variation
+from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES
 
 Row = dict[str, Any]

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprocore.config import Study
 from reprocore.errors import ReprocoreError
-from reprocore.trust import check_module
+from reprocore.study.permissions import check_module
+from reprocore.study.study import Study
 from reprocore.vocabulary import nearest, smelu_beta
 
 

@@ -14,7 +14,7 @@ from reprocore.errors import ReprocoreError
 from reprocore.inference import Estimate, jackknife, mean_interval, pair_matrix
 from reprocore.records import read_cell
 from reprocore.storage import read_table
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
 from reprocore.vocabulary import MEASURE_NAMES, SCORES
 
 ESTIMATES_SCHEMA = pa.schema(

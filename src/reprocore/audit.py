@@ -13,10 +13,10 @@ from reprocore import judge_contrasts, judge_levels, printed
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
 from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.claims import Claim
-from reprocore.config import Study
 from reprocore.evidence import ARM, Evidence, Tables
 from reprocore.findings import VERDICTS, Finding, told
 from reprocore.storage import atomic, read_table, write_table
+from reprocore.study.study import Study
 
 AUDIT_SCHEMA = pa.schema(
     [

@@ -17,7 +17,6 @@ from torch import nn
 
 from reprocore.activations import study_activation
 from reprocore.checkpoint import Clock, SavedRun, StoppedError
-from reprocore.config import Study
 from reprocore.corpus import Corpus, Probe, unigram_entropy
 from reprocore.device import cell_device, describe
 from reprocore.errors import ReprocoreError
@@ -28,7 +27,8 @@ from reprocore.randomness import stream_seeds
 from reprocore.records import code_version, file_sha256, read_cell, sealed, versions
 from reprocore.run import Row, Run, begin
 from reprocore.storage import atomic, remove_leftovers, write_json, write_table
-from reprocore.study import CELL_FILES, CHECKPOINT, Cell
+from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
+from reprocore.study.study import Study
 from reprocore.training import evaluation_probe, predict, probe_windows, snapshot_iterations, train
 
 HISTORY_SCHEMA = pa.schema(

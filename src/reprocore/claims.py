@@ -12,9 +12,9 @@ from pydantic import (
     model_validator,
 )
 
-from reprocore.config import Study, read_yaml
 from reprocore.errors import ReprocoreError
-from reprocore.settings import Section, error_lines
+from reprocore.study.sections import Section, error_lines
+from reprocore.study.study import Study, read_yaml
 from reprocore.vocabulary import (
     GATED_ACTIVATIONS,
     MEASURE_NAMES,

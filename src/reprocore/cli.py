@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reprocore.config import Study, load_study
 from reprocore.errors import ReprocoreError
+from reprocore.study.study import Study, load_study
 
 app = typer.Typer(
     add_completion=False,
@@ -153,7 +153,7 @@ def sample(
     from reprocore.cell import load_cell
     from reprocore.corpus import read_corpus
     from reprocore.sampling import sample as draw
-    from reprocore.study import parse_cell
+    from reprocore.study.cells import parse_cell
 
     study = load_study(configfile)
     chosen = parse_cell(study, cell)
@@ -176,8 +176,8 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     """Train one cell of the study now; its corpus and probe must be there."""
     from reprocore.cell import print_progress, run_cell
     from reprocore.corpus import read_corpus, read_probe
-    from reprocore.study import check_places, parse_cell
-    from reprocore.trust import check_links
+    from reprocore.study.cells import parse_cell
+    from reprocore.study.permissions import check_links, check_places
     from reprocore.workflow_run import hold_results
 
     study = load_study(configfile)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reprocore.config import Study
-from reprocore.settings import (
+from reprocore.storage import atomic
+from reprocore.study.sections import (
     FAMILY_SIZES,
     CorpusSettings,
     CustomActivation,
@@ -18,7 +18,7 @@ from reprocore.settings import (
     StatisticsSettings,
     TrainingSettings,
 )
-from reprocore.storage import atomic
+from reprocore.study.study import Study
 
 README = Path("config/README.md")
 SCHEMA = Path("workflow/schemas/config.schema.json")

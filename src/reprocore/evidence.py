@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from reprocore.config import Study
 from reprocore.findings import Finding, not_measured
 from reprocore.seed_tests import LEAST_SEEDS, least_seeds, ratio_interval, seeds_needed
+from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL
 
 ARM = "all"

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from reprocore.config import Study, parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.records import check_inputs, environment, forget, utc, write_records
 from reprocore.storage import remove_leftovers
+from reprocore.study.study import Study, parse_study
 
 
 @contextlib.contextmanager

@@ -10,12 +10,12 @@ from reprocore.aggregation import gather_curves
 from reprocore.analysis import analyse_model
 from reprocore.cell import run_cell
 from reprocore.comparison import compare_cells
-from reprocore.config import Study, parse_study
 from reprocore.corpus import build_probe, encode
 from reprocore.courses import read_courses
 from reprocore.errors import ReprocoreError
 from reprocore.storage import write_table
-from reprocore.study import Cell, all_cells
+from reprocore.study.cells import Cell, all_cells
+from reprocore.study.study import Study, parse_study
 from reprocore.text import load_text
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError
 from reprocore.identity import digest
-from reprocore.layout import CORPUS_FILES
 from reprocore.storage import read_json, write_json
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
+from reprocore.study.layout import CORPUS_FILES
 
 PACKAGES = ("reprocore", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "snakemake")
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from reprocore.models.layers import attach_stream
 from reprocore.randomness import MaskStream, numpy_generator, torch_generator
-from reprocore.settings import TrainingSettings
+from reprocore.study.sections import TrainingSettings
 
 
 @dataclass(frozen=True)

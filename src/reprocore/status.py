@@ -8,11 +8,12 @@ from typing import Any
 
 import safetensors
 
-from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 from reprocore.identity import cell_identity, current_cells
 from reprocore.storage import read_json
-from reprocore.study import CHECKPOINT, Cell, all_cells, runnable_models
+from reprocore.study.cells import CHECKPOINT, Cell, all_cells
+from reprocore.study.gpus import runnable_models
+from reprocore.study.study import Study
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from reprocore.aggregation import CELLS_SCHEMA, read_estimates
 from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
-from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 from reprocore.storage import atomic, read_table, write_table
+from reprocore.study.study import Study
 from reprocore.summary_text import summary_text
 from reprocore.vocabulary import MEASURE_NAMES, SCORES
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from reprocore.analysis import RESOLVED
-from reprocore.config import Study
+from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL, MATCHED, MEASURES, SCORES
 
 SHOWN = ("relative_pd", "total_variation", "churn")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reprocore.corpus import Corpus, Probe, build_probe, windows
 from reprocore.errors import ReprocoreError
 from reprocore.run import Row, Run
-from reprocore.settings import TrainingSettings
+from reprocore.study.sections import TrainingSettings
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
 EVALUATION_ROWS = 32

@@ -11,10 +11,10 @@ from typing import Any
 
 import filelock
 
-from reprocore.config import Study
 from reprocore.errors import ReprocoreError
 from reprocore.identity import current_cells
-from reprocore.study import all_cells
+from reprocore.study.cells import all_cells
+from reprocore.study.study import Study
 
 
 def hold_results(results: str | Path) -> filelock.BaseFileLock:

@@ -3,12 +3,14 @@
 import os
 from pathlib import Path
 
-from reprocore.config import parse_study
+from reprocore.study.study import parse_study
 from reprocore.errors import ReprocoreError
-from reprocore.figures import MODEL_FIGURES
+from reprocore.study.layout import MODEL_FIGURES
 from reprocore.identity import (cell_identity, current_cells, digest, source_digest, stage_digest, text_digest)
-from reprocore.study import (CELL_FILES, Cell, all_cells, check_places, local_gpus, runnable_models)
-from reprocore.trust import check_links
+from reprocore.study.cells import CELL_FILES, Cell, all_cells
+from reprocore.study.gpus import local_gpus, runnable_models
+from reprocore.study.permissions import check_places
+from reprocore.study.permissions import check_links
 from reprocore.workflow_run import WorkflowRun, snakemake_command
 
 

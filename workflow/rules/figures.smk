@@ -1,6 +1,6 @@
 """Figures, over all models and for each."""
 
-from reprocore.figures import STUDY_FIGURES
+from reprocore.study.layout import STUDY_FIGURES
 
 
 def model_tables(name):

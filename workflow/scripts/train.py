@@ -5,7 +5,7 @@ from pathlib import Path
 from reprocore.cell import print_progress, run_cell
 from reprocore.corpus import read_corpus, read_probe
 from reprocore.jobs import job
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
 
 with job(snakemake) as study:
     *labels, seed = snakemake.wildcards

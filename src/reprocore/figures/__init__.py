@@ -9,17 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reprocore.config import Study
-
-MODEL_FIGURES = (
-    "pd_by_activation",
-    "accuracy_and_loss",
-    "training_curves",
-    "pd_along_training",
-    "contrasts",
-    "accuracy_against_pd",
-)
-STUDY_FIGURES = ("cross_model", "accuracy_against_pd", "sources", "early", "ratios")
+    from reprocore.study.study import Study
 
 
 def write_model_figures(

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from reprocore.audit import AUDIT_SCHEMA, verdict_text
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import LETTER, LINE, MARGIN, POINTS, WIDTH, new_figure
 from reprocore.findings import VERDICTS
 from reprocore.storage import read_table
+from reprocore.study.study import Study
 
 # Okabe & Ito (2008); the shapes differ as well, and so does what is filled.
 _COLOURS = {"supported": "#0072B2", "refuted": "#D55E00", "undecided": "#8A6D00"}

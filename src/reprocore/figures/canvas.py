@@ -9,8 +9,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from reprocore.config import Study
 from reprocore.figures import style
+from reprocore.study.study import Study
 
 WIDTH = 12.0
 MARGIN = 0.15

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reprocore.comparison import read_pairs
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
 from reprocore.figures.heatmap import draw_heatmap, row_inches
@@ -22,6 +21,7 @@ from reprocore.figures.tables import (
     drawn_arm,
     summary_entries,
 )
+from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 
 Key = tuple[str, str, str]

@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import new_figure, title
 from reprocore.figures.intervals import BEHIND, draw_interval, ends, set_range
@@ -23,6 +22,7 @@ from reprocore.figures.tables import (
     model_entries,
     study_arm,
 )
+from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL, MATCHED, MEASURES, Measure
 
 LABEL_LETTERS = 20

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import LETTER, LINE, POINTS, title
 from reprocore.figures.intervals import BEHIND, axis_label, direction
 from reprocore.figures.tables import Entries, Entry, flat, model_label
+from reprocore.study.study import Study
 from reprocore.vocabulary import Measure
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import title
 from reprocore.figures.intervals import (
@@ -21,6 +20,7 @@ from reprocore.figures.intervals import (
     set_range,
 )
 from reprocore.figures.tables import Entries, Entry, flat, model_label
+from reprocore.study.study import Study
 from reprocore.vocabulary import Measure
 
 Singles = Mapping[tuple[str, str], Sequence[float]]

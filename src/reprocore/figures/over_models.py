@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from reprocore.across import EARLY_SENSITIVITY_SCHEMA, RATIOS_SCHEMA
 from reprocore.aggregation import read_estimates
 from reprocore.analysis import EARLY_SCHEMA, SENSITIVITY_SCHEMA, SOURCES_SCHEMA
-from reprocore.config import Study
 from reprocore.errors import ReprocoreError
-from reprocore.figures import STUDY_FIGURES, style
+from reprocore.figures import style
 from reprocore.figures.cross_model import Key, draw_cross_model
 from reprocore.figures.early import draw_early
 from reprocore.figures.forest import draw_ratios
@@ -20,6 +19,8 @@ from reprocore.figures.sources import draw_sources
 from reprocore.figures.tables import final
 from reprocore.figures.trade_off import draw_models_accuracy_against_pd
 from reprocore.storage import read_table
+from reprocore.study.layout import STUDY_FIGURES
+from reprocore.study.study import Study
 from reprocore.summary import SUMMARY_SCHEMA
 
 PER_MODEL = {"sensitivity": SENSITIVITY_SCHEMA, "sources": SOURCES_SCHEMA, "early": EARLY_SCHEMA}

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
 from reprocore.analysis import CONTRASTS_SCHEMA
-from reprocore.config import Study
-from reprocore.figures import MODEL_FIGURES, style
+from reprocore.figures import style
 from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
 from reprocore.figures.canvas import new_figure, title
 from reprocore.figures.forest import draw_contrasts
@@ -19,6 +18,8 @@ from reprocore.figures.intervals import BEHIND, direction, draw_interval, ends, 
 from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
 from reprocore.figures.trade_off import draw_accuracy_against_pd
 from reprocore.storage import read_table
+from reprocore.study.layout import MODEL_FIGURES
+from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES
 
 LABEL_LETTERS = 20

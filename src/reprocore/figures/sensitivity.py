@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import title
 from reprocore.figures.intervals import note_beside, set_range
 from reprocore.figures.tables import Entries, Entry, drawn_arm, model_label
+from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL, Measure
 
 PANEL_INCHES = 2.7

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import activation_handles, new_figure, title
 from reprocore.figures.intervals import draw_interval, ends, extent, set_range
 from reprocore.figures.tables import Entry, all_activations, confidence_text
+from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 
 COLUMNS = 3

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from reprocore.config import Study
 from reprocore.figures import style
-from reprocore.settings import Arm
+from reprocore.study.sections import Arm
+from reprocore.study.study import Study
 
 NAME_LETTERS = 16
 

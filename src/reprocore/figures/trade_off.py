@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reprocore.config import Study
 from reprocore.figures import style
 from reprocore.figures.canvas import LINE, POINTS, activation_handles, new_figure, title
 from reprocore.figures.intervals import BEHIND, axis_label, direction
@@ -23,6 +22,7 @@ from reprocore.figures.tables import (
     model_label,
     summary_entries,
 )
+from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 
 PANEL_INCHES = 4.6

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from reprocore.activations import Activation, activation, load_dotted
 from reprocore.errors import ReprocoreError
 from reprocore.randomness import torch_generator
-from reprocore.settings import ModelSettings
+from reprocore.study.sections import ModelSettings
 from reprocore.vocabulary import FAMILY_BUILDERS
 
 PARAMETER_TOLERANCE = 0.01

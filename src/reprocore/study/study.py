@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reprocore.errors import ReprocoreError
-from reprocore.settings import (
+from reprocore.study.sections import (
     Arm,
     CorpusSettings,
     CustomActivation,

@@ -1,15 +1,10 @@
 """The cells of a study, where their files lie, and which of them can run here."""
 
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from reprocore.config import Study
 from reprocore.errors import ReprocoreError
-from reprocore.trust import check_code, check_results
+from reprocore.study.study import Study
 
 CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
 # Of a cell under way; no result.
@@ -81,48 +76,3 @@ def parse_cell(study: Study, key: str) -> Cell:
             return cell
     ends = ", ".join(f"{a}-{s}" for a in study.arms_of(model) for s in study.seeds)
     raise ReprocoreError(f"{key}: no cell {last!r}; allowed: {ends}")
-
-
-def check_places(study: Study) -> None:
-    """Refuse a study that asks for what it may not do, or cannot: run foreign code, write there.
-
-    Raises:
-        ReprocoreError: names the key and the path.
-    """
-    check_code(study)
-    check_results(study.results)
-    if study.corpus.source == "file" and not Path(str(study.corpus.path)).is_file():
-        raise ReprocoreError(f"corpus.path: {study.corpus.path}: no such file")
-    folder = Path(study.results).absolute()
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise ReprocoreError(f"results: {study.results}: {folder} is no folder that can be written")
-
-
-@cache
-def gpu_count() -> int:
-    """Return the number of NVIDIA GPUs that may be used here, without importing torch."""
-    program = shutil.which("nvidia-smi")
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
-    if program is None or visible in ("", "-1"):
-        return 0
-    try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    count = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
-    return count if visible == "all" else min(count, len(visible.split(",")))
-
-
-def local_gpus(study: Study) -> int | None:
-    """Return how many jobs with a GPU can run at once; None where GPUs are elsewhere or unused."""
-    wanted = any(model.resources.gpu for model in study.models.values())
-    return gpu_count() if wanted and study.gpu == "auto" else None
-
-
-def runnable_models(study: Study) -> list[str]:
-    """Return the models that can be trained from here: all, or those that need no GPU."""
-    wanting = [name for name, model in study.models.items() if model.resources.gpu]
-    reachable = study.gpu == "available" or bool(local_gpus(study))
-    return [name for name in study.models if reachable or name not in wanting]

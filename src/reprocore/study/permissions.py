@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from reprocore.config import Study
 from reprocore.errors import ReprocoreError
+from reprocore.study.study import Study
 
 ALLOW = "REPROCORE_ALLOW"
 
@@ -99,3 +99,20 @@ def _links(folder: str) -> Iterator[str]:
                 yield entry.path
             elif entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
+
+
+def check_places(study: Study) -> None:
+    """Refuse a study that asks for what it may not do, or cannot: run foreign code, write there.
+
+    Raises:
+        ReprocoreError: names the key and the path.
+    """
+    check_code(study)
+    check_results(study.results)
+    if study.corpus.source == "file" and not Path(str(study.corpus.path)).is_file():
+        raise ReprocoreError(f"corpus.path: {study.corpus.path}: no such file")
+    folder = Path(study.results).absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ReprocoreError(f"results: {study.results}: {folder} is no folder that can be written")

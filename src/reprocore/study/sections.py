@@ -1,6 +1,6 @@
 """The sections of a configuration: every key with its description, default and range.
 
-The classes below and `reprocore.config.Study` are the only definition of the configuration;
+The classes below and `reprocore.study.study.Study` are the only definition of the configuration;
 `config/README.md` and `workflow/schemas/config.schema.json` are generated from them.
 """
 

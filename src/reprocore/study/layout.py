@@ -3,8 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from reprocore.figures import MODEL_FIGURES, STUDY_FIGURES
-from reprocore.study import Cell
+from reprocore.study.cells import Cell
 
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
 MODEL_TABLES = ("summary", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
@@ -34,3 +33,16 @@ def derived_files(cells: Iterable[Cell]) -> dict[str, set[Cell]]:
 
 def _figures(names: Iterable[str], folder: str) -> list[str]:
     return [f"{folder}/{name}.{end}" for name in names for end in ("png", "svg")]
+
+
+MODEL_FIGURES = (
+    "pd_by_activation",
+    "accuracy_and_loss",
+    "training_curves",
+    "pd_along_training",
+    "contrasts",
+    "accuracy_against_pd",
+)
+
+
+STUDY_FIGURES = ("cross_model", "accuracy_against_pd", "sources", "early", "ratios")

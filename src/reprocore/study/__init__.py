@@ -1,0 +1,1 @@
+"""What is asked for: the configuration, its cells, their places and permissions."""
