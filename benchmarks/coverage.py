@@ -21,10 +21,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reprocore.across_models import log_ratio, mean_ratio, rank_correlation
-from reprocore.inference import jackknife, mean_interval, paired_pseudo_values, pseudo_values
-from reprocore.seed_tests import equivalence, holm, paired_difference, sign_flip, welch_difference
-from reprocore.sensitivity import omnibus, relative_spread, spread_below
+from reprocore.statistics.jackknife import (
+    jackknife,
+    mean_interval,
+    paired_pseudo_values,
+    pseudo_values,
+)
+from reprocore.statistics.over_models import log_ratio, mean_ratio, rank_correlation
+from reprocore.statistics.spread import omnibus, relative_spread, spread_below
+from reprocore.statistics.tests_over_seeds import (
+    equivalence,
+    holm,
+    paired_difference,
+    sign_flip,
+    welch_difference,
+)
 
 Floats = npt.NDArray[np.float64]
 

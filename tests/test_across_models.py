@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import pair_matrices
-from reprocore.across_models import LogRatio, log_ratio, mean_ratio, rank_correlation
 from reprocore.errors import ReprocoreError
-from reprocore.inference import paired_pseudo_values
+from reprocore.statistics.jackknife import paired_pseudo_values
+from reprocore.statistics.over_models import LogRatio, log_ratio, mean_ratio, rank_correlation
 
 seeds_values = st.lists(st.floats(0.1, 10), min_size=5, max_size=5).map(np.array)
 

@@ -15,9 +15,9 @@ from reprocore.analysis import activation_pairs, analyse_model, closer
 from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.courses import Course, read_courses, restricted, shared_seeds
 from reprocore.errors import ReprocoreError
-from reprocore.inference import jackknife
 from reprocore.matched_loss import at_loss, common_loss, pair_losses
-from reprocore.sensitivity import coefficient_of_variation
+from reprocore.statistics.jackknife import jackknife
+from reprocore.statistics.spread import coefficient_of_variation
 from reprocore.storage import write_table
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import MEASURES

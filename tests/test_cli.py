@@ -17,8 +17,8 @@ from reprocore.cell import run_cell
 from reprocore.checkpoint import StoppedError
 from reprocore.cli import main
 from reprocore.corpus import Corpus, Probe, decode, write_corpus, write_probe
-from reprocore.divergence import churn, relative_pd
 from reprocore.errors import ReprocoreError
+from reprocore.statistics.divergence import churn, relative_pd
 from reprocore.status import seconds_left, study_status
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study

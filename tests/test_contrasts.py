@@ -11,10 +11,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from conftest import pair_matrices
-from reprocore.contrasts import Runs, contrasts
 from reprocore.errors import ReprocoreError
-from reprocore.inference import paired_pseudo_values, pseudo_values
-from reprocore.seed_tests import (
+from reprocore.statistics.contrasts import Runs, contrasts
+from reprocore.statistics.jackknife import paired_pseudo_values, pseudo_values
+from reprocore.statistics.tests_over_seeds import (
     equivalence,
     holm,
     least_seeds,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reprocore import divergence
-from reprocore.divergence import check_comparable, check_probabilities, check_targets
 from reprocore.errors import ReprocoreError
+from reprocore.statistics import divergence
+from reprocore.statistics.checks import check_comparable, check_probabilities, check_targets
 from reprocore.vocabulary import MEASURES
 
 WITHOUT_TARGETS = [name for name in MEASURES if name != "relative_pd_true"]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reprocore import divergence
 from reprocore.errors import ReprocoreError
-from reprocore.inference import jackknife, mean_interval, pair_matrix, pseudo_values
+from reprocore.statistics import divergence
+from reprocore.statistics.jackknife import jackknife, mean_interval, pair_matrix, pseudo_values
 
 
 def raises(text):

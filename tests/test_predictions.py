@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import one_line
-from reprocore import divergence
 from reprocore.comparison import PAIRS_SCHEMA, compare_cells, read_pairs
 from reprocore.errors import ReprocoreError
 from reprocore.predictions import (
@@ -19,6 +18,7 @@ from reprocore.predictions import (
     read_predictions,
     write_predictions,
 )
+from reprocore.statistics import divergence
 from reprocore.storage import write_table
 from reprocore.vocabulary import MEASURE_NAMES
 

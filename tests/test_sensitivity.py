@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from conftest import pair_matrices
 from reprocore.errors import ReprocoreError
-from reprocore.inference import paired_pseudo_values
-from reprocore.sensitivity import (
+from reprocore.statistics.jackknife import paired_pseudo_values
+from reprocore.statistics.spread import (
     coefficient_of_variation,
     cv_interval,
     omnibus,

@@ -20,8 +20,8 @@ from reprocore.aggregation import (
 from reprocore.cell import HISTORY_SCHEMA
 from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.errors import ReprocoreError
-from reprocore.inference import jackknife
 from reprocore.records import sealed
+from reprocore.statistics.jackknife import jackknife
 from reprocore.storage import write_json, write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study

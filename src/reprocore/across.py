@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from reprocore.across_models import (
+from reprocore.analysis import Courses
+from reprocore.courses import Course, Floats, restricted, shared_seeds
+from reprocore.statistics.jackknife import paired_pseudo_values
+from reprocore.statistics.over_models import (
     LogRatio,
     RankCorrelation,
     log_ratio,
     mean_ratio,
     rank_correlation,
 )
-from reprocore.analysis import Courses
-from reprocore.courses import Course, Floats, restricted, shared_seeds
-from reprocore.inference import paired_pseudo_values
-from reprocore.seed_tests import LEAST_SEEDS
-from reprocore.sensitivity import coefficient_of_variation
+from reprocore.statistics.spread import coefficient_of_variation
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES
 

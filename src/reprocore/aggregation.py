@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from reprocore.comparison import read_pairs
 from reprocore.errors import ReprocoreError
-from reprocore.inference import Estimate, jackknife, mean_interval, pair_matrix
 from reprocore.records import read_cell
+from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval, pair_matrix
 from reprocore.storage import read_table
 from reprocore.study.cells import Cell
 from reprocore.vocabulary import MEASURE_NAMES, SCORES

@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from reprocore.across_models import rank_correlation
-from reprocore.contrasts import Closer, Contrast, Runs, contrasts
 from reprocore.courses import Course, Floats, restricted, shared_seeds
-from reprocore.inference import paired_pseudo_values
 from reprocore.matched_loss import at_loss, common_loss
-from reprocore.seed_tests import LEAST_SEEDS, least_seeds, ratio_interval, seeds_needed
-from reprocore.sensitivity import Sensitivity, sensitivity
+from reprocore.statistics.contrasts import Closer, Contrast, Runs, contrasts
+from reprocore.statistics.jackknife import paired_pseudo_values
+from reprocore.statistics.over_models import rank_correlation
+from reprocore.statistics.spread import Sensitivity, sensitivity
+from reprocore.statistics.tests_over_seeds import (
+    LEAST_SEEDS,
+    least_seeds,
+    ratio_interval,
+    seeds_needed,
+)
 from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL, MATCHED, MEASURES, SCORES
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reprocore.divergence import check_comparable, check_probabilities, check_targets, pairwise
 from reprocore.errors import ReprocoreError
-from reprocore.inference import Estimate, jackknife, pair_matrix
 from reprocore.predictions import read_predictions
+from reprocore.statistics.checks import check_comparable, check_probabilities, check_targets
+from reprocore.statistics.divergence import pairwise
+from reprocore.statistics.jackknife import Estimate, jackknife, pair_matrix
 
 SUFFIXES = (".parquet", ".npy", ".npz")
 

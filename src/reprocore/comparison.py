@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from reprocore.divergence import check_comparable, pairwise
 from reprocore.errors import ReprocoreError
 from reprocore.predictions import Predictions, read_predictions
+from reprocore.statistics.checks import check_comparable
+from reprocore.statistics.divergence import pairwise
 from reprocore.storage import read_table
 from reprocore.vocabulary import MEASURES
 

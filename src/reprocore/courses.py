@@ -11,7 +11,7 @@ import pandas as pd
 from reprocore.aggregation import CURVES_SCHEMA
 from reprocore.comparison import read_pairs
 from reprocore.errors import ReprocoreError
-from reprocore.inference import pair_matrix
+from reprocore.statistics.jackknife import pair_matrix
 from reprocore.storage import read_table
 from reprocore.vocabulary import MEASURE_NAMES, SCORES
 

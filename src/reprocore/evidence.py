@@ -9,7 +9,12 @@ import numpy as np
 from scipy.special import stdtrit
 
 from reprocore.findings import Finding, not_measured
-from reprocore.seed_tests import LEAST_SEEDS, least_seeds, ratio_interval, seeds_needed
+from reprocore.statistics.tests_over_seeds import (
+    LEAST_SEEDS,
+    least_seeds,
+    ratio_interval,
+    seeds_needed,
+)
 from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from reprocore.divergence import check_probabilities, check_targets
 from reprocore.errors import ReprocoreError
+from reprocore.statistics.checks import check_probabilities, check_targets
 from reprocore.storage import read_table, write_table
 
 

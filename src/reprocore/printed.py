@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from reprocore import claims
 from reprocore.evidence import range_text
 from reprocore.findings import Finding
-from reprocore.seed_tests import LEAST_SEEDS
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 
 
 def percent_range(

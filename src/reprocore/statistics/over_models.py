@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from reprocore.errors import ReprocoreError
-from reprocore.inference import paired_pseudo_values
-from reprocore.seed_tests import LEAST_SEEDS, ROUNDING, holm, paired_difference
+from reprocore.statistics.jackknife import paired_pseudo_values
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ROUNDING, holm, paired_difference
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: measures, intervals and tests, with numpy and scipy alone."""

@@ -1,0 +1,100 @@
+"""Checks of arrays that measures and files share: distributions, targets, equal shapes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reprocore.errors import ReprocoreError
+
+Floats = npt.NDArray[np.float64]
+
+
+Integers = npt.NDArray[np.int64]
+
+
+def check_probabilities(p: npt.ArrayLike, name: str) -> None:
+    """Raise unless `p` is [N ≥ 1, V ≥ 2], finite, ≥ 0, with rows that sum to 1.
+
+    A row's sum may be off by 1e-3 for float16 and by 1e-4 otherwise.
+
+    Raises:
+        ReprocoreError: names `name`, the position (row) and the symbol (column) at fault.
+    """
+    a = np.asarray(p)
+    if a.dtype.kind not in "fiu":
+        raise ReprocoreError(f"{name}: type {a.dtype}, must be real numbers")
+    if a.ndim != 2:
+        raise ReprocoreError(f"{name}: shape {a.shape}, must be 2-D [positions, symbols]")
+    if a.shape[0] == 0:
+        raise ReprocoreError(f"{name}: no positions, needs at least 1")
+    if a.shape[1] < 2:
+        raise ReprocoreError(f"{name}: symbols: {a.shape[1]}, needs at least 2")
+    for fault, allowed in ((~np.isfinite(a), "finite"), (a < 0, "0 or more")):
+        if fault.any():
+            row, column = np.unravel_index(int(fault.argmax()), a.shape)
+            found = f"{a[row, column]} at position {row}, symbol {column}"
+            raise ReprocoreError(f"{name}: probability {found}, must be {allowed}")
+    tolerance = 1e-3 if a.dtype == np.float16 else 1e-4
+    totals = a.sum(axis=1, dtype=np.float64)
+    worst = int(np.abs(totals - 1.0).argmax())
+    if abs(totals[worst] - 1.0) > tolerance:
+        raise ReprocoreError(
+            f"{name}: probabilities at position {worst} sum to {totals[worst]:.6g}, "
+            f"must be 1 within {tolerance:g}"
+        )
+
+
+def check_targets(
+    targets: npt.ArrayLike, positions: int, symbols: int, name: str = "targets"
+) -> Integers:
+    """Return `targets` as int64 [positions] after checking that all are in 0 … symbols−1.
+
+    Raises:
+        ReprocoreError: wrong shape, not integers, or a symbol out of range.
+    """
+    ids = np.asarray(targets)
+    if ids.dtype.kind not in "iu" or ids.shape != (positions,):
+        raise ReprocoreError(
+            f"{name}: {ids.dtype} of shape {ids.shape}, must be {positions} integers"
+        )
+    outside = (ids < 0) | (ids >= symbols)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ReprocoreError(
+            f"{name}: symbol {ids[row]} at position {row}, must be in 0 to {symbols - 1}"
+        )
+    return ids.astype(np.int64)
+
+
+def check_comparable(
+    names: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    targets: Sequence[npt.ArrayLike | None] | None = None,
+    probe_hashes: Sequence[str | None] | None = None,
+) -> None:
+    """Raise unless all predictions are of the same probe, as far as what is given can tell.
+
+    Arguments run in parallel; None, whole or for one entry, means unknown and is not compared.
+
+    Raises:
+        ReprocoreError: names the first entry that differs and the one it differs from.
+    """
+    ids = None if targets is None else [None if t is None else np.asarray(t) for t in targets]
+    comparisons: tuple[tuple[str, Sequence[Any] | None], ...] = (
+        ("probe", probe_hashes),
+        ("shape", shapes),
+        ("targets", ids),
+    )
+    for what, values in comparisons:
+        if values is None:
+            continue
+        known = [(n, v) for n, v in zip(names, values, strict=True) if v is not None]
+        for name, value in known[1:]:
+            first, expected = known[0]
+            if not np.array_equal(value, expected):
+                fault = f"{what} {value}, but {first} has {expected}"
+                if what == "targets":
+                    fault = f"targets differ from those of {first}"
+                raise ReprocoreError(f"{name}: {fault}; all must be of one probe")
