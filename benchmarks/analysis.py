@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 
 from reprocore.across import analyse_across
-from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model
+from reprocore.aggregation import estimate_model
 from reprocore.analysis import analyse_model
 from reprocore.audit import audit, read_evidence
 from reprocore.claims import PUBLISHED_MODELS, load_claims
-from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.courses import read_courses
-from reprocore.storage import read_table, write_table
+from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import MEASURES, PLAIN_ACTIVATIONS
 

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 
 from conftest import one_line, tiny_config
 from reprocore.across import analyse_across, cv_values
-from reprocore.aggregation import CURVES_SCHEMA
 from reprocore.analysis import activation_pairs, analyse_model, closer
-from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.courses import Course, read_courses, restricted, shared_seeds
 from reprocore.errors import ReprocoreError
 from reprocore.matched_loss import at_loss, common_loss, pair_losses
 from reprocore.statistics.jackknife import jackknife
 from reprocore.statistics.spread import coefficient_of_variation
-from reprocore.storage import write_table
+from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.tables import write_table
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import MEASURES
 

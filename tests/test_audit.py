@@ -11,8 +11,6 @@ import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from conftest import ROOT, one_line, tiny_config
-from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
-from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.audit import AUDIT_SCHEMA, audit, audit_text, judge, read_evidence, write_audit
 from reprocore.claims import KINDS, load_claims, parse_claims
 from reprocore.errors import ReprocoreError
@@ -20,7 +18,14 @@ from reprocore.evidence import Evidence, Tables
 from reprocore.figures.audit import draw, write
 from reprocore.findings import VERDICTS, Finding, all_of, any_of
 from reprocore.printed import cv_range, percent_range
-from reprocore.storage import write_table
+from reprocore.store.schemas import (
+    CELLS_SCHEMA,
+    CONTRASTS_SCHEMA,
+    CURVES_SCHEMA,
+    ESTIMATES_SCHEMA,
+    SENSITIVITY_SCHEMA,
+)
+from reprocore.store.tables import write_table
 from reprocore.study.study import Study, parse_study
 
 SEEDS = 10

@@ -15,11 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
-from reprocore.cell import HISTORY_SCHEMA, run_cell
+from reprocore.cell import run_cell
 from reprocore.checkpoint import StoppedError, read_checkpoint, write_checkpoint
 from reprocore.corpus import write_corpus, write_probe
 from reprocore.errors import ReprocoreError
-from reprocore.storage import read_json, read_table, write_json
+from reprocore.store.files import read_json, write_json
+from reprocore.store.schemas import HISTORY_SCHEMA
+from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import parse_study
 

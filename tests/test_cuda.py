@@ -9,7 +9,7 @@ import torch
 from conftest import MODELS, tiny_config
 from reprocore.cell import run_cell
 from reprocore.checkpoint import StoppedError
-from reprocore.storage import read_json
+from reprocore.store.files import read_json
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
 

@@ -18,8 +18,8 @@ import safetensors.numpy
 from conftest import one_line
 from project import TINY, Project, listed_jobs, rules_of
 from reprocore.errors import ReprocoreError
-from reprocore.records import check_inputs
-from reprocore.storage import write_table
+from reprocore.store.records import check_inputs
+from reprocore.store.tables import write_table
 from reprocore.study.study import Study, load_study, parse_study
 from reprocore.verify import repair_commands, verify
 

@@ -18,7 +18,7 @@ from conftest import mounted, one_line, tiny_config
 from project import TINY, Project, rules_of
 from reprocore.corpus import Corpus, Probe, write_corpus, write_probe
 from reprocore.errors import ReprocoreError
-from reprocore.records import read_cell, read_sealed
+from reprocore.store.records import read_cell, read_sealed
 from reprocore.workflow_run import hold_results, snakemake_command
 
 STUDY = {

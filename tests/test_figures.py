@@ -17,9 +17,8 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from reprocore.across import analyse_across
-from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model, read_estimates
+from reprocore.aggregation import estimate_model
 from reprocore.analysis import analyse_model
-from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.courses import read_courses
 from reprocore.errors import ReprocoreError
 from reprocore.figures import canvas, style, write_model_figures, write_study_figures
@@ -30,7 +29,9 @@ from reprocore.figures.forest import draw_contrasts, draw_ratios
 from reprocore.figures.per_model import draw_accuracy_and_loss, draw_pd_by_activation
 from reprocore.figures.sources import draw_sources
 from reprocore.figures.trade_off import draw_accuracy_against_pd, draw_models_accuracy_against_pd
-from reprocore.storage import write_table
+from reprocore.store.readers import read_estimates
+from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.tables import write_table
 from reprocore.study.cells import cells_of
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.study import parse_study

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 from matplotlib.colors import to_hex
 
-from reprocore.analysis import EARLY_SCHEMA
 from reprocore.figures.early import draw_early, reliable_from
 from reprocore.figures.forest import draw_contrasts, draw_ratios
 from reprocore.figures.sources import control_text, draw_sources
@@ -19,6 +18,7 @@ from reprocore.figures.trade_off import (
     draw_models_accuracy_against_pd,
     frontier,
 )
+from reprocore.store.schemas import EARLY_SCHEMA
 from reprocore.vocabulary import FINAL, MATCHED
 from test_figures import (
     LONG,

@@ -22,10 +22,11 @@ from project import TINY, Project
 from reprocore.activations import load_dotted
 from reprocore.arrays import load_array
 from reprocore.cell import load_cell
-from reprocore.comparison import PAIRS_SCHEMA, read_pairs
 from reprocore.corpus import Corpus
 from reprocore.errors import ReprocoreError
-from reprocore.storage import read_table
+from reprocore.store.readers import read_pairs
+from reprocore.store.schemas import PAIRS_SCHEMA
+from reprocore.store.tables import read_table
 from reprocore.study.cells import Cell
 from reprocore.study.permissions import check_links, check_places
 from reprocore.study.study import load_study, parse_study
@@ -299,7 +300,7 @@ READ = """
 import pickle, resource, sys
 from pathlib import Path
 from reprocore.errors import ReprocoreError
-from reprocore.storage import read_table
+from reprocore.store.tables import read_table
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30))
 try:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from conftest import MODELS, ROOT, one_line, tiny_config
-from reprocore import identity
 from reprocore.errors import ReprocoreError
-from reprocore.identity import cell_settings, digest, source_digest, text_digest
+from reprocore.store import identity
+from reprocore.store.identity import cell_settings
+from reprocore.store.source_digest import digest, source_digest, text_digest
 from reprocore.study.cells import Cell, all_cells
 from reprocore.study.study import parse_study
 
@@ -284,7 +285,7 @@ def test_file_that_is_not_python_is_one_line(tmp_path):
 # model, and of user code; also that nothing heavy was imported.
 SCRIPT = """
 import json, sys
-from reprocore import identity
+from reprocore.store import identity
 from reprocore.study.study import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import Cell

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from project import TINY, Project, listed_jobs, rules_of
-from reprocore.storage import read_json
+from reprocore.store.files import read_json
 from reprocore.study.cells import CHECKPOINT
 
 SLOW = """

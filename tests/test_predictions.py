@@ -10,16 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import one_line
-from reprocore.comparison import PAIRS_SCHEMA, compare_cells, read_pairs
+from reprocore.comparison import compare_cells
 from reprocore.errors import ReprocoreError
-from reprocore.predictions import (
-    Predictions,
-    predictions_schema,
-    read_predictions,
-    write_predictions,
-)
 from reprocore.statistics import divergence
-from reprocore.storage import write_table
+from reprocore.store.predictions import Predictions, read_predictions, write_predictions
+from reprocore.store.readers import read_pairs
+from reprocore.store.schemas import PAIRS_SCHEMA, predictions_schema
+from reprocore.store.tables import write_table
 from reprocore.vocabulary import MEASURE_NAMES
 
 

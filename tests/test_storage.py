@@ -14,16 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import mounted, one_line
-from reprocore import storage
 from reprocore.errors import ReprocoreError
-from reprocore.storage import (
-    atomic,
-    read_json,
-    read_table,
-    remove_leftovers,
-    write_json,
-    write_table,
-)
+from reprocore.store import files as storage
+from reprocore.store.files import atomic, read_json, remove_leftovers, write_json
+from reprocore.store.tables import read_table, write_table
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.list_(pa.float32(), 0))])
 TABLE = pa.table({"a": [1, 2], "b": pa.array([[1.0, 2.0]] * 2, pa.list_(pa.float32(), 2))})
@@ -102,7 +96,7 @@ def test_what_a_killed_writer_leaves_is_removed_and_nothing_else(tmp_path):
     target = tmp_path / "a.json"
     code = """
 import os, sys
-from reprocore.storage import atomic
+from reprocore.store.files import atomic
 with atomic(sys.argv[1]) as path:
     path.write_text("half")
     os.kill(os.getpid(), 9)

@@ -10,19 +10,13 @@ import pyarrow as pa
 import pytest
 
 from conftest import one_line, tiny_config
-from reprocore.aggregation import (
-    CELLS_SCHEMA,
-    aggregate_model,
-    estimate_model,
-    gather_cells,
-    gather_curves,
-)
-from reprocore.cell import HISTORY_SCHEMA
-from reprocore.comparison import PAIRS_SCHEMA
+from reprocore.aggregation import aggregate_model, estimate_model, gather_cells, gather_curves
 from reprocore.errors import ReprocoreError
-from reprocore.records import sealed
 from reprocore.statistics.jackknife import jackknife
-from reprocore.storage import write_json, write_table
+from reprocore.store.files import write_json
+from reprocore.store.records import sealed
+from reprocore.store.schemas import CELLS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
 from reprocore.summary import summarise, write_summary

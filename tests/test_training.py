@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 from conftest import CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
 from reprocore import training
 from reprocore.activations import activation
-from reprocore.cell import HISTORY_SCHEMA, load_cell, run_cell
+from reprocore.cell import load_cell, run_cell
 from reprocore.comparison import compare_cells
 from reprocore.corpus import Corpus, build_probe, encode, unigram_entropy
 from reprocore.errors import ReprocoreError
 from reprocore.models import build_model
 from reprocore.models.layers import attach_stream
-from reprocore.predictions import read_predictions
 from reprocore.randomness import MaskStream
-from reprocore.storage import read_json, read_table
+from reprocore.store.files import read_json
+from reprocore.store.predictions import read_predictions
+from reprocore.store.schemas import HISTORY_SCHEMA
+from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.sections import TrainingSettings
 from reprocore.study.study import parse_study

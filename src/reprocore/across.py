@@ -20,43 +20,11 @@ from reprocore.statistics.over_models import (
 )
 from reprocore.statistics.spread import coefficient_of_variation
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.store.schemas import EARLY_SENSITIVITY_SCHEMA, RATIOS_SCHEMA
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES
 
 Row = dict[str, Any]
-
-
-def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
-    return pa.field(name, kind, True, {"meaning": meaning})
-
-
-RATIOS_SCHEMA = pa.schema(
-    [
-        *(pa.field(name, pa.string(), False) for name in ("arm", "measure", "first", "second")),
-        _field("ratio", pa.float64(), "geometric mean over models of first over second"),
-        _field("low", pa.float64(), "of its interval, for these models"),
-        _field("high", pa.float64(), "of its interval, for these models"),
-        _field("chance_lower", pa.float64(), "that the mean ratio is below 1"),
-        _field("share_lower", pa.float64(), "expected share of models where the first is lower"),
-        _field("models", pa.int64(), "models that it rests on"),
-        _field("note", pa.string(), "what a reader must know"),
-    ]
-)
-EARLY_SENSITIVITY_SCHEMA = pa.schema(
-    [
-        *(pa.field(name, pa.string(), False) for name in ("arm", "measure")),
-        _field("budget", pa.float64(), "share of the training steps done"),
-        _field("estimate", pa.float64(), "Kendall's correlation over models with the final CV"),
-        _field("low", pa.float64(), "of its interval"),
-        _field("high", pa.float64(), "of its interval"),
-        _field("models", pa.int64(), "models ranked"),
-        _field("agree", pa.int64(), "pairs of models told apart at both steps, alike"),
-        _field("disagree", pa.int64(), "pairs told apart at both steps, the other way round"),
-        _field("pairs", pa.int64(), "pairs of models in all"),
-        _field("seeds", pa.int64(), "seeds that they share"),
-        _field("note", pa.string(), "what a reader must know"),
-    ]
-)
 
 
 def analyse_across(study: Study, models: Mapping[str, Courses]) -> dict[str, pa.Table]:

@@ -1,6 +1,6 @@
 """Estimates of one model: each measure of each activation, with an interval over seeds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,62 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from reprocore.comparison import read_pairs
 from reprocore.errors import ReprocoreError
-from reprocore.records import read_cell
 from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval, pair_matrix
-from reprocore.storage import read_table
+from reprocore.store.readers import read_history, read_pairs
+from reprocore.store.records import read_cell
+from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
 from reprocore.study.cells import Cell
 from reprocore.vocabulary import MEASURE_NAMES, SCORES
-
-ESTIMATES_SCHEMA = pa.schema(
-    [
-        pa.field("model", pa.string(), False),
-        pa.field("activation", pa.string(), False),
-        pa.field("arm", pa.string(), False, {"meaning": "random streams that follow the seed"}),
-        pa.field("step", pa.int64(), False, {"meaning": "optimiser steps done"}),
-        pa.field("measure", pa.string(), False, {"meaning": "what is estimated"}),
-        pa.field("estimate", pa.float64(), False, {"meaning": "mean over pairs, or over seeds"}),
-        pa.field("se", pa.float64(), True, {"meaning": "standard error over seeds"}),
-        pa.field("low", pa.float64(), True, {"meaning": "lower end of the interval"}),
-        pa.field("high", pa.float64(), True, {"meaning": "upper end of the interval"}),
-        pa.field("seeds", pa.int64(), False, {"meaning": "seeds that the estimate rests on"}),
-        pa.field("pairs", pa.int64(), False, {"meaning": "pairs of seeds; 0 for a mean"}),
-        pa.field("note", pa.string(), False, {"meaning": "why there is no interval"}),
-    ]
-)
-
-CURVES_SCHEMA = pa.schema(
-    [
-        pa.field("model", pa.string(), False),
-        pa.field("activation", pa.string(), False),
-        pa.field("arm", pa.string(), False),
-        pa.field("seed", pa.int64(), False),
-        pa.field("iteration", pa.int64(), False, {"meaning": "optimiser steps done"}),
-        pa.field("train_loss", pa.float64(), True, {"unit": "nats per character"}),
-        pa.field("val_loss", pa.float64(), False, {"unit": "nats per character"}),
-        pa.field("val_accuracy", pa.float64(), False, {"unit": "share of characters"}),
-        pa.field("tokens_per_second", pa.float64(), True, {"unit": "characters per second"}),
-    ]
-)
-
-CELLS_SCHEMA = pa.schema(
-    [
-        pa.field("model", pa.string(), False),
-        pa.field("activation", pa.string(), False),
-        pa.field("arm", pa.string(), False),
-        pa.field("seed", pa.int64(), False),
-        pa.field("parameters", pa.int64(), False, {"meaning": "trainable parameters"}),
-        pa.field("val_loss", pa.float64(), False, {"unit": "nats per character"}),
-        pa.field("val_accuracy", pa.float64(), False, {"unit": "share of characters"}),
-        pa.field("unigram_entropy", pa.float64(), False, {"unit": "nats per character"}),
-        pa.field("beats_unigram", pa.bool_(), False),
-        pa.field("train_seconds", pa.float64(), False, {"unit": "seconds"}),
-        pa.field("probe_hash", pa.string(), False),
-        pa.field("source", pa.string(), False, {"meaning": "digest of the code that trained"}),
-        pa.field("environment", pa.string(), False, {"meaning": "torch, processor or GPU"}),
-    ]
-)
 
 
 def aggregate_model(
@@ -107,16 +58,6 @@ def gather_curves(histories: Iterable[str | Path]) -> pa.Table:
         columns = labels | {name: history[name] for name in history.column_names}
         tables.append(pa.table(columns, schema=CURVES_SCHEMA))
     return pa.concat_tables(tables)
-
-
-def read_history(path: str | Path) -> pa.Table:
-    """Read the columns of a cell's history that `CURVES_SCHEMA` has.
-
-    Raises:
-        ReprocoreError: the file is missing, damaged or foreign.
-    """
-    own = [field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__]
-    return read_table(path, pa.schema(own))
 
 
 def gather_cells(descriptions: Iterable[str | Path]) -> pa.Table:
@@ -193,14 +134,3 @@ def _step_estimates(
         for name in MEASURE_NAMES
     }
     return estimates | {name: mean_interval(scores[name].to_numpy(), confidence) for name in SCORES}
-
-
-def read_estimates(paths: Sequence[Path]) -> pd.DataFrame:
-    """Read and join the estimates of several models.
-
-    Raises:
-        ReprocoreError: a file is missing, damaged or foreign.
-    """
-    tables = [read_table(path, ESTIMATES_SCHEMA) for path in paths]
-    frame: pd.DataFrame = pa.concat_tables([ESTIMATES_SCHEMA.empty_table(), *tables]).to_pandas()
-    return frame

@@ -21,102 +21,19 @@ from reprocore.statistics.tests_over_seeds import (
     ratio_interval,
     seeds_needed,
 )
+from reprocore.store.schemas import (
+    CONTRASTS_SCHEMA,
+    EARLY_SCHEMA,
+    SENSITIVITY_SCHEMA,
+    SOURCES_SCHEMA,
+)
 from reprocore.study.study import Study
-from reprocore.vocabulary import FINAL, MATCHED, MEASURES, SCORES
+from reprocore.vocabulary import FINAL, MATCHED, MEASURES, QUANTITIES
 
-QUANTITIES = (*SCORES, *MEASURES)
 RESOLVED = (5, 10, 20)
 
 Courses = Mapping[tuple[str, str], Course]
 Row = dict[str, Any]
-
-
-def _fields(*specified: tuple[str, pa.DataType, str]) -> list[pa.Field]:
-    return [pa.field(name, kind, True, {"meaning": meaning}) for name, kind, meaning in specified]
-
-
-_LABELS = [pa.field(name, pa.string(), False) for name in ("model", "arm", "measure")]
-_CONDITION = pa.field(
-    "condition", pa.string(), False, {"meaning": "final, or interpolated at the matched loss"}
-)
-CONTRASTS_SCHEMA = pa.schema(
-    [
-        *_LABELS,
-        _CONDITION,
-        pa.field("first", pa.string(), False, {"meaning": "the activation in question"}),
-        pa.field("second", pa.string(), False, {"meaning": "what it is held against"}),
-        *_fields(
-            ("matched_loss", pa.float64(), "nats per character; null at the final step"),
-            ("difference", pa.float64(), "mean of the first less that of the second"),
-            ("ratio", pa.float64(), "mean of the first over that of the second"),
-            ("se", pa.float64(), "of the difference, over seeds"),
-            ("low", pa.float64(), "of the difference's interval"),
-            ("high", pa.float64(), "of the difference's interval"),
-            ("ratio_low", pa.float64(), "of the ratio's interval (Fieller)"),
-            ("ratio_high", pa.float64(), "of the ratio's interval (Fieller)"),
-            ("method", pa.string(), "paired or welch; empty for not tested"),
-            ("p", pa.float64(), "two-sided, by t"),
-            ("p_sign_flip", pa.float64(), "two-sided, exact"),
-            ("p_equivalence", pa.float64(), "that the ratio is outside the margin"),
-            ("p_adjusted", pa.float64(), "p after Holm in the family"),
-            ("p_equivalence_adjusted", pa.float64(), "p_equivalence after Holm in the family"),
-            ("seeds", pa.int64(), "shared seeds"),
-            ("verdict", pa.string(), "of the first, in words"),
-            ("note", pa.string(), "what a reader must know"),
-        ),
-    ]
-)
-SENSITIVITY_SCHEMA = pa.schema(
-    [
-        *_LABELS,
-        _CONDITION,
-        pa.field("step", pa.int64(), True, {"meaning": "optimiser steps done"}),
-        *_fields(
-            ("cv", pa.float64(), "CV across activations, percent, seed noise included"),
-            ("corrected", pa.float64(), "the same less the noise, percent"),
-            ("low", pa.float64(), "of the corrected CV's interval"),
-            ("high", pa.float64(), "of the corrected CV's interval"),
-            ("p_omnibus", pa.float64(), "that the activations are alike, by permutation"),
-            ("activations", pa.int64(), "activations compared"),
-            ("seeds", pa.int64(), "seeds that they share"),
-            ("seeds_for_5", pa.int64(), "seeds to resolve a difference of 5%; null: over 10,000"),
-            ("seeds_for_10", pa.int64(), "the same for 10%"),
-            ("seeds_for_20", pa.int64(), "the same for 20%"),
-            ("note", pa.string(), "what a reader must know"),
-        ),
-    ]
-)
-SOURCES_SCHEMA = pa.schema(
-    [
-        *_LABELS,
-        pa.field("activation", pa.string(), False),
-        *_fields(
-            ("estimate", pa.float64(), "mean over pairs in this arm"),
-            ("share", pa.float64(), "estimate over that of the arm `all`"),
-            ("low", pa.float64(), "of the share's interval (Fieller)"),
-            ("high", pa.float64(), "of the share's interval (Fieller)"),
-            ("seeds", pa.int64(), "seeds shared with the arm `all`"),
-            ("note", pa.string(), "what a reader must know"),
-        ),
-    ]
-)
-EARLY_SCHEMA = pa.schema(
-    [
-        *_LABELS,
-        pa.field("step", pa.int64(), False, {"meaning": "optimiser steps done"}),
-        pa.field("budget", pa.float64(), False, {"meaning": "step over the last step"}),
-        *_fields(
-            ("estimate", pa.float64(), "Kendall's correlation with the final order"),
-            ("low", pa.float64(), "of its interval"),
-            ("high", pa.float64(), "of its interval"),
-            ("agree", pa.int64(), "pairs of activations told apart at both steps, alike"),
-            ("disagree", pa.int64(), "pairs told apart at both steps, the other way round"),
-            ("pairs", pa.int64(), "pairs of activations in all"),
-            ("seeds", pa.int64(), "seeds that they share"),
-            ("note", pa.string(), "what a reader must know"),
-        ),
-    ]
-)
 
 
 def analyse_model(study: Study, model: str, courses: Courses) -> dict[str, pa.Table]:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from reprocore.errors import ReprocoreError
-from reprocore.predictions import read_predictions
 from reprocore.statistics.checks import check_comparable, check_probabilities, check_targets
 from reprocore.statistics.divergence import pairwise
 from reprocore.statistics.jackknife import Estimate, jackknife, pair_matrix
+from reprocore.store.predictions import read_predictions
 
 SUFFIXES = (".parquet", ".npy", ".npz")
 

@@ -10,12 +10,18 @@ import pyarrow as pa
 
 from reprocore import claims as kinds
 from reprocore import judge_contrasts, judge_levels, printed
-from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
-from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.claims import Claim
 from reprocore.evidence import ARM, Evidence, Tables
 from reprocore.findings import VERDICTS, Finding, told
-from reprocore.storage import atomic, read_table, write_table
+from reprocore.store.files import atomic
+from reprocore.store.schemas import (
+    CELLS_SCHEMA,
+    CONTRASTS_SCHEMA,
+    CURVES_SCHEMA,
+    ESTIMATES_SCHEMA,
+    SENSITIVITY_SCHEMA,
+)
+from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study
 
 AUDIT_SCHEMA = pa.schema(

@@ -20,29 +20,19 @@ from reprocore.checkpoint import Clock, SavedRun, StoppedError
 from reprocore.corpus import Corpus, Probe, unigram_entropy
 from reprocore.device import cell_device, describe
 from reprocore.errors import ReprocoreError
-from reprocore.identity import cell_identity, cell_settings, recorded_identity
 from reprocore.models import build_model, check_model, count_parameters
-from reprocore.predictions import Predictions, write_predictions
 from reprocore.randomness import stream_seeds
-from reprocore.records import code_version, file_sha256, read_cell, sealed, versions
 from reprocore.run import Row, Run, begin
-from reprocore.storage import atomic, remove_leftovers, write_json, write_table
+from reprocore.store.files import atomic, remove_leftovers, write_json
+from reprocore.store.identity import cell_identity, cell_settings, recorded_identity
+from reprocore.store.predictions import Predictions, write_predictions
+from reprocore.store.records import code_version, file_sha256, read_cell, sealed, versions
+from reprocore.store.schemas import HISTORY_SCHEMA
+from reprocore.store.tables import write_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import Study
 from reprocore.training import evaluation_probe, predict, probe_windows, snapshot_iterations, train
 
-HISTORY_SCHEMA = pa.schema(
-    [
-        pa.field("iteration", pa.int64(), False, {"meaning": "optimiser steps done"}),
-        pa.field("train_loss", pa.float64(), True, {"unit": "nats per character"}),
-        pa.field("val_loss", pa.float64(), False, {"unit": "nats per character"}),
-        pa.field("val_accuracy", pa.float64(), False, {"unit": "share of characters"}),
-        pa.field("learning_rate", pa.float64(), True, {"meaning": "of the last step"}),
-        pa.field("gradient_norm", pa.float64(), True, {"meaning": "L2, before clipping"}),
-        pa.field("tokens_per_second", pa.float64(), True, {"unit": "characters per second"}),
-        pa.field("elapsed_s", pa.float64(), False, {"unit": "seconds since training began"}),
-    ]
-)
 PACKAGES = ("reprocore", "torch", "numpy", "pyarrow", "safetensors")
 
 Progress = Callable[[Row, int, float], None]

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from reprocore.errors import ReprocoreError
-from reprocore.records import utc
 from reprocore.run import Run
-from reprocore.storage import atomic
+from reprocore.store.files import atomic
+from reprocore.store.records import utc
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

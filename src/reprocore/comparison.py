@@ -7,33 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
-from reprocore.predictions import Predictions, read_predictions
 from reprocore.statistics.checks import check_comparable
 from reprocore.statistics.divergence import pairwise
-from reprocore.storage import read_table
-from reprocore.vocabulary import MEASURES
-
-
-def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
-    return pa.field(name, kind, nullable=False, metadata={"meaning": meaning})
-
-
-PAIRS_SCHEMA = pa.schema(
-    [
-        _field("seed_a", pa.int64(), "the lower seed"),
-        _field("seed_b", pa.int64(), "the higher seed"),
-        _field("step", pa.int64(), "optimiser steps done"),
-        *(
-            pa.field(
-                name,
-                pa.float64(),
-                nullable=False,
-                metadata={"meaning": measure.label, "unit": measure.unit or "1"},
-            )
-            for name, measure in MEASURES.items()
-        ),
-    ]
-)
+from reprocore.store.predictions import Predictions, read_predictions
+from reprocore.store.schemas import PAIRS_SCHEMA
 
 
 def compare_cells(paths: Mapping[int, Path]) -> pa.Table:
@@ -95,12 +72,3 @@ def check_same_probe(names: list[str], cells: list[Predictions]) -> None:
                 f"{name}: snapshots {cell.steps.tolist()}, but {names[0]} has "
                 f"{cells[0].steps.tolist()}; all must be trained alike"
             )
-
-
-def read_pairs(path: str | Path) -> pa.Table:
-    """Read a table that `compare_cells` made.
-
-    Raises:
-        ReprocoreError: the file is missing, damaged or foreign.
-    """
-    return read_table(path, PAIRS_SCHEMA)

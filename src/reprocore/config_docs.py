@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reprocore.storage import atomic
+from reprocore.store.files import atomic
 from reprocore.study.sections import (
     FAMILY_SIZES,
     CorpusSettings,

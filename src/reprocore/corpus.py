@@ -13,27 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
-from reprocore.storage import read_table, write_table
+from reprocore.store.schemas import CORPUS_SCHEMA, PROBE_SCHEMA
+from reprocore.store.tables import read_table, write_table
 
 MAX_SYMBOLS = 65_535
-
-
-def _field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
-    return pa.field(name, kind, nullable=False, metadata={"meaning": meaning})
-
-
-CORPUS_SCHEMA = pa.schema(
-    [
-        _field("token", pa.uint16(), "the character's id: its index in symbols"),
-        _field("split", pa.dictionary(pa.int32(), pa.string()), "train or validation"),
-    ]
-)
-PROBE_SCHEMA = pa.schema(
-    [
-        _field("position", pa.int64(), "index in the corpus of the character to predict"),
-        _field("target", pa.uint16(), "id of the character at that position"),
-    ]
-)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reprocore.aggregation import CURVES_SCHEMA
-from reprocore.comparison import read_pairs
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import pair_matrix
-from reprocore.storage import read_table
+from reprocore.store.readers import read_pairs
+from reprocore.store.schemas import CURVES_SCHEMA
+from reprocore.store.tables import read_table
 from reprocore.vocabulary import MEASURE_NAMES, SCORES
 
 Floats = npt.NDArray[np.float64]

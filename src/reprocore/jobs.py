@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from reprocore.errors import ReprocoreError
-from reprocore.records import check_inputs, environment, forget, utc, write_records
-from reprocore.storage import remove_leftovers
+from reprocore.store.files import remove_leftovers
+from reprocore.store.records import check_inputs, environment, forget, utc, write_records
 from reprocore.study.study import Study, parse_study
 
 

@@ -13,7 +13,7 @@ from reprocore.comparison import compare_cells
 from reprocore.corpus import build_probe, encode
 from reprocore.courses import read_courses
 from reprocore.errors import ReprocoreError
-from reprocore.storage import write_table
+from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell, all_cells
 from reprocore.study.study import Study, parse_study
 from reprocore.text import load_text

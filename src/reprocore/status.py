@@ -9,8 +9,8 @@ from typing import Any
 import safetensors
 
 from reprocore.errors import ReprocoreError
-from reprocore.identity import cell_identity, current_cells
-from reprocore.storage import read_json
+from reprocore.store.files import read_json
+from reprocore.store.identity import cell_identity, current_cells
 from reprocore.study.cells import CHECKPOINT, Cell, all_cells
 from reprocore.study.gpus import runnable_models
 from reprocore.study.study import Study

@@ -7,34 +7,20 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from reprocore.aggregation import CELLS_SCHEMA, read_estimates
-from reprocore.analysis import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.errors import ReprocoreError
-from reprocore.storage import atomic, read_table, write_table
+from reprocore.store.files import atomic
+from reprocore.store.readers import read_estimates
+from reprocore.store.schemas import (
+    CELLS_SCHEMA,
+    CONTRASTS_SCHEMA,
+    SENSITIVITY_SCHEMA,
+    SUMMARY_SCHEMA,
+)
+from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study
 from reprocore.summary_text import summary_text
-from reprocore.vocabulary import MEASURE_NAMES, SCORES
 
 CELL_KEYS = ("model", "activation", "arm", "seed")
-QUANTITIES = (*SCORES, *MEASURE_NAMES)
-
-SUMMARY_SCHEMA = pa.schema(
-    [
-        pa.field("model", pa.string(), False),
-        pa.field("activation", pa.string(), False),
-        pa.field("arm", pa.string(), False),
-        pa.field("seeds", pa.int64(), False, {"meaning": "seeds that ran"}),
-        pa.field("seeds_wanted", pa.int64(), False, {"meaning": "seeds in the config"}),
-        pa.field("parameters", pa.int64(), True),
-        pa.field("step", pa.int64(), True, {"meaning": "optimiser steps of the final models"}),
-        *(
-            pa.field(f"{name}{end}", pa.float64(), True)
-            for name in QUANTITIES
-            for end in ("", "_se", "_low", "_high")
-        ),
-        pa.field("flags", pa.string(), False, {"meaning": "what to know before using the row"}),
-    ]
-)
 
 
 def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) -> pa.Table:

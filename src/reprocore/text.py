@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reprocore import shakespeare
 from reprocore.errors import ReprocoreError
-from reprocore.storage import atomic
+from reprocore.store.files import atomic
 
 SCHEMES = ("http", "https", "file")
 DOWNLOAD_TIMEOUT_S = 60

@@ -13,15 +13,15 @@ from typing import Any
 import pyarrow as pa
 import safetensors
 
-from reprocore import across, aggregation, analysis, summary
 from reprocore.audit import AUDIT_SCHEMA
-from reprocore.comparison import read_pairs
 from reprocore.corpus import read_corpus, read_probe
 from reprocore.errors import ReprocoreError
-from reprocore.identity import cell_identity, current_cells, stage_digest
-from reprocore.predictions import read_predictions
-from reprocore.records import file_sha256, read_cell, read_record, read_sealed
-from reprocore.storage import read_table
+from reprocore.store import schemas
+from reprocore.store.identity import cell_identity, current_cells, stage_digest
+from reprocore.store.predictions import read_predictions
+from reprocore.store.readers import read_history, read_pairs
+from reprocore.store.records import file_sha256, read_cell, read_record, read_sealed
+from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, all_cells
 from reprocore.study.gpus import runnable_models
 from reprocore.study.layout import CORPUS_FILES, derived_files
@@ -150,7 +150,7 @@ class _Check:
             if file_sha256(path) != described["sha256"].get(name):
                 yield Finding(place, "damaged", "is not what train wrote")
             elif name == "history.parquet":
-                aggregation.read_history(path)
+                read_history(path)
             elif name == "weights.safetensors":
                 with safetensors.safe_open(path, "numpy"):
                     pass
@@ -302,16 +302,16 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 _SCHEMAS: dict[str, pa.Schema] = {
-    "models/summary": aggregation.ESTIMATES_SCHEMA,
-    "models/curves": aggregation.CURVES_SCHEMA,
-    "models/cells": aggregation.CELLS_SCHEMA,
-    "models/contrasts": analysis.CONTRASTS_SCHEMA,
-    "models/sensitivity": analysis.SENSITIVITY_SCHEMA,
-    "models/sources": analysis.SOURCES_SCHEMA,
-    "models/early": analysis.EARLY_SCHEMA,
-    "across/ratios": across.RATIOS_SCHEMA,
-    "across/early_sensitivity": across.EARLY_SENSITIVITY_SCHEMA,
-    "summary/summary": summary.SUMMARY_SCHEMA,
+    "models/summary": schemas.ESTIMATES_SCHEMA,
+    "models/curves": schemas.CURVES_SCHEMA,
+    "models/cells": schemas.CELLS_SCHEMA,
+    "models/contrasts": schemas.CONTRASTS_SCHEMA,
+    "models/sensitivity": schemas.SENSITIVITY_SCHEMA,
+    "models/sources": schemas.SOURCES_SCHEMA,
+    "models/early": schemas.EARLY_SCHEMA,
+    "across/ratios": schemas.RATIOS_SCHEMA,
+    "across/early_sensitivity": schemas.EARLY_SENSITIVITY_SCHEMA,
+    "summary/summary": schemas.SUMMARY_SCHEMA,
     "summary/audit": AUDIT_SCHEMA,
 }
 _READERS: dict[str, Callable[[Path], Any]] = {

@@ -14,7 +14,8 @@ LN2 = math.log(2.0)
 class Measure:
     """What tables and figures need to know of a measure.
 
-    `name` is the column and the function of `reprocore.statistics.divergence`, `label` is for axes and headings,
+    `name` is the column and the function of `reprocore.statistics.divergence`, `label` is for axes
+    and headings,
     `unit` is "" for a pure number, and values lie in `lower` … `upper`. With `more_is_closer` a
     larger value means more alike predictions.
     """
@@ -93,3 +94,6 @@ FINAL, MATCHED = "final", "matched loss"
 
 
 STREAMS = ("init", "order", "dropout")
+
+
+QUANTITIES = (*SCORES, *MEASURES)

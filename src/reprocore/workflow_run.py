@@ -12,7 +12,7 @@ from typing import Any
 import filelock
 
 from reprocore.errors import ReprocoreError
-from reprocore.identity import current_cells
+from reprocore.store.identity import current_cells
 from reprocore.study.cells import all_cells
 from reprocore.study.study import Study
 
@@ -59,7 +59,7 @@ class WorkflowRun:
         Raises:
             ReprocoreError: another run holds the folder, or it cannot be written.
         """
-        from reprocore.records import environment, utc
+        from reprocore.store.records import environment, utc
 
         self._lock = hold_results(self._study.results)
         self._earlier = _earlier_runs(self._study.results)
@@ -73,15 +73,15 @@ class WorkflowRun:
         Raises:
             ReprocoreError: `study.json` cannot be written.
         """
-        from reprocore.records import utc
+        from reprocore.store.records import utc
 
         seconds = time.monotonic() - self._began
         self._run |= {"end": utc(time.time()), "seconds": seconds, "outcome": outcome}
         self._write()
 
     def _write(self) -> None:
-        from reprocore.records import sealed
-        from reprocore.storage import write_json
+        from reprocore.store.files import write_json
+        from reprocore.store.records import sealed
 
         content = {
             "command": self._command,
@@ -93,7 +93,7 @@ class WorkflowRun:
 
 
 def _earlier_runs(results: str) -> list[Any]:
-    from reprocore.records import DamagedError, read_sealed
+    from reprocore.store.records import DamagedError, read_sealed
 
     try:
         return list(read_sealed(Path(results) / "study.json")["runs"])
@@ -103,7 +103,7 @@ def _earlier_runs(results: str) -> list[Any]:
 
 def _cell_hosts(study: Study) -> list[str]:
     """Return the machines that trained the cells of the study which are done."""
-    from reprocore.storage import read_json
+    from reprocore.store.files import read_json
 
     cells = current_cells(study, all_cells(study))
     described = (read_json(cell.folder(study.results) / "cell.json") for cell in cells)

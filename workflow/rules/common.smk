@@ -6,7 +6,8 @@ from pathlib import Path
 from reprocore.study.study import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.study.layout import MODEL_FIGURES
-from reprocore.identity import (cell_identity, current_cells, digest, source_digest, stage_digest, text_digest)
+from reprocore.store.identity import cell_identity, current_cells, stage_digest
+from reprocore.store.source_digest import digest, source_digest, text_digest
 from reprocore.study.cells import CELL_FILES, Cell, all_cells
 from reprocore.study.gpus import local_gpus, runnable_models
 from reprocore.study.permissions import check_places

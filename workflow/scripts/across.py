@@ -5,7 +5,7 @@ from pathlib import Path
 from reprocore.across import analyse_across
 from reprocore.courses import read_courses
 from reprocore.jobs import job
-from reprocore.storage import write_table
+from reprocore.store.tables import write_table
 
 with job(snakemake) as study:
     models = {}

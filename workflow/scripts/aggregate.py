@@ -2,7 +2,7 @@
 
 from reprocore.aggregation import aggregate_model
 from reprocore.jobs import job
-from reprocore.storage import write_table
+from reprocore.store.tables import write_table
 
 with job(snakemake) as study:
     tables = aggregate_model(

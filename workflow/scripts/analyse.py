@@ -3,7 +3,7 @@
 from reprocore.analysis import analyse_model
 from reprocore.courses import read_courses
 from reprocore.jobs import job
-from reprocore.storage import write_table
+from reprocore.store.tables import write_table
 
 with job(snakemake) as study:
     courses = read_courses(snakemake.input.pairs, snakemake.input.curves)

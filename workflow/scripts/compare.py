@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reprocore.comparison import compare_cells
 from reprocore.jobs import job
-from reprocore.storage import write_table
+from reprocore.store.tables import write_table
 
 with job(snakemake):
     paths = {int(Path(path).parent.name.rpartition("-")[2]): path for path in snakemake.input}

@@ -11,7 +11,7 @@ from reprocore.audit import AUDIT_SCHEMA, verdict_text
 from reprocore.figures import style
 from reprocore.figures.canvas import LETTER, LINE, MARGIN, POINTS, WIDTH, new_figure
 from reprocore.findings import VERDICTS
-from reprocore.storage import read_table
+from reprocore.store.tables import read_table
 from reprocore.study.study import Study
 
 # Okabe & Ito (2008); the shapes differ as well, and so does what is filled.

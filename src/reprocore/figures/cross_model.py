@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reprocore.comparison import read_pairs
 from reprocore.figures import style
 from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
 from reprocore.figures.heatmap import draw_heatmap, row_inches
@@ -21,6 +20,7 @@ from reprocore.figures.tables import (
     drawn_arm,
     summary_entries,
 )
+from reprocore.store.readers import read_pairs
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 

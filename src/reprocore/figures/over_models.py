@@ -7,9 +7,6 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from reprocore.across import EARLY_SENSITIVITY_SCHEMA, RATIOS_SCHEMA
-from reprocore.aggregation import read_estimates
-from reprocore.analysis import EARLY_SCHEMA, SENSITIVITY_SCHEMA, SOURCES_SCHEMA
 from reprocore.errors import ReprocoreError
 from reprocore.figures import style
 from reprocore.figures.cross_model import Key, draw_cross_model
@@ -18,10 +15,18 @@ from reprocore.figures.forest import draw_ratios
 from reprocore.figures.sources import draw_sources
 from reprocore.figures.tables import final
 from reprocore.figures.trade_off import draw_models_accuracy_against_pd
-from reprocore.storage import read_table
+from reprocore.store.readers import read_estimates
+from reprocore.store.schemas import (
+    EARLY_SCHEMA,
+    EARLY_SENSITIVITY_SCHEMA,
+    RATIOS_SCHEMA,
+    SENSITIVITY_SCHEMA,
+    SOURCES_SCHEMA,
+    SUMMARY_SCHEMA,
+)
+from reprocore.store.tables import read_table
 from reprocore.study.layout import STUDY_FIGURES
 from reprocore.study.study import Study
-from reprocore.summary import SUMMARY_SCHEMA
 
 PER_MODEL = {"sensitivity": SENSITIVITY_SCHEMA, "sources": SOURCES_SCHEMA, "early": EARLY_SCHEMA}
 ACROSS = {"ratios": RATIOS_SCHEMA, "early_sensitivity": EARLY_SENSITIVITY_SCHEMA}

@@ -8,8 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
-from reprocore.analysis import CONTRASTS_SCHEMA
 from reprocore.figures import style
 from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
 from reprocore.figures.canvas import new_figure, title
@@ -17,7 +15,8 @@ from reprocore.figures.forest import draw_contrasts
 from reprocore.figures.intervals import BEHIND, direction, draw_interval, ends, extent, set_range
 from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
 from reprocore.figures.trade_off import draw_accuracy_against_pd
-from reprocore.storage import read_table
+from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
+from reprocore.store.tables import read_table
 from reprocore.study.layout import MODEL_FIGURES
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES

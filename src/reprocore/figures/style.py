@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reprocore.storage import atomic
+from reprocore.store.files import atomic
 from reprocore.vocabulary import smelu_beta
 
 # Points. A figure is 12 inches wide; shown 1000 pixels wide, 8.5 points are 10 pixels.

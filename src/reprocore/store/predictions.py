@@ -9,27 +9,8 @@ import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import check_probabilities, check_targets
-from reprocore.storage import read_table, write_table
-
-
-def predictions_schema(vocabulary: int) -> pa.Schema:
-    """Return the Parquet schema for V symbols; V = 0 stands for any number."""
-
-    def field(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
-        return pa.field(name, kind, nullable=False, metadata={"meaning": meaning})
-
-    return pa.schema(
-        [
-            field("step", pa.int64(), "optimiser steps done"),
-            field("position", pa.int64(), "index in the corpus of the predicted character"),
-            field("target", pa.uint16(), "id of the character that really came"),
-            field(
-                "probabilities",
-                pa.list_(pa.float32(), vocabulary),
-                "next-character distribution by symbol id, sums to 1",
-            ),
-        ]
-    )
+from reprocore.store.schemas import predictions_schema
+from reprocore.store.tables import read_table, write_table
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,63 +1,20 @@
-"""Files of a study: written atomically, read back only if whole and of the expected schema."""
+"""Parquet files: written atomically, read with their schema checked."""
 
-import contextlib
-import glob
-import json
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reprocore.errors import ReprocoreError
+from reprocore.store.files import atomic
 
 # What a Parquet file may take in memory: this, and so many times its size on disk. A corpus takes
 # about 10 times its size, probabilities little more than theirs.
 FREE_BYTES = 2**28
+
+
 MOST_EXPANSION = 64
-
-
-@contextlib.contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` only if the block succeeds.
-
-    The data is flushed to disk before the rename, so a crash leaves the old file or the new
-    one, never a part. The temporary file is removed on failure.
-
-    Raises:
-        ReprocoreError: the folder cannot be written or the disk is full.
-    """
-    path = Path(path)
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ReprocoreError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def remove_leftovers(path: str | Path) -> None:
-    """Remove the temporary files that killed processes left beside `path`.
-
-    Nobody else may be writing `path` meanwhile.
-    """
-    path = Path(path)
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        leftover.unlink(missing_ok=True)
 
 
 def write_table(path: str | Path, table: pa.Table) -> None:
@@ -132,32 +89,6 @@ def _check_size(path: str | Path, size: int) -> None:
             f"{path}: not read, as it would take {size / 2**30:,.1f} GiB of memory, far more than "
             f"its size on disk accounts for"
         )
-
-
-def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` as indented JSON with sorted keys, atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")
-
-
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        ReprocoreError: the file is missing or not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise ReprocoreError(f"{path}: no such file") from None
-    except (ValueError, OSError) as error:
-        raise ReprocoreError(f"{path}: not a whole JSON file: {error}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _matches(found: pa.DataType, wanted: pa.DataType) -> bool:

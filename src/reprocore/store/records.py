@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from reprocore.errors import ReprocoreError
-from reprocore.identity import digest
-from reprocore.storage import read_json, write_json
+from reprocore.store.files import read_json, write_json
+from reprocore.store.source_digest import digest
 from reprocore.study.cells import Cell
 from reprocore.study.layout import CORPUS_FILES
 

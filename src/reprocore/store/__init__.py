@@ -1,0 +1,1 @@
+"""How results lie on disk: files, tables, schemas, readers, identities and records."""

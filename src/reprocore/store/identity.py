@@ -1,0 +1,147 @@
+"""What a result depends on, as digests: resolved settings, and source code without its comments.
+
+A cell is run again when, and only when, one of its digests or input files changes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from reprocore.errors import ReprocoreError
+from reprocore.store.source_digest import _check_defined, digest, source_digest
+from reprocore.study.cells import CELL_FILES, Cell, all_cells
+from reprocore.study.study import Study
+from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, smelu_beta
+
+
+def corpus_settings(study: Study) -> dict[str, Any]:
+    """Return what the token ids of a study depend on: the text's SHA-256 and the split.
+
+    Raises:
+        ReprocoreError: a local file cannot be read.
+    """
+    corpus = study.corpus
+    if corpus.source == "file":
+        path = Path(str(corpus.path))
+        try:
+            sha256 = _file_sha256(path, path.stat().st_mtime_ns)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ReprocoreError(f"corpus.path: {path} cannot be read: {reason}") from None
+    else:
+        sha256 = corpus.sha256 or CORPUS_SHA256
+    return {"sha256": sha256, "train_fraction": corpus.train_fraction}
+
+
+def stage_settings(study: Study, rule: str, model: str | None = None) -> Any:
+    """Return the settings that matter to a rule beside its inputs; None for one that has none.
+
+    Args:
+        study: the resolved study.
+        rule: any but `train`, whose settings are `cell_settings`.
+        model: of which the rule makes something, if it is of one model.
+
+    Raises:
+        ReprocoreError: a local text cannot be read.
+    """
+    statistics = study.statistics.model_dump()
+    # What the rows of a table are: every combination of the config, run or not.
+    rows = [statistics, [cell.key for cell in all_cells(study)]]
+    match rule:
+        case "corpus":
+            return corpus_settings(study)
+        case "probe":
+            return study.probe.model_dump()
+        case "aggregate":
+            return statistics
+        case "analyse" if model in study.models:
+            return [statistics, [study.activations_of(model), study.arms_of(model)]]
+        case "across":
+            return rows
+        case "audit":
+            return [rows, study.title]
+        case "summarise":
+            return [rows, study.title, study.figures.measure]
+        case "draw_model" | "draw_study" | "draw_audit":
+            return [study.figures.model_dump(), study.title, rows]
+    return None
+
+
+def stage_digest(study: Study, rule: str, model: str | None = None) -> str | None:
+    """Return the digest of `stage_settings` as a rule carries it, None where there are none."""
+    content = stage_settings(study, rule, model)
+    return None if content is None else f"settings {digest(content)}"
+
+
+@cache
+def _file_sha256(path: Path, _modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
+    """Return every setting that changes the results of `cell`, as plain JSON values."""
+    model = study.models[cell.model]
+    custom = study.custom_activations.get(cell.activation)
+    return {
+        "family": model.family,
+        "context": model.context,
+        "sizes": json.loads(json.dumps(model.sizes)),
+        "training": study.training_of(cell.model).model_dump(),
+        "activation": {
+            "name": cell.activation,
+            "gated": study.is_gated(cell.activation),
+            "beta": smelu_beta(cell.activation) if custom is None else None,
+            "path": custom.path if custom else None,
+        },
+        "arm": cell.arm,
+        "seed": cell.seed,
+        "probe": study.probe.model_dump(),
+        "corpus": corpus_settings(study),
+        "device": model.resources.trained_on,
+    }
+
+
+def cell_sources(study: Study, cell: Cell) -> tuple[str, ...]:
+    """Return the modules whose code makes the results of `cell`.
+
+    Raises:
+        ReprocoreError: a user's own module cannot be found, or lacks the name that is asked of it.
+    """
+    family = study.models[cell.model].family
+    paths = [FAMILY_BUILDERS.get(family, family)]
+    if cell.activation in study.custom_activations:
+        paths.append(study.custom_activations[cell.activation].path)
+    for path in paths:
+        _check_defined(path)
+    return ("reprocore.cell", *(path.partition(":")[0] for path in paths))
+
+
+def cell_identity(study: Study, cell: Cell) -> dict[str, str]:
+    """Return the digests of settings and of source that name the results of `cell`."""
+    return {
+        "settings": digest(cell_settings(study, cell)),
+        "source": source_digest(*cell_sources(study, cell)),
+    }
+
+
+def recorded_identity(path: Path) -> dict[str, str]:
+    """Return the identity that a `cell.json` records, empty if there is none to read."""
+    try:
+        identity = json.loads(path.read_text("utf-8"))["identity"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return identity if isinstance(identity, dict) else {}
+
+
+def current_cells(study: Study, cells: Iterable[Cell]) -> set[Cell]:
+    """Return those of `cells` whose files are there and were made as `study` says today."""
+    return {
+        cell
+        for cell in cells
+        if all((cell.folder(study.results) / name).is_file() for name in CELL_FILES)
+        and recorded_identity(cell.folder(study.results) / "cell.json")
+        == cell_identity(study, cell)
+    }

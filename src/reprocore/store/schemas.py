@@ -1,0 +1,256 @@
+"""The columns of every table: name, type, meaning, unit, and whether a value can be missing.
+
+All schemas are here and nowhere else, so that the data dictionary can be made from them.
+"""
+
+import pyarrow as pa
+
+from reprocore.vocabulary import MEASURES, QUANTITIES
+
+_INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
+_NATS, _CHARACTERS = "nats per character", "share of characters"
+
+
+def _column(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:
+    """Return a column in which no value is missing."""
+    metadata = {"meaning": meaning} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=False, metadata=metadata)
+
+
+def _nullable(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:
+    """Return a column in which a value can be missing."""
+    return _column(name, kind, meaning, unit).with_nullable(True)
+
+
+_MODEL = _column("model", _TEXT, "name of the model")
+_ACTIVATION = _column("activation", _TEXT, "name of the activation")
+_ARM = _column("arm", _TEXT, "random streams that follow the seed")
+_SEED = _column("seed", _INT, "number of the repetition")
+_STEP = _column("step", _INT, "optimiser steps done")
+_MEASURE = _column("measure", _TEXT, "what is measured")
+_CONDITION = _column("condition", _TEXT, "final, or interpolated at the matched loss")
+_NOTE = _nullable("note", _TEXT, "what a reader must know")
+_ITERATION = _column("iteration", _INT, "optimiser steps done")
+_TRAIN_LOSS = _nullable("train_loss", _FLOAT, "mean over the batches since the last row", _NATS)
+_VAL_LOSS = _column("val_loss", _FLOAT, "on the evaluation windows", _NATS)
+_VAL_ACCURACY = _column("val_accuracy", _FLOAT, "likeliest character is right", _CHARACTERS)
+_SPEED = _nullable(
+    "tokens_per_second", _FLOAT, "in training since the last row", "characters per second"
+)
+
+
+def _interval(of: str) -> list[pa.Field]:
+    return [
+        _nullable("low", _FLOAT, f"lower end of the interval of {of}"),
+        _nullable("high", _FLOAT, f"upper end of the interval of {of}"),
+    ]
+
+
+CORPUS_SCHEMA = pa.schema(
+    [
+        _column("token", pa.uint16(), "the character's id: its index in symbols"),
+        _column("split", pa.dictionary(pa.int32(), pa.string()), "train or validation"),
+    ]
+)
+
+PROBE_SCHEMA = pa.schema(
+    [
+        _column("position", _INT, "index in the corpus of the character to predict"),
+        _column("target", pa.uint16(), "id of the character at that position"),
+    ]
+)
+
+HISTORY_SCHEMA = pa.schema(
+    [
+        _ITERATION,
+        _TRAIN_LOSS,
+        _VAL_LOSS,
+        _VAL_ACCURACY,
+        _nullable("learning_rate", _FLOAT, "of the last step"),
+        _nullable("gradient_norm", _FLOAT, "L2, before clipping"),
+        _SPEED,
+        _column("elapsed_s", _FLOAT, "since training began, evaluation included", "seconds"),
+    ]
+)
+
+
+def predictions_schema(vocabulary: int) -> pa.Schema:
+    """Return the schema of predictions for V symbols; V = 0 stands for any number."""
+    return pa.schema(
+        [
+            _STEP,
+            _column("position", _INT, "index in the corpus of the predicted character"),
+            _column("target", pa.uint16(), "id of the character that really came"),
+            _column(
+                "probabilities",
+                pa.list_(pa.float32(), vocabulary),
+                "next-character distribution by symbol id, sums to 1",
+            ),
+        ]
+    )
+
+
+PAIRS_SCHEMA = pa.schema(
+    [
+        _column("seed_a", _INT, "the lower seed"),
+        _column("seed_b", _INT, "the higher seed"),
+        _STEP,
+        *(
+            _column(name, _FLOAT, measure.label, measure.unit or "1")
+            for name, measure in MEASURES.items()
+        ),
+    ]
+)
+
+ESTIMATES_SCHEMA = pa.schema(
+    [
+        _MODEL,
+        _ACTIVATION,
+        _ARM,
+        _STEP,
+        _MEASURE,
+        _column("estimate", _FLOAT, "mean over pairs, or over seeds"),
+        _nullable("se", _FLOAT, "standard error over seeds"),
+        *_interval("the estimate"),
+        _column("seeds", _INT, "seeds that the estimate rests on"),
+        _column("pairs", _INT, "pairs of seeds; 0 for a mean"),
+        _column("note", _TEXT, "why there is no interval"),
+    ]
+)
+
+CURVES_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ACTIVATION, _ARM, _SEED),
+        *(_ITERATION, _TRAIN_LOSS, _VAL_LOSS, _VAL_ACCURACY, _SPEED),
+    ]
+)
+
+CELLS_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ACTIVATION, _ARM, _SEED),
+        _column("parameters", _INT, "trainable parameters"),
+        _VAL_LOSS,
+        _VAL_ACCURACY,
+        _column("unigram_entropy", _FLOAT, "loss of a model without context", _NATS),
+        _column("beats_unigram", pa.bool_(), "the loss is below the unigram entropy"),
+        _column("train_seconds", _FLOAT, "evaluation included", "seconds"),
+        _column("probe_hash", _TEXT, "of the probe that was predicted"),
+        _column("source", _TEXT, "digest of the code that trained"),
+        _column("environment", _TEXT, "torch, processor or GPU"),
+    ]
+)
+
+CONTRASTS_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ARM, _MEASURE, _CONDITION),
+        _column("first", _TEXT, "the activation in question"),
+        _column("second", _TEXT, "the activation that it is compared with"),
+        _nullable("matched_loss", _FLOAT, "null at the final step", _NATS),
+        _nullable("difference", _FLOAT, "mean of the first less that of the second"),
+        _nullable("ratio", _FLOAT, "mean of the first over that of the second"),
+        _nullable("se", _FLOAT, "of the difference, over seeds"),
+        *_interval("the difference"),
+        _nullable("ratio_low", _FLOAT, "lower end of the ratio's interval (Fieller)"),
+        _nullable("ratio_high", _FLOAT, "upper end of the ratio's interval (Fieller)"),
+        _nullable("method", _TEXT, "paired or welch; empty for not tested"),
+        _nullable("p", _FLOAT, "two-sided, by t"),
+        _nullable("p_sign_flip", _FLOAT, "two-sided, exact"),
+        _nullable("p_equivalence", _FLOAT, "that the ratio is outside the margin"),
+        _nullable("p_adjusted", _FLOAT, "p after Holm in the family"),
+        _nullable("p_equivalence_adjusted", _FLOAT, "p_equivalence after Holm in the family"),
+        _nullable("seeds", _INT, "shared seeds"),
+        _nullable("verdict", _TEXT, "on the first activation"),
+        _NOTE,
+    ]
+)
+
+SENSITIVITY_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ARM, _MEASURE, _CONDITION),
+        _STEP.with_nullable(True),
+        _nullable("cv", _FLOAT, "CV across activations, seed noise included", "percent"),
+        _nullable("corrected", _FLOAT, "the CV less the noise", "percent"),
+        *_interval("the corrected CV"),
+        _nullable("p_omnibus", _FLOAT, "that the activations are alike, by permutation"),
+        _nullable("activations", _INT, "activations compared"),
+        _nullable("seeds", _INT, "seeds that they share"),
+        _nullable("seeds_for_5", _INT, "seeds to resolve a difference of 5%; null: over 10,000"),
+        _nullable("seeds_for_10", _INT, "the same for 10%"),
+        _nullable("seeds_for_20", _INT, "the same for 20%"),
+        _NOTE,
+    ]
+)
+
+SOURCES_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ARM, _MEASURE, _ACTIVATION),
+        _nullable("estimate", _FLOAT, "mean over pairs in this arm"),
+        _nullable("share", _FLOAT, "estimate over that of the arm `all`"),
+        *_interval("the share (Fieller)"),
+        _nullable("seeds", _INT, "seeds shared with the arm `all`"),
+        _NOTE,
+    ]
+)
+
+EARLY_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ARM, _MEASURE, _STEP),
+        _column("budget", _FLOAT, "step over the last step"),
+        _nullable("estimate", _FLOAT, "Kendall's correlation with the final order"),
+        *_interval("the correlation"),
+        _nullable("agree", _INT, "pairs of activations that differ at both steps, alike"),
+        _nullable("disagree", _INT, "pairs that differ at both steps, the other way round"),
+        _nullable("pairs", _INT, "pairs of activations in all"),
+        _nullable("seeds", _INT, "seeds that they share"),
+        _NOTE,
+    ]
+)
+
+RATIOS_SCHEMA = pa.schema(
+    [
+        *(_ARM, _MEASURE),
+        _column("first", _TEXT, "the activation in question"),
+        _column("second", _TEXT, "the activation that it is compared with"),
+        _column("ratio", _FLOAT, "geometric mean over models of first over second"),
+        _column("low", _FLOAT, "lower end of its interval, for these models"),
+        _column("high", _FLOAT, "upper end of its interval, for these models"),
+        _column("chance_lower", _FLOAT, "that the mean ratio is below 1"),
+        _column("share_lower", _FLOAT, "expected share of models where the first is lower"),
+        _column("models", _INT, "models that it rests on"),
+        _column("note", _TEXT, "what a reader must know"),
+    ]
+)
+
+EARLY_SENSITIVITY_SCHEMA = pa.schema(
+    [
+        *(_ARM, _MEASURE),
+        _column("budget", _FLOAT, "share of the training steps done"),
+        _column("estimate", _FLOAT, "Kendall's correlation over models with the final CV"),
+        _column("low", _FLOAT, "lower end of its interval"),
+        _column("high", _FLOAT, "upper end of its interval"),
+        _column("models", _INT, "models ranked"),
+        _column("agree", _INT, "pairs of models that differ at both steps, alike"),
+        _column("disagree", _INT, "pairs that differ at both steps, the other way round"),
+        _column("pairs", _INT, "pairs of models in all"),
+        _column("seeds", _INT, "seeds that they share"),
+        _column("note", _TEXT, "what a reader must know"),
+    ]
+)
+
+_ENDS = {"": "estimate", "_se": "standard error", "_low": "lower end", "_high": "upper end"}
+
+SUMMARY_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ACTIVATION, _ARM),
+        _column("seeds", _INT, "seeds that ran"),
+        _column("seeds_wanted", _INT, "seeds in the config"),
+        _nullable("parameters", _INT, "trainable parameters"),
+        _nullable("step", _INT, "optimiser steps of the final models"),
+        *(
+            _nullable(f"{name}{end}", _FLOAT, f"{meaning} of {name}")
+            for name in QUANTITIES
+            for end, meaning in _ENDS.items()
+        ),
+        _column("flags", _TEXT, "what to know before using the row"),
+    ]
+)
