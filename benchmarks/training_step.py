@@ -20,13 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprocore.activations import activation
-from reprocore.corpus import encode
-from reprocore.models import build_model, count_parameters
-from reprocore.run import begin
+from reprocore.data.tokens import encode
 from reprocore.study.sections import ModelSettings, TrainingSettings
 from reprocore.study.study import Study, load_study
-from reprocore.training import (
+from reprocore.training.loop import (
     Windows,
     evaluate,
     predict,
@@ -34,6 +31,9 @@ from reprocore.training import (
     snapshot_iterations,
     train,
 )
+from reprocore.training.models import build_model, count_parameters
+from reprocore.training.models.activations import activation
+from reprocore.training.state import begin
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEADS, CONTEXT, VOCABULARY, DROPOUT = 128, 4, 128, 65, 0.2
@@ -136,7 +136,9 @@ def overhead(study: Study, corpus, settings: ModelSettings, step_ms: float) -> N
     count = len(snapshot_iterations(training.iterations, training.snapshots))
     snapshots = (time.perf_counter() - begin) * count
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import reprocore.cell, reprocore.jobs"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import reprocore.training.cell, reprocore.jobs"], check=True
+    )
     start = time.perf_counter() - begin
     steps = training.iterations * step_ms / 1e3
     total = steps + evaluation + snapshots + start

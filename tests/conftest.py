@@ -16,11 +16,12 @@ import pytest
 import torch
 import yaml
 
-from reprocore.cell import run_cell
-from reprocore.corpus import Corpus, Probe, build_probe, encode
+from reprocore.data.probe import Probe, build_probe
+from reprocore.data.tokens import Corpus, encode
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
+from reprocore.training.cell import run_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))

@@ -10,11 +10,17 @@ from hypothesis import strategies as st
 from torch import nn
 
 from conftest import one_line, tiny_config
-from reprocore import activations
-from reprocore.activations import activation, gated_hidden, load_dotted, smelu, study_activation
 from reprocore.errors import ReprocoreError
 from reprocore.study import study as config
 from reprocore.study.study import parse_study
+from reprocore.training.models import activations
+from reprocore.training.models.activations import (
+    activation,
+    gated_hidden,
+    load_dotted,
+    smelu,
+    study_activation,
+)
 from reprocore.vocabulary import smelu_beta
 
 BETAS = st.floats(0.01, 100)

@@ -15,15 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
-from reprocore.cell import run_cell
-from reprocore.checkpoint import StoppedError, read_checkpoint, write_checkpoint
-from reprocore.corpus import write_corpus, write_probe
+from reprocore.data.probe import write_probe
+from reprocore.data.tokens import write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import read_json, write_json
 from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import parse_study
+from reprocore.training.cell import run_cell
+from reprocore.training.checkpoint import StoppedError, read_checkpoint, write_checkpoint
 
 RESULTS = ("weights.safetensors", "predictions.parquet")
 TIMES = ("elapsed_s", "tokens_per_second")
@@ -238,9 +239,10 @@ def test_no_flipped_bit_goes_unnoticed(checkpoint_bytes, tmp_path, data):
 SCRIPT = """
 import json, sys, time
 from pathlib import Path
-from reprocore.cell import run_cell
+from reprocore.training.cell import run_cell
 from reprocore.study.study import parse_study
-from reprocore.corpus import read_corpus, read_probe
+from reprocore.data.probe import read_probe
+from reprocore.data.tokens import read_corpus
 from reprocore.study.cells import CHECKPOINT, Cell
 root = Path(sys.argv[1])
 study = parse_study(json.loads((root / "study.json").read_text()))

@@ -13,15 +13,16 @@ import yaml
 
 from conftest import one_line, tiny_config
 from reprocore.arrays import compare_arrays, load_array
-from reprocore.cell import run_cell
-from reprocore.checkpoint import StoppedError
 from reprocore.cli import main
-from reprocore.corpus import Corpus, Probe, decode, write_corpus, write_probe
+from reprocore.data.probe import Probe, write_probe
+from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.divergence import churn, relative_pd
 from reprocore.status import seconds_left, study_status
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study
+from reprocore.training.cell import run_cell
+from reprocore.training.checkpoint import StoppedError
 
 
 @pytest.fixture

@@ -14,21 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reprocore import shakespeare
-from reprocore.corpus import (
-    Corpus,
-    build_probe,
-    decode,
-    encode,
-    read_corpus,
-    read_probe,
-    unigram_entropy,
-    windows,
-    write_corpus,
-    write_probe,
-)
+from reprocore.data import shakespeare
+from reprocore.data.probe import build_probe, read_probe, windows, write_probe
+from reprocore.data.text import load_text
+from reprocore.data.tokens import Corpus, decode, encode, read_corpus, unigram_entropy, write_corpus
 from reprocore.errors import ReprocoreError
-from reprocore.text import load_text
 
 
 def sha256(content: bytes) -> str:

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from conftest import MODELS, tiny_config
-from reprocore.cell import run_cell
-from reprocore.checkpoint import StoppedError
 from reprocore.store.files import read_json
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
+from reprocore.training.cell import run_cell
+from reprocore.training.checkpoint import StoppedError
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a CUDA device, and torch finds none"

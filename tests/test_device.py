@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from reprocore.device import lock_first_free
+from reprocore.training.device import lock_first_free
 
 HOLD = """
 import sys, tempfile, time
 tempfile.tempdir = sys.argv[1]
-from reprocore.device import lock_first_free
+from reprocore.training.device import lock_first_free
 held = [lock_first_free(["GPU-a", "GPU-b"]) for _ in range(2)]
 print("held", flush=True)
 time.sleep(600)

@@ -16,7 +16,8 @@ import yaml
 
 from conftest import mounted, one_line, tiny_config
 from project import TINY, Project, rules_of
-from reprocore.corpus import Corpus, Probe, write_corpus, write_probe
+from reprocore.data.probe import Probe, write_probe
+from reprocore.data.tokens import Corpus, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.store.records import read_cell, read_sealed
 from reprocore.workflow_run import hold_results, snakemake_command

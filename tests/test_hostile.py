@@ -19,10 +19,8 @@ import yaml
 
 from conftest import one_line, tiny_config
 from project import TINY, Project
-from reprocore.activations import load_dotted
 from reprocore.arrays import load_array
-from reprocore.cell import load_cell
-from reprocore.corpus import Corpus
+from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
 from reprocore.store.readers import read_pairs
 from reprocore.store.schemas import PAIRS_SCHEMA
@@ -30,6 +28,8 @@ from reprocore.store.tables import read_table
 from reprocore.study.cells import Cell
 from reprocore.study.permissions import check_links, check_places
 from reprocore.study.study import load_study, parse_study
+from reprocore.training.cell import load_cell
+from reprocore.training.models.activations import load_dotted
 
 EVIL = "open('ran', 'w').close()\n\n\ndef act(x, *_, **__):\n    return x\n"
 

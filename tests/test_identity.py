@@ -454,7 +454,7 @@ def stand_in(name, **content):
     vars(sys.modules[name]).update(content)
 stand_in("reprocore", __path__=[])
 stand_in("reprocore.study.study", Study=None)
-stand_in("reprocore.shakespeare", CORPUS_SHA256="")
+stand_in("reprocore.data.shakespeare", CORPUS_SHA256="")
 stand_in("reprocore.study.sections", FAMILY_BUILDERS={}, smelu_beta=None)
 stand_in("reprocore.errors", ReprocoreError=Exception)
 stand_in("reprocore.study.cells", Cell=None, CELL_FILES=(), all_cells=None)

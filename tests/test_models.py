@@ -8,15 +8,15 @@ import torch
 from torch import nn
 
 from conftest import ACTIVATIONS, CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study
-from reprocore.activations import activation, load_dotted, study_activation
 from reprocore.errors import ReprocoreError
-from reprocore.models import build_model, check_model, count_parameters
-from reprocore.models.layers import CausalConv, Dropout, FeedForward, attach_stream
-from reprocore.randomness import MaskStream, stream_seeds
-from reprocore.run import begin
 from reprocore.study.sections import ModelSettings
 from reprocore.study.study import load_study, parse_study
-from reprocore.training import evaluation_probe, probe_windows, train
+from reprocore.training.loop import evaluation_probe, probe_windows, train
+from reprocore.training.models import build_model, check_model, count_parameters
+from reprocore.training.models.activations import activation, load_dotted, study_activation
+from reprocore.training.models.layers import CausalConv, Dropout, FeedForward, attach_stream
+from reprocore.training.randomness import MaskStream, stream_seeds
+from reprocore.training.state import begin
 from reprocore.vocabulary import FAMILY_BUILDERS
 
 VOCABULARY = 65
@@ -273,8 +273,8 @@ def test_feed_forward_unit_computes_its_formula(chosen, function):
 USER_FAMILIES = """
 import torch
 from torch import nn
-from reprocore.activations import activation as built_in
-from reprocore.activations import gated_hidden
+from reprocore.training.models.activations import activation as built_in
+from reprocore.training.models.activations import gated_hidden
 
 
 class Good(nn.Module):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import ACTIVATIONS, CONTEXT, MODELS, tiny_study
-from reprocore.activations import activation
-from reprocore.models import build_model
-from reprocore.models.layers import Dropout, attach_stream
-from reprocore.randomness import (
+from reprocore.study.sections import Arm
+from reprocore.training.models import build_model
+from reprocore.training.models.activations import activation
+from reprocore.training.models.layers import Dropout, attach_stream
+from reprocore.training.randomness import (
     FIXED_SEED,
     MaskStream,
     numpy_generator,
@@ -22,7 +23,6 @@ from reprocore.randomness import (
     stream_seeds,
     torch_generator,
 )
-from reprocore.study.sections import Arm
 from reprocore.vocabulary import STREAMS
 
 CPU = torch.device("cpu")

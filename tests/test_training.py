@@ -14,15 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
-from reprocore import training
-from reprocore.activations import activation
-from reprocore.cell import load_cell, run_cell
 from reprocore.comparison import compare_cells
-from reprocore.corpus import Corpus, build_probe, encode, unigram_entropy
+from reprocore.data.probe import build_probe
+from reprocore.data.tokens import Corpus, encode, unigram_entropy
 from reprocore.errors import ReprocoreError
-from reprocore.models import build_model
-from reprocore.models.layers import attach_stream
-from reprocore.randomness import MaskStream
 from reprocore.store.files import read_json
 from reprocore.store.predictions import read_predictions
 from reprocore.store.schemas import HISTORY_SCHEMA
@@ -30,7 +25,9 @@ from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.sections import TrainingSettings
 from reprocore.study.study import parse_study
-from reprocore.training import (
+from reprocore.training import loop as training
+from reprocore.training.cell import load_cell, run_cell
+from reprocore.training.loop import (
     evaluate,
     evaluation_probe,
     learning_rate,
@@ -39,6 +36,10 @@ from reprocore.training import (
     row_iterations,
     snapshot_iterations,
 )
+from reprocore.training.models import build_model
+from reprocore.training.models.activations import activation
+from reprocore.training.models.layers import attach_stream
+from reprocore.training.randomness import MaskStream
 from reprocore.vocabulary import MEASURE_NAMES
 
 STUDY = tiny_study()
@@ -76,8 +77,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from conftest import tiny_study
-from reprocore.cell import run_cell
-from reprocore.corpus import read_corpus, read_probe
+from reprocore.training.cell import run_cell
+from reprocore.data.probe import read_probe
+from reprocore.data.tokens import read_corpus
 from reprocore.study.cells import Cell
 folder = Path(sys.argv[2])
 corpus, probe = read_corpus(folder / "corpus.parquet"), read_probe(folder / "probe.parquet")
@@ -88,7 +90,8 @@ run_cell(tiny_study(), Cell("hybridlm", "gelu", "all", 1), corpus, probe, folder
 def test_same_cell_in_another_process_gives_the_same_bytes(
     train_cell, tiny_corpus, tiny_probe, tmp_path
 ):
-    from reprocore.corpus import write_corpus, write_probe
+    from reprocore.data.probe import write_probe
+    from reprocore.data.tokens import write_corpus
 
     write_corpus(tmp_path / "corpus.parquet", tiny_corpus)
     write_probe(tmp_path / "probe.parquet", tiny_probe)

@@ -150,10 +150,10 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
 ) -> None:
     """Print text drawn from a trained cell."""
-    from reprocore.cell import load_cell
-    from reprocore.corpus import read_corpus
-    from reprocore.sampling import sample as draw
+    from reprocore.data.tokens import read_corpus
     from reprocore.study.cells import parse_cell
+    from reprocore.training.cell import load_cell
+    from reprocore.training.generation import sample as draw
 
     study = load_study(configfile)
     chosen = parse_cell(study, cell)
@@ -174,10 +174,11 @@ def sample(
 @app.command()
 def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None:
     """Train one cell of the study now; its corpus and probe must be there."""
-    from reprocore.cell import print_progress, run_cell
-    from reprocore.corpus import read_corpus, read_probe
+    from reprocore.data.probe import read_probe
+    from reprocore.data.tokens import read_corpus
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
+    from reprocore.training.cell import print_progress, run_cell
     from reprocore.workflow_run import hold_results
 
     study = load_study(configfile)
@@ -201,8 +202,8 @@ def pilot(
     seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
 ) -> None:
     """Train a model's cells for a short time and say what that foretells, and how surely."""
+    from reprocore.data.shakespeare import default_cache
     from reprocore.pilot import pilot_study, run_pilot
-    from reprocore.shakespeare import default_cache
     from reprocore.vocabulary import FINAL
 
     full = load_study(configfile)

@@ -8,15 +8,16 @@ import pyarrow as pa
 
 from reprocore.aggregation import gather_curves
 from reprocore.analysis import analyse_model
-from reprocore.cell import run_cell
 from reprocore.comparison import compare_cells
-from reprocore.corpus import build_probe, encode
 from reprocore.courses import read_courses
+from reprocore.data.probe import build_probe
+from reprocore.data.text import load_text
+from reprocore.data.tokens import encode
 from reprocore.errors import ReprocoreError
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell, all_cells
 from reprocore.study.study import Study, parse_study
-from reprocore.text import load_text
+from reprocore.training.cell import run_cell
 
 
 def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:

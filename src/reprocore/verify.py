@@ -14,7 +14,8 @@ import pyarrow as pa
 import safetensors
 
 from reprocore.audit import AUDIT_SCHEMA
-from reprocore.corpus import read_corpus, read_probe
+from reprocore.data.probe import read_probe
+from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.store import schemas
 from reprocore.store.identity import cell_identity, current_cells, stage_digest

@@ -77,10 +77,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 FAMILY_BUILDERS = {
-    "gpt": "reprocore.models.gpt:GPT",
-    "conv": "reprocore.models.conv:ConvLM",
-    "hybrid": "reprocore.models.hybrid:HybridLM",
-    "lstm": "reprocore.models.lstm:LstmLM",
+    "gpt": "reprocore.training.models.gpt:GPT",
+    "conv": "reprocore.training.models.conv:ConvLM",
+    "hybrid": "reprocore.training.models.hybrid:HybridLM",
+    "lstm": "reprocore.training.models.lstm:LstmLM",
 }
 
 

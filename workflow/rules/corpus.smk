@@ -17,7 +17,7 @@ rule corpus:
         runtime=10,
     params:
         settings=settings("corpus"),
-        source=source("corpus.py", "reprocore.corpus"),
+        source=source("corpus.py", "reprocore.data.tokens"),
     script:
         "../scripts/corpus.py"
 
@@ -34,6 +34,6 @@ rule probe:
         runtime=10,
     params:
         settings=settings("probe"),
-        source=source("probe.py", "reprocore.corpus"),
+        source=source("probe.py", "reprocore.data.tokens"),
     script:
         "../scripts/probe.py"

@@ -1,9 +1,9 @@
 """Fetch or read the text and store it as token ids."""
 
-from reprocore.corpus import encode, write_corpus
+from reprocore.data.shakespeare import default_cache
+from reprocore.data.text import load_text
+from reprocore.data.tokens import encode, write_corpus
 from reprocore.jobs import job
-from reprocore.shakespeare import default_cache
-from reprocore.text import load_text
 
 with job(snakemake) as study:
     settings = study.corpus

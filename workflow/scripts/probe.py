@@ -1,6 +1,7 @@
 """Choose the validation characters that every cell predicts."""
 
-from reprocore.corpus import build_probe, read_corpus, write_probe
+from reprocore.data.probe import build_probe, write_probe
+from reprocore.data.tokens import read_corpus
 from reprocore.jobs import job
 
 with job(snakemake) as study:

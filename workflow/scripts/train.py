@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from reprocore.cell import print_progress, run_cell
-from reprocore.corpus import read_corpus, read_probe
+from reprocore.data.probe import read_probe
+from reprocore.data.tokens import read_corpus
 from reprocore.jobs import job
 from reprocore.study.cells import Cell
+from reprocore.training.cell import print_progress, run_cell
 
 with job(snakemake) as study:
     *labels, seed = snakemake.wildcards

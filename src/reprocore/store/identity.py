@@ -116,7 +116,7 @@ def cell_sources(study: Study, cell: Cell) -> tuple[str, ...]:
         paths.append(study.custom_activations[cell.activation].path)
     for path in paths:
         _check_defined(path)
-    return ("reprocore.cell", *(path.partition(":")[0] for path in paths))
+    return ("reprocore.training.cell", *(path.partition(":")[0] for path in paths))
 
 
 def cell_identity(study: Study, cell: Cell) -> dict[str, str]:

@@ -22,10 +22,10 @@ _NOT_DIGESTED = {
     "reprocore.study.layout",
     "reprocore.store.records",
     "reprocore.study.sections",
-    "reprocore.shakespeare",
+    "reprocore.data.shakespeare",
     "reprocore.store.files",
     "reprocore.study.cells",
-    "reprocore.text",
+    "reprocore.data.text",
     "reprocore.study.permissions",
 }
 

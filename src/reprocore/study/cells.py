@@ -15,7 +15,7 @@ CHECKPOINT = "checkpoint.safetensors"
 class Cell:
     """One training job: a model with an activation, trained once.
 
-    `arm` says which random streams follow `seed`; see `reprocore.randomness`.
+    `arm` says which random streams follow `seed`; see `reprocore.training.randomness`.
     """
 
     model: str

@@ -7,7 +7,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from reprocore import shakespeare
+from reprocore.data import shakespeare
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import atomic
 

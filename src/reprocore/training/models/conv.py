@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from reprocore.activations import Activation
-from reprocore.models.layers import ConvBlock
+from reprocore.training.models.activations import Activation
+from reprocore.training.models.layers import ConvBlock
 
 
 class ConvLM(nn.Module):

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from reprocore.activations import Activation
-from reprocore.models.layers import Dropout, FeedForward
+from reprocore.training.models.activations import Activation
+from reprocore.training.models.layers import Dropout, FeedForward
 
 
 class LstmLM(nn.Module):

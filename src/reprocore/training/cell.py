@@ -15,14 +15,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from reprocore.activations import study_activation
-from reprocore.checkpoint import Clock, SavedRun, StoppedError
-from reprocore.corpus import Corpus, Probe, unigram_entropy
-from reprocore.device import cell_device, describe
+from reprocore.data.probe import Probe
+from reprocore.data.tokens import Corpus, unigram_entropy
 from reprocore.errors import ReprocoreError
-from reprocore.models import build_model, check_model, count_parameters
-from reprocore.randomness import stream_seeds
-from reprocore.run import Row, Run, begin
 from reprocore.store.files import atomic, remove_leftovers, write_json
 from reprocore.store.identity import cell_identity, cell_settings, recorded_identity
 from reprocore.store.predictions import Predictions, write_predictions
@@ -31,7 +26,19 @@ from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import Study
-from reprocore.training import evaluation_probe, predict, probe_windows, snapshot_iterations, train
+from reprocore.training.checkpoint import Clock, SavedRun, StoppedError
+from reprocore.training.device import cell_device, describe
+from reprocore.training.loop import (
+    evaluation_probe,
+    predict,
+    probe_windows,
+    snapshot_iterations,
+    train,
+)
+from reprocore.training.models import build_model, check_model, count_parameters
+from reprocore.training.models.activations import study_activation
+from reprocore.training.randomness import stream_seeds
+from reprocore.training.state import Row, Run, begin
 
 PACKAGES = ("reprocore", "torch", "numpy", "pyarrow", "safetensors")
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from reprocore.corpus import decode
+from reprocore.data.tokens import decode
 from reprocore.errors import ReprocoreError
 
 

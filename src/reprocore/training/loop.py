@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprocore.corpus import Corpus, Probe, build_probe, windows
+from reprocore.data.probe import Probe, build_probe, windows
+from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
-from reprocore.run import Row, Run
 from reprocore.study.sections import TrainingSettings
+from reprocore.training.state import Row, Run
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
 EVALUATION_ROWS = 32

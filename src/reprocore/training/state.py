@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reprocore.models.layers import attach_stream
-from reprocore.randomness import MaskStream, numpy_generator, torch_generator
 from reprocore.study.sections import TrainingSettings
+from reprocore.training.models.layers import attach_stream
+from reprocore.training.randomness import MaskStream, numpy_generator, torch_generator
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprocore.activations import Activation, gated_hidden
-from reprocore.randomness import MaskStream
+from reprocore.training.models.activations import Activation, gated_hidden
+from reprocore.training.randomness import MaskStream
 
 
 class Dropout(nn.Module):

@@ -9,10 +9,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from reprocore.activations import Activation, activation, load_dotted
 from reprocore.errors import ReprocoreError
-from reprocore.randomness import torch_generator
 from reprocore.study.sections import ModelSettings
+from reprocore.training.models.activations import Activation, activation, load_dotted
+from reprocore.training.randomness import torch_generator
 from reprocore.vocabulary import FAMILY_BUILDERS
 
 PARAMETER_TOLERANCE = 0.01

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from reprocore.errors import ReprocoreError
-from reprocore.run import Run
 from reprocore.store.files import atomic
 from reprocore.store.records import utc
+from reprocore.training.state import Run
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

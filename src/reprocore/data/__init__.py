@@ -1,0 +1,1 @@
+"""What is learned: the text, its tokens, and the probe that every cell predicts."""

@@ -1,0 +1,1 @@
+"""One cell: models, randomness, the training loop, checkpoints."""
