@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from reprocore.across import analyse_across
-from reprocore.aggregation import estimate_model
-from reprocore.analysis import analyse_model
+from reprocore.analysis.estimates import estimate_model
+from reprocore.analysis.over_models import analyse_across
+from reprocore.analysis.per_model import analyse_model
+from reprocore.analysis.trajectories import read_courses
 from reprocore.audit import audit, read_evidence
 from reprocore.claims import PUBLISHED_MODELS, load_claims
-from reprocore.courses import read_courses
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study

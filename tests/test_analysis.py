@@ -9,11 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import one_line, tiny_config
-from reprocore.across import analyse_across, cv_values
-from reprocore.analysis import activation_pairs, analyse_model, closer
-from reprocore.courses import Course, read_courses, restricted, shared_seeds
+from reprocore.analysis.over_models import analyse_across, cv_values
+from reprocore.analysis.per_model import activation_pairs, analyse_model, closer
+from reprocore.analysis.trajectories import (
+    Course,
+    at_loss,
+    common_loss,
+    pair_losses,
+    read_courses,
+    restricted,
+    shared_seeds,
+)
 from reprocore.errors import ReprocoreError
-from reprocore.matched_loss import at_loss, common_loss, pair_losses
 from reprocore.statistics.jackknife import jackknife
 from reprocore.statistics.spread import coefficient_of_variation
 from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA

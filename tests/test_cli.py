@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from conftest import one_line, tiny_config
-from reprocore.arrays import compare_arrays, load_array
+from reprocore.analysis.arrays import compare_arrays, load_array
 from reprocore.cli import main
 from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, decode, write_corpus

@@ -16,10 +16,11 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
-from reprocore.across import analyse_across
-from reprocore.aggregation import estimate_model
-from reprocore.analysis import analyse_model
-from reprocore.courses import read_courses
+from reprocore.analysis.estimates import estimate_model
+from reprocore.analysis.over_models import analyse_across
+from reprocore.analysis.per_model import analyse_model
+from reprocore.analysis.summary import summarise
+from reprocore.analysis.trajectories import read_courses
 from reprocore.errors import ReprocoreError
 from reprocore.figures import canvas, style, write_model_figures, write_study_figures
 from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
@@ -35,7 +36,6 @@ from reprocore.store.tables import write_table
 from reprocore.study.cells import cells_of
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.study import parse_study
-from reprocore.summary import summarise
 from reprocore.vocabulary import FINAL, MEASURE_NAMES, MEASURES
 
 STEPS = (13, 25, 50, 100)

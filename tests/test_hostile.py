@@ -19,7 +19,7 @@ import yaml
 
 from conftest import one_line, tiny_config
 from project import TINY, Project
-from reprocore.arrays import load_array
+from reprocore.analysis.arrays import load_array
 from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
 from reprocore.store.readers import read_pairs

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import one_line
-from reprocore.comparison import compare_cells
+from reprocore.analysis.pairs import compare_cells
 from reprocore.errors import ReprocoreError
 from reprocore.statistics import divergence
 from reprocore.store.predictions import Predictions, read_predictions, write_predictions

@@ -10,8 +10,15 @@ import pyarrow as pa
 import pytest
 
 from conftest import one_line, tiny_config
-from reprocore.aggregation import aggregate_model, estimate_model, gather_cells, gather_curves
+from reprocore.analysis.estimates import (
+    aggregate_model,
+    estimate_model,
+    gather_cells,
+    gather_curves,
+)
+from reprocore.analysis.summary import summarise
 from reprocore.errors import ReprocoreError
+from reprocore.report.summary_text import with_interval, write_summary
 from reprocore.statistics.jackknife import jackknife
 from reprocore.store.files import write_json
 from reprocore.store.records import sealed
@@ -19,8 +26,6 @@ from reprocore.store.schemas import CELLS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.summary import summarise, write_summary
-from reprocore.summary_text import with_interval
 from reprocore.vocabulary import MEASURE_NAMES
 
 STEPS = (50, 100)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
-from reprocore.comparison import compare_cells
+from reprocore.analysis.pairs import compare_cells
 from reprocore.data.probe import build_probe
 from reprocore.data.tokens import Corpus, encode, unigram_entropy
 from reprocore.errors import ReprocoreError

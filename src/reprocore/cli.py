@@ -119,7 +119,7 @@ def compare(
     confidence: Annotated[float, typer.Option(help="Level of the interval.")] = 0.95,
 ) -> None:
     """Compare the predictions of models: every measure, with an interval from three files on."""
-    from reprocore.arrays import compare_arrays, load_array
+    from reprocore.analysis.arrays import compare_arrays, load_array
 
     pairs, values, estimates = compare_arrays(
         [load_array(path, step) for path in files], confidence

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from reprocore.aggregation import gather_curves
-from reprocore.analysis import analyse_model
-from reprocore.comparison import compare_cells
-from reprocore.courses import read_courses
+from reprocore.analysis.estimates import gather_curves
+from reprocore.analysis.pairs import compare_cells
+from reprocore.analysis.per_model import analyse_model
+from reprocore.analysis.trajectories import read_courses
 from reprocore.data.probe import build_probe
 from reprocore.data.text import load_text
 from reprocore.data.tokens import encode

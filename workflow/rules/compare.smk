@@ -16,7 +16,7 @@ rule compare:
         mem_mb=2000,
         runtime=20,
     params:
-        source=source("compare.py", "reprocore.comparison"),
+        source=source("compare.py", "reprocore.analysis.pairs"),
     script:
         "../scripts/compare.py"
 
@@ -49,7 +49,7 @@ rule aggregate:
         runtime=20,
     params:
         settings=settings("aggregate"),
-        source=source("aggregate.py", "reprocore.aggregation"),
+        source=source("aggregate.py", "reprocore.analysis.estimates"),
     script:
         "../scripts/aggregate.py"
 
@@ -70,6 +70,6 @@ rule analyse:
         runtime=20,
     params:
         settings=settings("analyse"),
-        source=source("analyse.py", "reprocore.analysis"),
+        source=source("analyse.py", "reprocore.analysis.per_model"),
     script:
         "../scripts/analyse.py"

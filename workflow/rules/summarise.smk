@@ -25,7 +25,7 @@ rule summarise:
         runtime=20,
     params:
         settings=settings("summarise"),
-        source=source("summarise.py", "reprocore.summary"),
+        source=source("summarise.py", "reprocore.analysis.summary"),
     script:
         "../scripts/summarise.py"
 
@@ -44,6 +44,6 @@ rule across:
         runtime=20,
     params:
         settings=settings("across"),
-        source=source("across.py", "reprocore.across"),
+        source=source("across.py", "reprocore.analysis.over_models"),
     script:
         "../scripts/across.py"

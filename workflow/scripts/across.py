@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from reprocore.across import analyse_across
-from reprocore.courses import read_courses
+from reprocore.analysis.over_models import analyse_across
+from reprocore.analysis.trajectories import read_courses
 from reprocore.jobs import job
 from reprocore.store.tables import write_table
 

@@ -1,6 +1,6 @@
 """Estimate one model's reproducibility from its pairs and histories."""
 
-from reprocore.aggregation import aggregate_model
+from reprocore.analysis.estimates import aggregate_model
 from reprocore.jobs import job
 from reprocore.store.tables import write_table
 

@@ -1,7 +1,7 @@
 """Test one model's activations against one another."""
 
-from reprocore.analysis import analyse_model
-from reprocore.courses import read_courses
+from reprocore.analysis.per_model import analyse_model
+from reprocore.analysis.trajectories import read_courses
 from reprocore.jobs import job
 from reprocore.store.tables import write_table
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reprocore.comparison import compare_cells
+from reprocore.analysis.pairs import compare_cells
 from reprocore.jobs import job
 from reprocore.store.tables import write_table
 

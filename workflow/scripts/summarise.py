@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from reprocore.analysis.summary import summarise
 from reprocore.jobs import job
-from reprocore.summary import summarise, write_summary
+from reprocore.report.summary_text import write_summary
 
 with job(snakemake) as study:
     table = summarise(study, snakemake.input.estimates, snakemake.input.cells)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from reprocore.analysis import Courses
-from reprocore.courses import Course, Floats, restricted, shared_seeds
+from reprocore.analysis.per_model import Courses
+from reprocore.analysis.trajectories import Course, Floats, restricted, shared_seeds
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import (
     LogRatio,

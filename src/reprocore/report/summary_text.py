@@ -1,17 +1,55 @@
-"""The summary for reading: estimates, sensitivity and contrasts as Markdown tables."""
+"""The summary as files: tables, and a text that shows estimates and contrasts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from reprocore.analysis import RESOLVED
+from reprocore.analysis.per_model import RESOLVED
+from reprocore.store.files import atomic
+from reprocore.store.schemas import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
+from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL, MATCHED, MEASURES, SCORES
 
 SHOWN = ("relative_pd", "total_variation", "churn")
 
 Row = Mapping[Any, Any]
+
+
+def write_summary(
+    study: Study,
+    table: pa.Table,
+    folder: Path,
+    sensitivity: Sequence[Path] = (),
+    contrasts: Sequence[Path] = (),
+) -> None:
+    """Write `summary.parquet`, `summary.csv` and `summary.md` into `folder`, each atomically.
+
+    Args:
+        study: for the measure that the text tells of, and the confidence.
+        table: from `summarise`.
+        folder: where to.
+        sensitivity: the models' sensitivity files, for the text.
+        contrasts: the models' contrasts files, for the text.
+
+    Raises:
+        ReprocoreError: a file is missing, damaged or foreign, or cannot be written.
+    """
+    write_table(folder / "summary.parquet", table)
+    frame: pd.DataFrame = table.to_pandas()
+    with atomic(folder / "summary.csv") as temporary:
+        frame.to_csv(temporary, index=False)
+    text = summary_text(
+        study,
+        frame.to_dict("records"),
+        [row for path in sensitivity for row in read_table(path, SENSITIVITY_SCHEMA).to_pylist()],
+        [row for path in contrasts for row in read_table(path, CONTRASTS_SCHEMA).to_pylist()],
+    )
+    with atomic(folder / "summary.md") as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def summary_text(

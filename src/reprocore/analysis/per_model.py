@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from reprocore.courses import Course, Floats, restricted, shared_seeds
-from reprocore.matched_loss import at_loss, common_loss
+from reprocore.analysis.trajectories import (
+    Course,
+    Floats,
+    at_loss,
+    common_loss,
+    restricted,
+    shared_seeds,
+)
 from reprocore.statistics.contrasts import Closer, Contrast, Runs, contrasts
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import rank_correlation

@@ -8,17 +8,13 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
-from reprocore.store.files import atomic
 from reprocore.store.readers import read_estimates
 from reprocore.store.schemas import (
     CELLS_SCHEMA,
-    CONTRASTS_SCHEMA,
-    SENSITIVITY_SCHEMA,
     SUMMARY_SCHEMA,
 )
-from reprocore.store.tables import read_table, write_table
+from reprocore.store.tables import read_table
 from reprocore.study.study import Study
-from reprocore.summary_text import summary_text
 
 CELL_KEYS = ("model", "activation", "arm", "seed")
 
@@ -110,36 +106,3 @@ def _flags(study: Study, found: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
     if cells["source"].nunique() > 1:
         flags.append("cells of different code")
     return flags
-
-
-def write_summary(
-    study: Study,
-    table: pa.Table,
-    folder: Path,
-    sensitivity: Sequence[Path] = (),
-    contrasts: Sequence[Path] = (),
-) -> None:
-    """Write `summary.parquet`, `summary.csv` and `summary.md` into `folder`, each atomically.
-
-    Args:
-        study: for the measure that the text tells of, and the confidence.
-        table: from `summarise`.
-        folder: where to.
-        sensitivity: the models' sensitivity files, for the text.
-        contrasts: the models' contrasts files, for the text.
-
-    Raises:
-        ReprocoreError: a file is missing, damaged or foreign, or cannot be written.
-    """
-    write_table(folder / "summary.parquet", table)
-    frame: pd.DataFrame = table.to_pandas()
-    with atomic(folder / "summary.csv") as temporary:
-        frame.to_csv(temporary, index=False)
-    text = summary_text(
-        study,
-        frame.to_dict("records"),
-        [row for path in sensitivity for row in read_table(path, SENSITIVITY_SCHEMA).to_pylist()],
-        [row for path in contrasts for row in read_table(path, CONTRASTS_SCHEMA).to_pylist()],
-    )
-    with atomic(folder / "summary.md") as temporary:
-        temporary.write_text(text, "utf-8")

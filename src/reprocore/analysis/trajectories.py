@@ -88,3 +88,49 @@ def restricted(course: Course, values: Floats, seeds: Sequence[int]) -> Floats:
     """Return the part of `values` ([M] or [M, M], in the order of the course) of these seeds."""
     kept = np.searchsorted(course.seeds, seeds)
     return values[np.ix_(*(kept,) * values.ndim)]
+
+
+def pair_losses(course: Course) -> Floats:
+    """Return the mean validation loss of each pair of seeds along training, [S, M, M]."""
+    losses = course.scores["val_loss"]
+    mean: Floats = (losses[:, :, None] + losses[:, None, :]) / 2
+    return mean
+
+
+def common_loss(courses: Iterable[Course]) -> float:
+    """Return the worst loss that a pair of any course has reached by its end, nats.
+
+    Every pair reaches it somewhere along its training, so nothing is extrapolated.
+    """
+    worst = -np.inf
+    for course in courses:
+        reached = pair_losses(course).min(axis=0)
+        worst = max(worst, float(reached[np.triu_indices(len(course.seeds), 1)].max()))
+    return worst
+
+
+def at_loss(course: Course, measure: str, loss: float) -> Floats:
+    """Return a measure's pair matrix [M, M] at the first time that each pair reaches `loss`.
+
+    Between two snapshots both the measure and the best loss so far are taken as linear.
+
+    Raises:
+        ReprocoreError: a pair never reaches that loss.
+    """
+    best = np.minimum.accumulate(pair_losses(course), axis=0)
+    # A seed beside itself is no pair, and may be worse than all its pairs.
+    reached = (best <= loss) | np.eye(len(course.seeds), dtype=bool)
+    if not reached[-1].all():
+        raise ReprocoreError(f"matched loss: a pair of seeds never reaches {loss:.4f} nats")
+    after = reached.argmax(axis=0)
+    before = np.maximum(after - 1, 0)
+    rows, columns = np.indices(after.shape)
+    upper, lower = best[before, rows, columns], best[after, rows, columns]
+    fall = upper - lower
+    share = np.divide(upper - loss, fall, out=np.zeros_like(fall), where=fall > 0)
+    values = course.pairs[measure]
+    first, second = values[before, rows, columns], values[after, rows, columns]
+    # An infinite difference stays one that is not finite, and is told as such.
+    with np.errstate(invalid="ignore"):
+        matrix: Floats = first + np.clip(share, 0.0, 1.0) * (second - first)
+    return matrix

@@ -1,0 +1,1 @@
+"""Tables: pairs, trajectories, estimates, contrasts, over models, summary."""

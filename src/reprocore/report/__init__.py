@@ -1,0 +1,1 @@
+"""What a person reads: the summary, the figures, the audit of published claims."""
