@@ -15,9 +15,9 @@ from reprocore.audit import AUDIT_SCHEMA, audit, audit_text, judge, read_evidenc
 from reprocore.claims import KINDS, load_claims, parse_claims
 from reprocore.errors import ReprocoreError
 from reprocore.evidence import Evidence, Tables
-from reprocore.figures.audit import draw, write
 from reprocore.findings import VERDICTS, Finding, all_of, any_of
 from reprocore.printed import cv_range, percent_range
+from reprocore.report.figures.audit import draw, write
 from reprocore.store.schemas import (
     CELLS_SCHEMA,
     CONTRASTS_SCHEMA,

@@ -22,14 +22,25 @@ from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.summary import summarise
 from reprocore.analysis.trajectories import read_courses
 from reprocore.errors import ReprocoreError
-from reprocore.figures import canvas, style, write_model_figures, write_study_figures
-from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
-from reprocore.figures.cross_model import draw_cross_model
-from reprocore.figures.early import draw_early
-from reprocore.figures.forest import draw_contrasts, draw_ratios
-from reprocore.figures.per_model import draw_accuracy_and_loss, draw_pd_by_activation
-from reprocore.figures.sources import draw_sources
-from reprocore.figures.trade_off import draw_accuracy_against_pd, draw_models_accuracy_against_pd
+from reprocore.report.figures import frame as canvas
+from reprocore.report.figures import style, write_model_figures, write_study_figures
+from reprocore.report.figures.all_models.early import draw_early
+from reprocore.report.figures.all_models.overview import draw_cross_model
+from reprocore.report.figures.all_models.ratios import draw_ratios
+from reprocore.report.figures.all_models.sources import draw_sources
+from reprocore.report.figures.one_model.along_training import (
+    draw_pd_along_training,
+    draw_training_curves,
+)
+from reprocore.report.figures.one_model.at_the_end import (
+    draw_accuracy_and_loss,
+    draw_pd_by_activation,
+)
+from reprocore.report.figures.one_model.contrasts import draw_contrasts
+from reprocore.report.figures.trade_off import (
+    draw_accuracy_against_pd,
+    draw_models_accuracy_against_pd,
+)
 from reprocore.store.readers import read_estimates
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
@@ -548,7 +559,7 @@ def test_colours_do_not_depend_on_the_study_and_can_be_set():
     assert len({style.look(name).colour for name in known}) == len(known)
     assert style.look("smelu_0125").colour != style.look("smelu_015").colour
     assert style.look("relu", {"relu": "#123456"}).colour == "#123456"
-    code = "from reprocore.figures import style; print(style.look('my_own'))"
+    code = "from reprocore.report.figures import style; print(style.look('my_own'))"
     others = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -668,7 +679,7 @@ def test_a_damaged_table_is_one_line(gappy, tmp_path):
 
 
 def test_names_of_figures_are_cheap_to_import():
-    code = "import sys; from reprocore.figures import MODEL_FIGURES; print(*sys.modules)"
+    code = "import sys; from reprocore.study.layout import MODEL_FIGURES; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -676,7 +687,8 @@ def test_names_of_figures_are_cheap_to_import():
 
 
 def test_drawing_needs_no_torch_and_no_pyplot():
-    code = "import sys, reprocore.figures.per_model, reprocore.figures.over_models; "
+    folder = "reprocore.report.figures"
+    code = f"import sys, {folder}.one_model.write, {folder}.all_models.write; "
     loaded = subprocess.run(
         [sys.executable, "-c", code + "print(*sys.modules)"],
         capture_output=True,

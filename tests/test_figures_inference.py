@@ -8,11 +8,12 @@ import pyarrow as pa
 import pytest
 from matplotlib.colors import to_hex
 
-from reprocore.figures.early import draw_early, reliable_from
-from reprocore.figures.forest import draw_contrasts, draw_ratios
-from reprocore.figures.sources import control_text, draw_sources
-from reprocore.figures.tables import Entry
-from reprocore.figures.trade_off import (
+from reprocore.report.figures.all_models.early import draw_early, reliable_from
+from reprocore.report.figures.all_models.ratios import draw_ratios
+from reprocore.report.figures.all_models.sources import control_text, draw_sources
+from reprocore.report.figures.entries import Entry
+from reprocore.report.figures.one_model.contrasts import draw_contrasts
+from reprocore.report.figures.trade_off import (
     Point,
     draw_accuracy_against_pd,
     draw_models_accuracy_against_pd,

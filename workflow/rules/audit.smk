@@ -44,6 +44,6 @@ rule draw_audit:
         runtime=20,
     params:
         settings=settings("draw_audit"),
-        source=source("draw_audit.py", "reprocore.figures.audit"),
+        source=source("draw_audit.py", "reprocore.report.figures.audit"),
     script:
         "../scripts/draw_audit.py"

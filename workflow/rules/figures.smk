@@ -45,7 +45,7 @@ rule draw_model:
         runtime=20,
     params:
         settings=settings("draw_model"),
-        source=source("draw_model.py", "reprocore.figures.per_model"),
+        source=source("draw_model.py", "reprocore.report.figures.one_model.write"),
     script:
         "../scripts/draw_model.py"
 
@@ -78,6 +78,6 @@ rule draw_study:
         runtime=20,
     params:
         settings=settings("draw_study"),
-        source=source("draw_study.py", "reprocore.figures.over_models"),
+        source=source("draw_study.py", "reprocore.report.figures.all_models.write"),
     script:
         "../scripts/draw_study.py"

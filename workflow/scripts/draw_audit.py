@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from reprocore.figures.audit import write
 from reprocore.jobs import job
+from reprocore.report.figures.audit import write
 
 with job(snakemake) as study:
     write(study, snakemake.input[0], Path(snakemake.output[0]).with_suffix(""))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from reprocore.figures import write_model_figures
 from reprocore.jobs import job
+from reprocore.report.figures.one_model.write import write_model_figures
 
 with job(snakemake) as study:
     tables = Path(snakemake.input.summary).parent

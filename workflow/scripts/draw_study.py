@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from reprocore.figures import write_study_figures
 from reprocore.jobs import job
+from reprocore.report.figures.all_models.write import write_study_figures
 
 with job(snakemake) as study:
     write_study_figures(

@@ -9,10 +9,7 @@ import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.readers import read_estimates
-from reprocore.store.schemas import (
-    CELLS_SCHEMA,
-    SUMMARY_SCHEMA,
-)
+from reprocore.store.schemas import CELLS_SCHEMA, SUMMARY_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
 

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reprocore.figures import style
-from reprocore.figures.canvas import title
-from reprocore.figures.intervals import note_beside, set_range
-from reprocore.figures.tables import Entries, Entry, drawn_arm, model_label
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import Entries, Entry, drawn_arm, model_label
+from reprocore.report.figures.frame import title
+from reprocore.report.figures.intervals import note_beside, set_range
 from reprocore.study.study import Study
 from reprocore.vocabulary import FINAL, Measure
 

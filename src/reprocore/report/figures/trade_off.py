@@ -9,10 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reprocore.figures import style
-from reprocore.figures.canvas import LINE, POINTS, activation_handles, new_figure, title
-from reprocore.figures.intervals import BEHIND, axis_label, direction
-from reprocore.figures.tables import (
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import (
     ARM_WORDS,
     Entry,
     all_activations,
@@ -22,6 +20,8 @@ from reprocore.figures.tables import (
     model_label,
     summary_entries,
 )
+from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
+from reprocore.report.figures.intervals import BEHIND, axis_label, direction
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reprocore.figures import style
-from reprocore.figures.canvas import LETTER, POINTS
-from reprocore.figures.tables import Entry
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import Entry
+from reprocore.report.figures.frame import LETTER, POINTS
 from reprocore.vocabulary import Measure
 
 BEHIND = "†"

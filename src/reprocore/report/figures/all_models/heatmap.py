@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from reprocore.figures import style
-from reprocore.figures.canvas import LETTER, LINE, POINTS, title
-from reprocore.figures.intervals import BEHIND, axis_label, direction
-from reprocore.figures.tables import Entries, Entry, flat, model_label
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import Entries, Entry, flat, model_label
+from reprocore.report.figures.frame import LETTER, LINE, POINTS, title
+from reprocore.report.figures.intervals import BEHIND, axis_label, direction
 from reprocore.study.study import Study
 from reprocore.vocabulary import Measure
 

@@ -6,13 +6,17 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reprocore.figures import style
-from reprocore.figures.canvas import WIDTH, activation_handles, new_figure
-from reprocore.figures.heatmap import draw_heatmap, row_inches
-from reprocore.figures.intervals import BEHIND
-from reprocore.figures.lanes import Lanes, draw_estimates, draw_pairs, lane_inches, set_common_range
-from reprocore.figures.sensitivity import draw_sensitivity
-from reprocore.figures.tables import (
+from reprocore.report.figures import style
+from reprocore.report.figures.all_models.heatmap import draw_heatmap, row_inches
+from reprocore.report.figures.all_models.lanes import (
+    Lanes,
+    draw_estimates,
+    draw_pairs,
+    lane_inches,
+    set_common_range,
+)
+from reprocore.report.figures.all_models.sensitivity import draw_sensitivity
+from reprocore.report.figures.entries import (
     ARM_WORDS,
     Entry,
     all_activations,
@@ -20,6 +24,8 @@ from reprocore.figures.tables import (
     drawn_arm,
     summary_entries,
 )
+from reprocore.report.figures.frame import WIDTH, activation_handles, new_figure
+from reprocore.report.figures.intervals import BEHIND
 from reprocore.store.readers import read_pairs
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure

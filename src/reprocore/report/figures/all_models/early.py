@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reprocore.figures import style
-from reprocore.figures.canvas import new_figure, title
-from reprocore.figures.tables import confidence_text, drawn_arm, study_arm
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import confidence_text, drawn_arm, study_arm
+from reprocore.report.figures.frame import new_figure, title
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES
 

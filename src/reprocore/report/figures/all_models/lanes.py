@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from reprocore.figures import style
-from reprocore.figures.canvas import title
-from reprocore.figures.intervals import (
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import Entries, Entry, flat, model_label
+from reprocore.report.figures.frame import title
+from reprocore.report.figures.intervals import (
     axis_label,
     beside,
     direction,
@@ -19,7 +20,6 @@ from reprocore.figures.intervals import (
     note_beside,
     set_range,
 )
-from reprocore.figures.tables import Entries, Entry, flat, model_label
 from reprocore.study.study import Study
 from reprocore.vocabulary import Measure
 

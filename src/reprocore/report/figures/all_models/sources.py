@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.figures import style
-from reprocore.figures.canvas import activation_handles, new_figure, title
-from reprocore.figures.intervals import draw_interval, ends, extent, set_range
-from reprocore.figures.tables import Entry, all_activations, confidence_text
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import Entry, all_activations, confidence_text
+from reprocore.report.figures.frame import activation_handles, new_figure, title
+from reprocore.report.figures.intervals import draw_interval, ends, extent, set_range
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 

@@ -11,10 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from reprocore.figures import style
-from reprocore.figures.canvas import activation_handles, new_figure, title
-from reprocore.figures.intervals import axis_label, direction
-from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import (
+    ARM_WORDS,
+    Entry,
+    confidence_text,
+    drawn_arm,
+    model_entries,
+)
+from reprocore.report.figures.frame import activation_handles, new_figure, title
+from reprocore.report.figures.intervals import axis_label, direction
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES
 

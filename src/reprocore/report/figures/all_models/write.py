@@ -8,13 +8,13 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 
 from reprocore.errors import ReprocoreError
-from reprocore.figures import style
-from reprocore.figures.cross_model import Key, draw_cross_model
-from reprocore.figures.early import draw_early
-from reprocore.figures.forest import draw_ratios
-from reprocore.figures.sources import draw_sources
-from reprocore.figures.tables import final
-from reprocore.figures.trade_off import draw_models_accuracy_against_pd
+from reprocore.report.figures import style
+from reprocore.report.figures.all_models.early import draw_early
+from reprocore.report.figures.all_models.overview import Key, draw_cross_model
+from reprocore.report.figures.all_models.ratios import draw_ratios
+from reprocore.report.figures.all_models.sources import draw_sources
+from reprocore.report.figures.entries import final
+from reprocore.report.figures.trade_off import draw_models_accuracy_against_pd
 from reprocore.store.readers import read_estimates
 from reprocore.store.schemas import (
     EARLY_SCHEMA,
@@ -32,14 +32,31 @@ PER_MODEL = {"sensitivity": SENSITIVITY_SCHEMA, "sources": SOURCES_SCHEMA, "earl
 ACROSS = {"ratios": RATIOS_SCHEMA, "early_sensitivity": EARLY_SENSITIVITY_SCHEMA}
 
 
-def write(
-    study: Study, tables: Path, models: Sequence[str], pairs: Sequence[Path], out: Path
+def write_study_figures(
+    study: Study,
+    tables: str | Path,
+    models: Sequence[str],
+    pairs: Sequence[str | Path],
+    out: str | Path,
 ) -> list[Path]:
-    """Read the tables, draw the `STUDY_FIGURES`, and write them into `out`.
+    """Draw the `STUDY_FIGURES`, each as PNG and SVG.
+
+    Args:
+        study: what was to run.
+        tables: folder of the study's `summary.parquet`, of `across/ratios.parquet` and
+            `across/early_sensitivity.parquet`, and of `summary`, `sensitivity`, `sources` and
+            `early` of each of `models` as `models/{model}/{name}.parquet`.
+        models: those that ran.
+        pairs: pairs files; the last parts of each path are `{model}/{activation}/{arm}.parquet`.
+        out: folder that the figures are written to.
+
+    Returns:
+        The files written.
 
     Raises:
         ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
     """
+    tables, out = Path(tables), Path(out)
     folders = [tables / "models" / model for model in models]
     summary: pd.DataFrame = read_table(tables / "summary.parquet", SUMMARY_SCHEMA).to_pandas()
     estimates = final(read_estimates([folder / "summary.parquet" for folder in folders]))
@@ -50,7 +67,7 @@ def write(
         name: _together([tables / "across" / f"{name}.parquet"], schema)
         for name, schema in ACROSS.items()
     }
-    by_key = {_key(path): path for path in pairs}
+    by_key = {_key(path): path for path in map(Path, pairs)}
     drawings: dict[str, Callable[[], Figure]] = {
         "cross_model": lambda: draw_cross_model(
             study, summary, estimates, by_key, read["sensitivity"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reprocore.figures import style
+from reprocore.report.figures import style
 from reprocore.study.sections import Arm
 from reprocore.study.study import Study
 

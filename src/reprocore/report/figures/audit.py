@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from reprocore.audit import AUDIT_SCHEMA, verdict_text
-from reprocore.figures import style
-from reprocore.figures.canvas import LETTER, LINE, MARGIN, POINTS, WIDTH, new_figure
 from reprocore.findings import VERDICTS
+from reprocore.report.figures import style
+from reprocore.report.figures.frame import LETTER, LINE, MARGIN, POINTS, WIDTH, new_figure
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
 

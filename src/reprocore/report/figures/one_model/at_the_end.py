@@ -1,23 +1,28 @@
 """The figures of one model: final estimates by activation, and how they came about."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.figures import style
-from reprocore.figures.along_training import draw_pd_along_training, draw_training_curves
-from reprocore.figures.canvas import new_figure, title
-from reprocore.figures.forest import draw_contrasts
-from reprocore.figures.intervals import BEHIND, direction, draw_interval, ends, extent, set_range
-from reprocore.figures.tables import ARM_WORDS, Entry, confidence_text, drawn_arm, model_entries
-from reprocore.figures.trade_off import draw_accuracy_against_pd
-from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
-from reprocore.store.tables import read_table
-from reprocore.study.layout import MODEL_FIGURES
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import (
+    ARM_WORDS,
+    Entry,
+    confidence_text,
+    drawn_arm,
+    model_entries,
+)
+from reprocore.report.figures.frame import new_figure, title
+from reprocore.report.figures.intervals import (
+    BEHIND,
+    direction,
+    draw_interval,
+    ends,
+    extent,
+    set_range,
+)
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES
 
@@ -218,24 +223,3 @@ def _draw_rows(
             look = style.look(entry.activation, study.figures.colours)
             note = notes[entry.activation]
             draw_interval(axes, row, entry, look, f"{name}:{entry.activation}", note, inches)
-
-
-def write(study: Study, model: str, tables: Path, out: Path) -> list[Path]:
-    """Read the tables of `model`, draw its `MODEL_FIGURES`, and write them into `out`.
-
-    Raises:
-        ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
-    """
-    estimates: pd.DataFrame = read_table(tables / "summary.parquet", ESTIMATES_SCHEMA).to_pandas()
-    curves: pd.DataFrame = read_table(tables / "curves.parquet", CURVES_SCHEMA).to_pandas()
-    cells: pd.DataFrame = read_table(tables / "cells.parquet", CELLS_SCHEMA).to_pandas()
-    contrasts: pd.DataFrame = read_table(tables / "contrasts.parquet", CONTRASTS_SCHEMA).to_pandas()
-    drawings: dict[str, Callable[[], Figure]] = {
-        "pd_by_activation": lambda: draw_pd_by_activation(study, model, estimates, cells),
-        "accuracy_and_loss": lambda: draw_accuracy_and_loss(study, model, estimates, cells),
-        "training_curves": lambda: draw_training_curves(study, model, curves, cells),
-        "pd_along_training": lambda: draw_pd_along_training(study, model, estimates, cells),
-        "contrasts": lambda: draw_contrasts(study, model, contrasts, estimates, cells),
-        "accuracy_against_pd": lambda: draw_accuracy_against_pd(study, model, estimates, cells),
-    }
-    return [path for name in MODEL_FIGURES for path in style.save(drawings[name](), out / name)]

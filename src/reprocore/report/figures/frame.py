@@ -9,7 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from reprocore.figures import style
+from reprocore.report.figures import style
 from reprocore.study.study import Study
 
 WIDTH = 12.0

@@ -1,0 +1,166 @@
+"""Mean ratios of activations over models."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import (
+    ARM_WORDS,
+    Entry,
+    all_activations,
+    confidence_text,
+    drawn_arm,
+    study_arm,
+)
+from reprocore.report.figures.frame import new_figure, title
+from reprocore.report.figures.one_model.contrasts import _side
+from reprocore.report.figures.ratio_rows import (
+    Line,
+    Row,
+    _draw_lines,
+    _gathered,
+    _label,
+    _label_rows,
+    _number,
+    _rows_inches,
+)
+from reprocore.study.study import Study
+from reprocore.vocabulary import MEASURES, Measure
+
+
+@style.styled()
+def draw_ratios(study: Study, ratios: pd.DataFrame, ran: Sequence[str]) -> Figure:
+    """Draw each activation's mean ratio to the reference over the models, and how sure it is.
+
+    Args:
+        study: what was to run; `study.figures.measure` is drawn.
+        ratios: of `RATIOS_SCHEMA`.
+        ran: the models that it rests on.
+    """
+    measure = MEASURES[study.figures.measure]
+    arm = study_arm(study)
+    activations = all_activations(study)
+    reference = study.statistics.reference or (activations[0] if activations else "")
+    mine = ratios[
+        (ratios["arm"] == arm)
+        & (ratios["measure"] == measure.name)
+        & (ratios["second"] == reference)
+    ]
+    rows = {str(row["first"]): row for row in mine.to_dict("records")}
+    others = [name for name in activations if name != reference]
+    lines = [_ratio_line(name, rows.get(name)) for name in others]
+    labels = [_label(line.entry) for line in lines]
+    known = style.readable(reference)
+    figure = new_figure(
+        study,
+        f"Over all models: is an activation more reproducible than {known}?",
+        _ratios_note(study, measure, known, lines, ran),
+        _rows_inches(labels) + 1.1,
+    )
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.25, 1])
+    axes = figure.add_subplot(grid[0])
+    _draw_lines(axes, study, lines, "ratio")
+    _label_rows(axes, labels)
+    axes.set_xlabel(f"{measure.label}, ratio to {known}")
+    title(axes, "Mean ratio over models", _side(measure, reference))
+    axes = figure.add_subplot(grid[1])
+    _draw_chances(axes, study, lines, rows)
+    _label_rows(axes, labels, shown=False)
+    axes.set_xlabel(f"that its {measure.label} is lower than that of {known} (%)")
+    lower = "lower = less alike" if measure.more_is_closer else "lower = more alike"
+    title(
+        axes,
+        f"How likely is it lower than {known}?",
+        f"filled: chance for the mean over models; hollow: expected\nshare of the models; {lower}",
+    )
+    return figure
+
+
+def _ratio_line(activation: str, row: Row | None) -> Line:
+    entry = Entry(activation, None, None, None, None, 0, 0, "not run")
+    if row is None:
+        return Line(entry)
+    notes = tuple(part for part in str(row["note"]).split("; ") if part)
+    ratio, low, high = (_number(row[name]) for name in ("ratio", "low", "high"))
+    if ratio is None:
+        return Line(Entry(activation, None, None, None, None, 0, 0, "no model has a ratio"))
+    verdict = f"{row['models']:.0f} model{'s' * (row['models'] != 1)}"
+    return Line(Entry(activation, ratio, None, low, high, 0, 0), verdict, notes)
+
+
+def _draw_chances(axes: Axes, study: Study, lines: Sequence[Line], rows: Mapping[str, Row]) -> None:
+    axes.set_xlim(-4, 104)
+    axes.axvline(50, color=style.INK, linewidth=1.1, zorder=2)
+    for row, line in enumerate(lines):
+        activation = line.entry.activation
+        look = style.look(activation, study.figures.colours)
+        found = rows.get(activation, {})
+        chance, share = (_number(found.get(name)) for name in ("chance_lower", "share_lower"))
+        if chance is None and share is None:
+            words = line.entry.gap or "cannot be told"
+            style.draw_missing(axes, words, y=(row - 0.4, row + 0.4))
+            continue
+        for name, value, shift in (("chance", chance, -0.13), ("share", share, 0.13)):
+            if value is None:
+                continue
+            axes.plot(
+                [100 * value],
+                [row + shift],
+                color=look.colour,
+                marker=look.marker,
+                markersize=7,
+                markerfacecolor=look.colour if name == "chance" else "white",
+                markeredgewidth=0.6 if name == "chance" else 1.4,
+                linestyle="none",
+                zorder=3,
+                gid=f"{name}:{activation}",
+            )
+        told = [_percent(chance), _percent(share)]
+        axes.annotate(
+            f"{told[0]}\n{told[1]} of models",
+            (1, row),
+            (8, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            va="center",
+            size=style.SMALL,
+            color=style.FAINT,
+            annotation_clip=False,
+        )
+    if lines and all(line.entry.estimate is None for line in lines):
+        axes.set_xticks([])
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    if 0.0 < value < 0.001 or 0.999 < value < 1.0:
+        return "under 0.1%" if value < 0.5 else "over 99.9%"
+    return f"{100 * value:.1f}%"
+
+
+def _ratios_note(
+    study: Study, measure: Measure, known: str, lines: Sequence[Line], ran: Sequence[str]
+) -> str:
+    parts = [
+        f"Mark at the left: geometric mean over models of the ratio of mean {measure.label} to "
+        f"that of {known}, at the last step; every model counts the same. Bar: its "
+        f"{confidence_text(study)} interval, from the uncertainty over seeds within each model.",
+        "The models are taken as they are (fixed): bars and chances are about these models and "
+        "say nothing about others. A mean over models can hide that they disagree; where the "
+        "hollow mark is near 50%, they do or too little is known. Chances are given for each "
+        "activation alone and are not corrected for the number of comparisons.",
+        *_gathered(lines),
+    ]
+    absent = [model for model in study.models if model not in ran]
+    if absent:
+        parts.append(f"Not run, and in no number here: {', '.join(absent)}.")
+    arms = {drawn_arm(study, model) for model in study.models}
+    if len(arms) > 1:
+        parts.append(f"Only models in which {ARM_WORDS[study_arm(study)]}.")
+    if any(line.entry.gap for line in lines):
+        parts.append("Hatched: there is no such number, and none is filled in.")
+    return "\n".join(parts)

@@ -1,0 +1,150 @@
+"""Contrasts of one model's activations with the reference."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reprocore.report.figures import style
+from reprocore.report.figures.entries import (
+    ARM_WORDS,
+    Entry,
+    confidence_text,
+    drawn_arm,
+    model_entries,
+)
+from reprocore.report.figures.frame import new_figure, title
+from reprocore.report.figures.intervals import BEHIND
+from reprocore.report.figures.ratio_rows import (
+    Line,
+    Row,
+    _draw_lines,
+    _gathered,
+    _label,
+    _label_rows,
+    _line,
+    _number,
+    _rows_inches,
+)
+from reprocore.study.study import Study
+from reprocore.vocabulary import FINAL, MATCHED, MEASURES, Measure
+
+
+@style.styled()
+def draw_contrasts(
+    study: Study, model: str, contrasts: pd.DataFrame, estimates: pd.DataFrame, cells: pd.DataFrame
+) -> Figure:
+    """Draw each activation's ratio to the reference, at the final step and at matched loss.
+
+    Args:
+        study: what was to run; `study.figures.measure` is drawn.
+        model: one of its models.
+        contrasts: of `CONTRASTS_SCHEMA`.
+        estimates: of `ESTIMATES_SCHEMA`.
+        cells: of `CELLS_SCHEMA`, for the seeds that ran.
+    """
+    measure = MEASURES[study.figures.measure]
+    reference = study.reference_of(model)
+    entries = model_entries(study, model, estimates, cells, measure.name)
+    panels = {
+        condition: _contrast_lines(study, model, contrasts, entries, condition)
+        for condition in (FINAL, MATCHED)
+    }
+    lines = panels[FINAL]
+    labels = [_label(line.entry) for line in lines]
+    figure = new_figure(
+        study,
+        style.wrap(
+            f"{model}: is an activation more reproducible than {style.readable(reference)}?", 80
+        ),
+        _contrasts_note(study, model, measure, entries, panels),
+        _rows_inches(labels) + 1.1,
+    )
+    grid = figure.add_gridspec(1, 2)
+    for index, (condition, heading) in enumerate(
+        ((FINAL, "At the last step"), (MATCHED, "At matched loss"))
+    ):
+        axes = figure.add_subplot(grid[index])
+        margin, both = study.statistics.margin, (*panels[FINAL], *panels[MATCHED])
+        _draw_lines(axes, study, panels[condition], condition, margin, both)
+        _label_rows(axes, labels, shown=index == 0)
+        axes.set_xlabel(f"{measure.label}, ratio to {style.readable(reference)}")
+        loss = _matched_loss(study, model, contrasts) if condition == MATCHED else None
+        where = f"where each has the validation loss {loss:.3f}; " if loss is not None else ""
+        title(axes, heading, where + _side(measure, reference))
+    return figure
+
+
+def _side(measure: Measure, reference: str) -> str:
+    side = "right" if measure.more_is_closer else "left"
+    return f"{side} of 1 = more alike than {style.readable(reference)}"
+
+
+def _contrast_lines(
+    study: Study, model: str, contrasts: pd.DataFrame, entries: Sequence[Entry], condition: str
+) -> list[Line]:
+    reference = study.reference_of(model)
+    rows = _rows_of(study, model, contrasts, condition)
+    of_reference = next(entry for entry in entries if entry.activation == reference)
+    lines = []
+    for entry in entries:
+        if entry.activation == reference:
+            continue
+        gap = ""
+        if entry.seeds == 0:
+            gap = entry.gap
+        elif of_reference.seeds < 2:
+            gap = f"reference {style.readable(reference)}: {of_reference.gap or 'missing'}"
+        lines.append(_line(entry, rows.get(entry.activation), gap or entry.gap))
+    return lines
+
+
+def _rows_of(
+    study: Study, model: str, contrasts: pd.DataFrame, condition: str = FINAL
+) -> dict[str, Row]:
+    """Return the contrasts with the reference by activation."""
+    mine = contrasts[
+        (contrasts["model"] == model)
+        & (contrasts["arm"] == drawn_arm(study, model))
+        & (contrasts["measure"] == study.figures.measure)
+        & (contrasts["condition"] == condition)
+        & (contrasts["second"] == study.reference_of(model))
+    ]
+    return {str(row["first"]): row for row in mine.to_dict("records")}
+
+
+def _matched_loss(study: Study, model: str, contrasts: pd.DataFrame) -> float | None:
+    losses = (row["matched_loss"] for row in _rows_of(study, model, contrasts, MATCHED).values())
+    return next(filter(None, map(_number, losses)), None)
+
+
+def _contrasts_note(
+    study: Study,
+    model: str,
+    measure: Measure,
+    entries: Sequence[Entry],
+    panels: Mapping[str, Sequence[Line]],
+) -> str:
+    level, margin = confidence_text(study), study.statistics.margin
+    more = "higher" if measure.more_is_closer else "lower"
+    parts = [
+        f"Mark: mean {measure.label} over pairs of seeds, divided by that of "
+        f"{style.readable(study.reference_of(model))} ({more} = predictions more alike). "
+        f"Bar: {level} interval (Fieller), comparing trainings of the same seed. "
+        f"Light band: ratios from {1 / (1 + margin):.3g} to {1 + margin:.3g}, which the study "
+        f"counts as equal. Between trainings, {ARM_WORDS[drawn_arm(study, model)]}.",
+        "Words at the right: the verdict after correction for all comparisons of this model "
+        "(Holm), of which some are not drawn; a bar alone may miss the 1 and still be undecided. "
+        "Undecided does not mean equal.",
+    ]
+    parts += _gathered(line for lines in panels.values() for line in lines)
+    if any(entry.behind for entry in entries):
+        behind = [style.readable(entry.activation) for entry in entries if entry.behind]
+        who = ", ".join(behind) if len(behind) < len(entries) else "every activation"
+        parts.append(
+            f"{BEHIND}: a seed of {who} predicts no better than letter frequencies do; "
+            "predictions that learned nothing agree easily."
+        )
+    if any(line.entry.gap for lines in panels.values() for line in lines):
+        parts.append("Hatched: there is no such ratio, and none is filled in.")
+    return "\n".join(parts)
