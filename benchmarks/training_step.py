@@ -137,7 +137,8 @@ def overhead(study: Study, corpus, settings: ModelSettings, step_ms: float) -> N
     snapshots = (time.perf_counter() - begin) * count
     begin = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", "import reprocore.training.cell, reprocore.jobs"], check=True
+        [sys.executable, "-c", "import reprocore.training.cell, reprocore.pipeline.jobs"],
+        check=True,
     )
     start = time.perf_counter() - begin
     steps = training.iterations * step_ms / 1e3

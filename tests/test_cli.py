@@ -17,8 +17,8 @@ from reprocore.cli import main
 from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.status import seconds_left, study_status
 from reprocore.statistics.divergence import churn, relative_pd
-from reprocore.status import seconds_left, study_status
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study
 from reprocore.training.cell import run_cell

@@ -18,10 +18,10 @@ import safetensors.numpy
 from conftest import one_line
 from project import TINY, Project, listed_jobs, rules_of
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.verify import repair_commands, verify
 from reprocore.store.records import check_inputs
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study, load_study, parse_study
-from reprocore.verify import repair_commands, verify
 
 MEMORY = {**TINY["models"]["memory"], "activations": ["relu"]}
 STUDY = {**TINY, "seeds": [1, 2], "models": {**TINY["models"], "memory": MEMORY}}

@@ -19,8 +19,8 @@ from project import TINY, Project, rules_of
 from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, write_corpus
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.runs import hold_results, snakemake_command
 from reprocore.store.records import read_cell, read_sealed
-from reprocore.workflow_run import hold_results, snakemake_command
 
 STUDY = {
     **TINY,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reprocore import config_docs
+from reprocore.pipeline import documents as config_docs
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.vocabulary import MEASURE_NAMES, MEASURES
 

@@ -51,7 +51,7 @@ def main() -> None:
 @app.command()
 def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
-    from reprocore.status import seconds_left, study_status
+    from reprocore.pipeline.status import seconds_left, study_status
 
     study = load_study(configfile)
     statuses = study_status(study)
@@ -84,8 +84,8 @@ def verify(
     quick: Annotated[bool, typer.Option("--quick", help="Do not read whole files.")] = False,
 ) -> None:
     """Check every file of the results: damaged, foreign, stale, missing; say what repairs it."""
-    from reprocore.verify import KINDS, STATES, kind_of, repair_commands
-    from reprocore.verify import verify as check
+    from reprocore.pipeline.verify import KINDS, STATES, kind_of, repair_commands
+    from reprocore.pipeline.verify import verify as check
 
     study = load_study(configfile)
     result = check(study, quick)
@@ -176,10 +176,10 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     """Train one cell of the study now; its corpus and probe must be there."""
     from reprocore.data.probe import read_probe
     from reprocore.data.tokens import read_corpus
+    from reprocore.pipeline.runs import hold_results
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
     from reprocore.training.cell import print_progress, run_cell
-    from reprocore.workflow_run import hold_results
 
     study = load_study(configfile)
     check_places(study)
@@ -203,7 +203,7 @@ def pilot(
 ) -> None:
     """Train a model's cells for a short time and say what that foretells, and how surely."""
     from reprocore.data.shakespeare import default_cache
-    from reprocore.pilot import pilot_study, run_pilot
+    from reprocore.pipeline.pilot import pilot_study, run_pilot
     from reprocore.vocabulary import FINAL
 
     full = load_study(configfile)
@@ -236,7 +236,7 @@ def pilot(
 @app.command(hidden=True)
 def document() -> None:
     """Write config/README.md and the JSON schema from the classes of the configuration."""
-    from reprocore.config_docs import write_documents
+    from reprocore.pipeline.documents import write_documents
 
     for path in write_documents(Path.cwd()):
         console.print(f"written: {path}", markup=False)

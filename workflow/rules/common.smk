@@ -12,7 +12,7 @@ from reprocore.study.cells import CELL_FILES, Cell, all_cells
 from reprocore.study.gpus import local_gpus, runnable_models
 from reprocore.study.permissions import check_places
 from reprocore.study.permissions import check_links
-from reprocore.workflow_run import WorkflowRun, snakemake_command
+from reprocore.pipeline.runs import WorkflowRun, snakemake_command
 
 
 def told(action, *arguments):
@@ -111,7 +111,7 @@ def notice_left_out():
 
 def name_failed_cells():
     """Say at the end of a run, whose messages may be far above, which cells failed and why."""
-    from reprocore.status import study_status
+    from reprocore.pipeline.status import study_status
 
     for status in study_status(STUDY):
         if status.state == "failed":

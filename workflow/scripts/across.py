@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.trajectories import read_courses
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.store.tables import write_table
 
 with job(snakemake) as study:

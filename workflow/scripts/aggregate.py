@@ -1,7 +1,7 @@
 """Estimate one model's reproducibility from its pairs and histories."""
 
 from reprocore.analysis.estimates import aggregate_model
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.store.tables import write_table
 
 with job(snakemake) as study:

@@ -2,7 +2,7 @@
 
 from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.trajectories import read_courses
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.store.tables import write_table
 
 with job(snakemake) as study:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reprocore.audit import audit, read_evidence, write_audit
 from reprocore.claims import load_claims
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 
 with job(snakemake) as study:
     folders = {Path(path).parent.name: Path(path).parent for path in snakemake.input.tables}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reprocore.analysis.pairs import compare_cells
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.store.tables import write_table
 
 with job(snakemake):

@@ -3,7 +3,7 @@
 from reprocore.data.shakespeare import default_cache
 from reprocore.data.text import load_text
 from reprocore.data.tokens import encode, write_corpus
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 
 with job(snakemake) as study:
     settings = study.corpus

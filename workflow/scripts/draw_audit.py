@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.report.figures.audit import write
 
 with job(snakemake) as study:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.report.figures.one_model.write import write_model_figures
 
 with job(snakemake) as study:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.report.figures.all_models.write import write_study_figures
 
 with job(snakemake) as study:

@@ -2,7 +2,7 @@
 
 from reprocore.data.probe import build_probe, write_probe
 from reprocore.data.tokens import read_corpus
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 
 with job(snakemake) as study:
     probe = build_probe(

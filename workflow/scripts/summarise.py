@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reprocore.analysis.summary import summarise
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.report.summary_text import write_summary
 
 with job(snakemake) as study:

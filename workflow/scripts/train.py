@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
-from reprocore.jobs import job
+from reprocore.pipeline.jobs import job
 from reprocore.study.cells import Cell
 from reprocore.training.cell import print_progress, run_cell
 

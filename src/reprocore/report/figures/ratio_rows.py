@@ -10,9 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reprocore.report.figures import style
-from reprocore.report.figures.entries import (
-    Entry,
-)
+from reprocore.report.figures.entries import Entry
 from reprocore.report.figures.intervals import BEHIND, draw_interval, ends, set_range
 from reprocore.study.study import Study
 

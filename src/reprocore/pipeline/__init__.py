@@ -1,0 +1,1 @@
+"""What the workflow and the command line call: jobs, runs, status, verification, pilots."""
