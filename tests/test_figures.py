@@ -23,7 +23,9 @@ from reprocore.analysis.summary import summarise
 from reprocore.analysis.trajectories import read_courses
 from reprocore.errors import ReprocoreError
 from reprocore.report.figures import frame as canvas
-from reprocore.report.figures import style, write_model_figures, write_study_figures
+from reprocore.report.figures import style
+from reprocore.report.figures.all_models.write import write_study_figures
+from reprocore.report.figures.one_model.write import write_model_figures
 from reprocore.report.figures.all_models.early import draw_early
 from reprocore.report.figures.all_models.overview import draw_cross_model
 from reprocore.report.figures.all_models.ratios import draw_ratios

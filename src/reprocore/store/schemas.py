@@ -211,29 +211,29 @@ RATIOS_SCHEMA = pa.schema(
         *(_ARM, _MEASURE),
         _column("first", _TEXT, "the activation in question"),
         _column("second", _TEXT, "the activation that it is compared with"),
-        _column("ratio", _FLOAT, "geometric mean over models of first over second"),
-        _column("low", _FLOAT, "lower end of its interval, for these models"),
-        _column("high", _FLOAT, "upper end of its interval, for these models"),
-        _column("chance_lower", _FLOAT, "that the mean ratio is below 1"),
-        _column("share_lower", _FLOAT, "expected share of models where the first is lower"),
-        _column("models", _INT, "models that it rests on"),
-        _column("note", _TEXT, "what a reader must know"),
+        _nullable("ratio", _FLOAT, "geometric mean over models of first over second"),
+        _nullable("low", _FLOAT, "lower end of its interval, for these models"),
+        _nullable("high", _FLOAT, "upper end of its interval, for these models"),
+        _nullable("chance_lower", _FLOAT, "that the mean ratio is below 1"),
+        _nullable("share_lower", _FLOAT, "expected share of models where the first is lower"),
+        _nullable("models", _INT, "models that it rests on"),
+        _nullable("note", _TEXT, "what a reader must know"),
     ]
 )
 
 EARLY_SENSITIVITY_SCHEMA = pa.schema(
     [
         *(_ARM, _MEASURE),
-        _column("budget", _FLOAT, "share of the training steps done"),
-        _column("estimate", _FLOAT, "Kendall's correlation over models with the final CV"),
-        _column("low", _FLOAT, "lower end of its interval"),
-        _column("high", _FLOAT, "upper end of its interval"),
-        _column("models", _INT, "models ranked"),
-        _column("agree", _INT, "pairs of models that differ at both steps, alike"),
-        _column("disagree", _INT, "pairs that differ at both steps, the other way round"),
-        _column("pairs", _INT, "pairs of models in all"),
-        _column("seeds", _INT, "seeds that they share"),
-        _column("note", _TEXT, "what a reader must know"),
+        _nullable("budget", _FLOAT, "share of the training steps done"),
+        _nullable("estimate", _FLOAT, "Kendall's correlation over models with the final CV"),
+        _nullable("low", _FLOAT, "lower end of its interval"),
+        _nullable("high", _FLOAT, "upper end of its interval"),
+        _nullable("models", _INT, "models ranked"),
+        _nullable("agree", _INT, "pairs of models that differ at both steps, alike"),
+        _nullable("disagree", _INT, "pairs that differ at both steps, the other way round"),
+        _nullable("pairs", _INT, "pairs of models in all"),
+        _nullable("seeds", _INT, "seeds that they share"),
+        _nullable("note", _TEXT, "what a reader must know"),
     ]
 )
 
