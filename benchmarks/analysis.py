@@ -19,7 +19,7 @@ import pyarrow as pa
 from reprocore.analysis.estimates import estimate_model
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model
-from reprocore.analysis.trajectories import read_courses
+from reprocore.analysis.trajectories import read_trajectories
 from reprocore.audit import audit, read_evidence
 from reprocore.claims import PUBLISHED_MODELS, load_claims
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
@@ -89,17 +89,17 @@ def main() -> None:
         root = Path(name)
         files = {model: simulate(study, model, root, sizes.snapshots) for model in study.models}
         begin = time.perf_counter()
-        courses = {}
+        trajectories = {}
         for model, (pairs, curves) in files.items():
             tables = {"curves": read_table(curves, CURVES_SCHEMA), "cells": cells_of(study, model)}
             tables["summary"] = estimate_model(pairs, tables["curves"], 0.95)
-            courses[model] = read_courses(pairs, curves)
-            tables |= analyse_model(study, model, courses[model])
+            trajectories[model] = read_trajectories(pairs, curves)
+            tables |= analyse_model(study, model, trajectories[model])
             for table, content in tables.items():
                 write_table(root / model / f"{table}.parquet", content)
         each = time.perf_counter() - begin
         begin = time.perf_counter()
-        analyse_across(study, courses)
+        analyse_across(study, trajectories)
         across = time.perf_counter() - begin
         begin = time.perf_counter()
         evidence = read_evidence(study, {model: root / model for model in study.models})

@@ -31,8 +31,8 @@ from reprocore.training.loop import (
     snapshot_iterations,
     train,
 )
-from reprocore.training.models import build_model, count_parameters
 from reprocore.training.models.activations import activation
+from reprocore.training.models.build import build_model, count_parameters
 from reprocore.training.state import begin
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,6 @@ from conftest import one_line, tiny_config
 from reprocore.errors import ReprocoreError
 from reprocore.study import study as config
 from reprocore.study.study import parse_study
-from reprocore.training.models import activations
 from reprocore.training.models.activations import (
     activation,
     gated_hidden,
@@ -21,6 +20,7 @@ from reprocore.training.models.activations import (
     smelu,
     study_activation,
 )
+from reprocore.training.models.build import activations
 from reprocore.vocabulary import smelu_beta
 
 BETAS = st.floats(0.01, 100)

@@ -1,4 +1,4 @@
-"""From pairs to verdicts: courses, matched loss, and the tables of one and of all models."""
+"""From pairs to verdicts: trajectories, matched loss, and the tables of one and of all models."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from conftest import one_line, tiny_config
 from reprocore.analysis.over_models import analyse_across, cv_values
 from reprocore.analysis.per_model import activation_pairs, analyse_model, closer
 from reprocore.analysis.trajectories import (
-    Course,
+    Trajectory,
     at_loss,
     common_loss,
     pair_losses,
-    read_courses,
+    read_trajectories,
     restricted,
     shared_seeds,
 )
@@ -37,8 +37,8 @@ def study_of(activations: list[str], models: tuple[str, ...] = ("charlm",), **ke
     return parse_study(content)
 
 
-def course_of(level: float, seeds=range(1, 13), random=0, noise=0.02, loss=2.0) -> Course:
-    """A course whose differences grow along training towards `level`."""
+def course_of(level: float, seeds=range(1, 13), random=0, noise=0.02, loss=2.0) -> Trajectory:
+    """A trajectory whose differences grow along training towards `level`."""
     rng = np.random.default_rng(random)
     numbers = np.array(list(seeds))
     size = len(numbers)
@@ -51,7 +51,7 @@ def course_of(level: float, seeds=range(1, 13), random=0, noise=0.02, loss=2.0) 
         np.fill_diagonal(matrix, 0)
         cubes[name] = np.stack([matrix * share for share in (0.5, 0.8, 1.0)])
     losses = loss + np.array([1.0, 0.5, 0.0])[:, None] + rng.normal(0, 0.01, size)
-    return Course(numbers, STEPS, cubes, {"val_loss": losses, "val_accuracy": 1 / losses})
+    return Trajectory(numbers, STEPS, cubes, {"val_loss": losses, "val_accuracy": 1 / losses})
 
 
 def rows(table: pa.Table, **wanted) -> list[dict]:
@@ -80,48 +80,48 @@ class TestCourses:
         return [path], folder / "curves.parquet"
 
     def test_pairs_and_losses_stand_where_they_belong(self, tmp_path: Path) -> None:
-        (course,) = read_courses(*self.write(tmp_path)).values()
-        assert course.seeds.tolist() == [1, 2, 3]
-        assert course.steps.tolist() == [50, 100]
-        assert course.pairs["churn"][1, 0, 2] == course.pairs["churn"][1, 2, 0] == 101.3
-        assert course.scores["val_loss"].tolist() == [[1.5, 2.5, 3.5], [2.0, 3.0, 4.0]]
+        (trajectory,) = read_trajectories(*self.write(tmp_path)).values()
+        assert trajectory.seeds.tolist() == [1, 2, 3]
+        assert trajectory.steps.tolist() == [50, 100]
+        assert trajectory.pairs["churn"][1, 0, 2] == trajectory.pairs["churn"][1, 2, 0] == 101.3
+        assert trajectory.scores["val_loss"].tolist() == [[1.5, 2.5, 3.5], [2.0, 3.0, 4.0]]
 
     def test_a_seed_without_history_is_an_error(self, tmp_path: Path) -> None:
         pairs, _ = self.write(tmp_path, seeds=(1, 2, 3, 4))
         _, curves = self.write(tmp_path / "other")
         with pytest.raises(ReprocoreError) as error:
-            read_courses(pairs, curves)
+            read_trajectories(pairs, curves)
         assert "all.parquet" in one_line(error)
 
     def test_restriction_keeps_the_rows_and_columns_of_the_seeds(self) -> None:
-        course = course_of(0.5, seeds=(2, 5, 9))
-        part = restricted(course, course.at(-1, "churn"), [2, 9])
-        assert part[0, 1] == course.pairs["churn"][-1, 0, 2]
-        assert shared_seeds([course, course_of(0.5, seeds=(9, 2, 3))]) == [2, 9]
+        trajectory = course_of(0.5, seeds=(2, 5, 9))
+        part = restricted(trajectory, trajectory.at(-1, "churn"), [2, 9])
+        assert part[0, 1] == trajectory.pairs["churn"][-1, 0, 2]
+        assert shared_seeds([trajectory, course_of(0.5, seeds=(9, 2, 3))]) == [2, 9]
 
 
 class TestMatchedLoss:
-    def line(self, losses: list[float], values: list[float]) -> Course:
+    def line(self, losses: list[float], values: list[float]) -> Trajectory:
         """Two seeds with the same losses; the difference of the pair along training."""
         cube = np.zeros((len(losses), 2, 2))
         cube[:, 0, 1] = cube[:, 1, 0] = values
         table = np.repeat(np.array(losses)[:, None], 2, axis=1)
-        return Course(
+        return Trajectory(
             np.array([1, 2]), np.arange(len(losses)), {"churn": cube}, {"val_loss": table}
         )
 
     def test_between_snapshots_it_is_linear_in_the_loss(self) -> None:
-        course = self.line([3.0, 2.0, 1.0], [0.1, 0.2, 0.6])
-        assert at_loss(course, "churn", 2.0)[0, 1] == pytest.approx(0.2)
-        assert at_loss(course, "churn", 1.25)[0, 1] == pytest.approx(0.5)
-        assert at_loss(course, "churn", 1.0)[0, 1] == pytest.approx(0.6)
+        trajectory = self.line([3.0, 2.0, 1.0], [0.1, 0.2, 0.6])
+        assert at_loss(trajectory, "churn", 2.0)[0, 1] == pytest.approx(0.2)
+        assert at_loss(trajectory, "churn", 1.25)[0, 1] == pytest.approx(0.5)
+        assert at_loss(trajectory, "churn", 1.0)[0, 1] == pytest.approx(0.6)
 
     def test_a_loss_that_was_there_at_once_gives_the_first_value(self) -> None:
         assert at_loss(self.line([3.0, 2.0], [0.1, 0.2]), "churn", 5.0)[0, 1] == pytest.approx(0.1)
 
     def test_a_loss_that_rises_again_counts_where_it_was_first_reached(self) -> None:
-        course = self.line([3.0, 1.0, 2.0], [0.1, 0.3, 0.9])
-        assert at_loss(course, "churn", 2.0)[0, 1] == pytest.approx(0.2)
+        trajectory = self.line([3.0, 1.0, 2.0], [0.1, 0.3, 0.9])
+        assert at_loss(trajectory, "churn", 2.0)[0, 1] == pytest.approx(0.2)
 
     def test_a_loss_that_was_never_reached_is_an_error(self) -> None:
         with pytest.raises(ReprocoreError) as error:
@@ -132,12 +132,12 @@ class TestMatchedLoss:
     def test_every_pair_reaches_the_common_loss_within_what_it_showed(
         self, levels: list[float], seed: int
     ) -> None:
-        courses = [course_of(0.3, random=seed, loss=level) for level in levels]
-        loss = common_loss(courses)
-        assert loss >= max(pair_losses(course).min() for course in courses)
-        for course in courses:
-            matrix = at_loss(course, "churn", loss)
-            cube = course.pairs["churn"]
+        trajectories = [course_of(0.3, random=seed, loss=level) for level in levels]
+        loss = common_loss(trajectories)
+        assert loss >= max(pair_losses(trajectory).min() for trajectory in trajectories)
+        for trajectory in trajectories:
+            matrix = at_loss(trajectory, "churn", loss)
+            cube = trajectory.pairs["churn"]
             assert np.all(matrix >= cube.min(axis=0) - 1e-12)
             assert np.all(matrix <= cube.max(axis=0) + 1e-12)
             assert np.array_equal(matrix, matrix.T)
@@ -146,12 +146,14 @@ class TestMatchedLoss:
 class TestOneModel:
     def test_a_clear_difference_is_told_and_its_numbers_are_the_means(self) -> None:
         study = study_of(["relu", "gelu"])
-        courses = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
-        tables = analyse_model(study, "charlm", courses)
+        trajectories = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
+        tables = analyse_model(study, "charlm", trajectories)
         (found,) = rows(tables["contrasts"], measure="churn", condition="final")
         assert (found["first"], found["second"]) == ("gelu", "relu")
         assert found["verdict"] == "more reproducible"
-        means = [jackknife(courses[a, "all"].at(-1, "churn")).estimate for a in ("gelu", "relu")]
+        means = [
+            jackknife(trajectories[a, "all"].at(-1, "churn")).estimate for a in ("gelu", "relu")
+        ]
         assert found["difference"] == pytest.approx(means[0] - means[1])
         assert found["ratio"] == pytest.approx(means[0] / means[1])
         assert found["ratio_low"] < found["ratio"] < found["ratio_high"] < 1
@@ -160,8 +162,8 @@ class TestOneModel:
 
     def test_alike_activations_are_equivalent_and_not_sensitive(self) -> None:
         study = study_of(["relu", "gelu"])
-        courses = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.5, random=1)}
-        tables = analyse_model(study, "charlm", courses)
+        trajectories = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.5, random=1)}
+        tables = analyse_model(study, "charlm", trajectories)
         (found,) = rows(tables["contrasts"], measure="relative_pd", condition="final")
         assert found["verdict"] == "equivalent"
         (spread,) = rows(tables["sensitivity"], measure="relative_pd", condition="final")
@@ -169,7 +171,7 @@ class TestOneModel:
         assert spread["p_omnibus"] > 0.01
 
     def test_a_difference_that_is_one_of_loss_alone_goes_away_at_matched_loss(self) -> None:
-        """The same course of difference against loss, but one activation has gone further."""
+        """The same trajectory of difference against loss, but one activation has gone further."""
         study = study_of(["relu", "gelu"])
         ahead, behind = course_of(0.5, noise=0.005), course_of(0.5, noise=0.005)
         for name in MEASURES:
@@ -177,8 +179,8 @@ class TestOneModel:
                 ahead.pairs[name] * (np.array([0.25, 0.5, 0.8]) / [0.5, 0.8, 1])[:, None, None]
             )
         behind.scores["val_loss"][:] = ahead.scores["val_loss"] + 0.5
-        courses = {("relu", "all"): ahead, ("gelu", "all"): behind}
-        table = analyse_model(study, "charlm", courses)["contrasts"]
+        trajectories = {("relu", "all"): ahead, ("gelu", "all"): behind}
+        table = analyse_model(study, "charlm", trajectories)["contrasts"]
         (final,) = rows(table, measure="churn", condition="final")
         (matched,) = rows(table, measure="churn", condition="matched loss")
         assert final["ratio"] == pytest.approx(0.8, abs=0.01)
@@ -186,11 +188,11 @@ class TestOneModel:
 
     def test_unequal_seeds_use_the_shared_ones_and_say_so(self) -> None:
         study = study_of(["relu", "gelu"])
-        courses = {
+        trajectories = {
             ("relu", "all"): course_of(0.5),
             ("gelu", "all"): course_of(0.4, seeds=range(3, 15), random=1),
         }
-        tables = analyse_model(study, "charlm", courses)
+        tables = analyse_model(study, "charlm", trajectories)
         (found,) = rows(tables["contrasts"], measure="churn", condition="final")
         assert found["seeds"] == 10
         assert "the 10 shared seeds of 12 and 12" in found["note"]
@@ -199,11 +201,11 @@ class TestOneModel:
 
     def test_too_few_seeds_give_no_verdict_and_say_how_many_would(self) -> None:
         study = study_of(["relu", "gelu"])
-        courses = {
+        trajectories = {
             ("relu", "all"): course_of(0.5, seeds=(1, 2, 3, 4)),
             ("gelu", "all"): course_of(0.1, seeds=(1, 2, 3, 4), random=1),
         }
-        table = analyse_model(study, "charlm", courses)["contrasts"]
+        table = analyse_model(study, "charlm", trajectories)["contrasts"]
         (found,) = rows(table, measure="churn", condition="final")
         assert found["verdict"] == "undecided"
         assert "6 would do" in found["note"]
@@ -215,8 +217,8 @@ class TestOneModel:
         zero = course_of(0.0, seeds=seeds, noise=0)
         infinite = course_of(0.5, seeds=seeds)
         infinite.pairs["jeffreys"][:] = np.inf
-        courses = {("relu", "all"): flat, ("gelu", "all"): infinite, ("relu", "none"): zero}
-        for name, table in analyse_model(study, "charlm", courses).items():
+        trajectories = {("relu", "all"): flat, ("gelu", "all"): infinite, ("relu", "none"): zero}
+        for name, table in analyse_model(study, "charlm", trajectories).items():
             for row in table.to_pylist():
                 numbers = [value for value in row.values() if isinstance(value, float)]
                 assert not np.isnan(numbers).any(), (name, row)
@@ -229,12 +231,12 @@ class TestOneModel:
 
     def test_the_share_of_a_source_is_the_ratio_to_all(self) -> None:
         study = study_of(["relu"], arms=["all", "init", "none"])
-        courses = {
+        trajectories = {
             ("relu", "all"): course_of(0.5),
             ("relu", "init"): course_of(0.3, random=2),
             ("relu", "none"): course_of(0.0, noise=0),
         }
-        table = analyse_model(study, "charlm", courses)["sources"]
+        table = analyse_model(study, "charlm", trajectories)["sources"]
         (init,) = rows(table, arm="init", measure="churn")
         assert init["share"] == pytest.approx(0.6, rel=0.05)
         assert init["low"] < init["share"] < init["high"]
@@ -243,11 +245,11 @@ class TestOneModel:
 
     def test_the_ranking_of_clear_levels_is_foretold(self) -> None:
         study = study_of(["relu", "gelu", "swish"])
-        courses = {
+        trajectories = {
             (name, "all"): course_of(level, random=index)
             for index, (name, level) in enumerate({"relu": 0.5, "gelu": 0.3, "swish": 0.4}.items())
         }
-        table = analyse_model(study, "charlm", courses)["early"]
+        table = analyse_model(study, "charlm", trajectories)["early"]
         found = rows(table, measure="churn")
         assert [row["budget"] for row in found] == [0.25, 0.5]
         assert all((row["estimate"], row["low"], row["high"]) == (1, 1, 1) for row in found)

@@ -20,16 +20,15 @@ from reprocore.analysis.estimates import estimate_model
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.summary import summarise
-from reprocore.analysis.trajectories import read_courses
+from reprocore.analysis.trajectories import read_trajectories
 from reprocore.errors import ReprocoreError
 from reprocore.report.figures import frame as canvas
 from reprocore.report.figures import style
-from reprocore.report.figures.all_models.write import write_study_figures
-from reprocore.report.figures.one_model.write import write_model_figures
 from reprocore.report.figures.all_models.early import draw_early
 from reprocore.report.figures.all_models.overview import draw_cross_model
 from reprocore.report.figures.all_models.ratios import draw_ratios
 from reprocore.report.figures.all_models.sources import draw_sources
+from reprocore.report.figures.all_models.write import write_study_figures
 from reprocore.report.figures.one_model.along_training import (
     draw_pd_along_training,
     draw_training_curves,
@@ -39,6 +38,7 @@ from reprocore.report.figures.one_model.at_the_end import (
     draw_pd_by_activation,
 )
 from reprocore.report.figures.one_model.contrasts import draw_contrasts
+from reprocore.report.figures.one_model.write import write_model_figures
 from reprocore.report.figures.trade_off import (
     draw_accuracy_against_pd,
     draw_models_accuracy_against_pd,
@@ -101,15 +101,15 @@ class Tables:
 
     def _analyse(self):
         """Make the tables of contrasts, sensitivity, sources and early signs, and across models."""
-        courses, found = {}, {}
+        trajectories, found = {}, {}
         for model in self.models:
             base = self.folder / "models" / model
             mine = [path for key, path in self.pairs.items() if key[0] == model]
-            courses[model] = read_courses(mine, base / "curves.parquet")
-            for name, table in analyse_model(self.study, model, courses[model]).items():
+            trajectories[model] = read_trajectories(mine, base / "curves.parquet")
+            for name, table in analyse_model(self.study, model, trajectories[model]).items():
                 write_table(base / f"{name}.parquet", table)
                 found.setdefault(name, []).append(table)
-        for name, table in analyse_across(self.study, courses).items():
+        for name, table in analyse_across(self.study, trajectories).items():
             write_table(self.folder / "across" / f"{name}.parquet", table)
             found[name] = [table]
         empty = analyse_model(self.study, next(iter(self.study.models)), {})

@@ -12,8 +12,8 @@ from reprocore.errors import ReprocoreError
 from reprocore.study.sections import ModelSettings
 from reprocore.study.study import load_study, parse_study
 from reprocore.training.loop import evaluation_probe, probe_windows, train
-from reprocore.training.models import build_model, check_model, count_parameters
 from reprocore.training.models.activations import activation, load_dotted, study_activation
+from reprocore.training.models.build import build_model, check_model, count_parameters
 from reprocore.training.models.layers import CausalConv, Dropout, FeedForward, attach_stream
 from reprocore.training.randomness import MaskStream, stream_seeds
 from reprocore.training.state import begin

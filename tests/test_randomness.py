@@ -12,8 +12,8 @@ from scipy import stats
 
 from conftest import ACTIVATIONS, CONTEXT, MODELS, tiny_study
 from reprocore.study.sections import Arm
-from reprocore.training.models import build_model
 from reprocore.training.models.activations import activation
+from reprocore.training.models.build import build_model
 from reprocore.training.models.layers import Dropout, attach_stream
 from reprocore.training.randomness import (
     FIXED_SEED,

@@ -36,8 +36,8 @@ from reprocore.training.loop import (
     row_iterations,
     snapshot_iterations,
 )
-from reprocore.training.models import build_model
 from reprocore.training.models.activations import activation
+from reprocore.training.models.build import build_model
 from reprocore.training.models.layers import attach_stream
 from reprocore.training.randomness import MaskStream
 from reprocore.vocabulary import MEASURE_NAMES

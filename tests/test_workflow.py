@@ -117,7 +117,7 @@ def test_a_docstring_or_comment_runs_nothing(project: Project) -> None:
     try:
         project.edit(
             "src/reprocore/training.py",
-            'AdamW on random windows, with its course as a stream of rows."""',
+            'AdamW on random windows, with its trajectory as a stream of rows."""',
             'Another docstring."""\n\n# and a comment',
         )
         assert project.jobs("--dry-run") == {}

@@ -5,31 +5,59 @@ The names below are the library's public face; the modules behind them are loade
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reprocore.analysis.arrays import compare_arrays, load_array
+    from reprocore.errors import ReprocoreError
+    from reprocore.statistics.divergence import pairwise
+    from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval, pair_matrix
+    from reprocore.store.predictions import Predictions, read_predictions, write_predictions
+    from reprocore.study.cells import Cell, all_cells
+    from reprocore.study.study import Study, load_study, parse_study
+    from reprocore.training.models.layers import FeedForward
+    from reprocore.vocabulary import MEASURES
+
+__all__ = [
+    "MEASURES",
+    "Cell",
+    "Estimate",
+    "FeedForward",
+    "Predictions",
+    "ReprocoreError",
+    "Study",
+    "all_cells",
+    "compare_arrays",
+    "jackknife",
+    "load_array",
+    "load_study",
+    "mean_interval",
+    "pair_matrix",
+    "pairwise",
+    "parse_study",
+    "read_predictions",
+    "write_predictions",
+]
 
 _MODULES = {
-    "activations": ("Activation", "activation", "smelu"),
-    "aggregation": ("aggregate_model",),
-    "arrays": ("compare_arrays", "load_array"),
-    "cell": ("load_cell", "run_cell"),
-    "comparison": ("compare_cells",),
-    "config": ("Study", "load_study", "parse_study"),
-    "corpus": ("Corpus", "Probe", "build_probe", "encode", "unigram_entropy"),
-    "divergence": ("MEASURES", "pairwise"),
+    "analysis.arrays": ("compare_arrays", "load_array"),
     "errors": ("ReprocoreError",),
-    "inference": ("Estimate", "jackknife", "mean_interval", "pair_matrix"),
-    "models": ("build_model", "check_model", "count_parameters"),
-    "predictions": ("Predictions", "read_predictions", "write_predictions"),
-    "status": ("study_status",),
-    "study": ("Cell", "all_cells"),
-    "summary": ("summarise", "write_summary"),
-    "text": ("load_text",),
+    "statistics.divergence": ("pairwise",),
+    "statistics.jackknife": ("Estimate", "jackknife", "mean_interval", "pair_matrix"),
+    "store.predictions": ("Predictions", "read_predictions", "write_predictions"),
+    "study.cells": ("Cell", "all_cells"),
+    "study.study": ("Study", "load_study", "parse_study"),
+    "training.models.layers": ("FeedForward",),
+    "vocabulary": ("MEASURES",),
 }
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-__all__ = sorted(_HOME)
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _HOMES:
         raise AttributeError(f"module 'reprocore' has no attribute {name!r}")
-    return getattr(import_module(f"reprocore.{_HOME[name]}"), name)
+    return getattr(import_module(f"reprocore.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,75 +1,66 @@
-"""All pairs of seeds of one (model, activation, arm), then one model's estimates."""
+"""All pairs of seeds of one (model, activation, arm), then one model's estimates and tests."""
 
 
 def group_predictions(wildcards):
-    return cell_files(group_cells(wildcards), "predictions.parquet")
+    group = wildcards.model, wildcards.activation, wildcards.arm
+    return cell_files(PLAN.groups[group], "predictions.parquet")
+
+
+def pairs_of_model(wildcards):
+    return model_pairs(wildcards.model)
+
+
+def files_of_model(name):
+    def of_wildcards(wildcards):
+        return cell_files(model_cells(wildcards.model), name)
+
+    return of_wildcards
 
 
 rule compare:
     input:
-        group_predictions,
+        predictions=group_predictions,
     output:
-        f"{RESULTS}/pairs/{{model}}/{{activation}}/{{arm}}.parquet",
+        pairs=f"{RESULTS}/pairs/{{model}}/{{activation}}/{{arm}}.parquet",
     log:
         f"{RESULTS}/logs/compare/{{model}}/{{activation}}/{{arm}}.log",
-    resources:
-        mem_mb=2000,
-        runtime=20,
     params:
         source=source("compare.py", "reprocore.analysis.pairs"),
     script:
         "../scripts/compare.py"
 
 
-def wildcard_model_pairs(wildcards):
-    return model_pairs(wildcards.model)
-
-
-def model_histories(wildcards):
-    return cell_files(model_cells(wildcards), "history.parquet")
-
-
-def model_descriptions(wildcards):
-    return cell_files(model_cells(wildcards), "cell.json")
-
-
-rule aggregate:
+rule estimate:
     input:
-        pairs=wildcard_model_pairs,
-        histories=model_histories,
-        descriptions=model_descriptions,
+        pairs=pairs_of_model,
+        histories=files_of_model("history.parquet"),
+        descriptions=files_of_model("cell.json"),
     output:
-        summary=f"{RESULTS}/models/{{model}}/summary.parquet",
+        estimates=f"{RESULTS}/models/{{model}}/estimates.parquet",
         curves=f"{RESULTS}/models/{{model}}/curves.parquet",
         cells=f"{RESULTS}/models/{{model}}/cells.parquet",
     log:
-        f"{RESULTS}/logs/aggregate/{{model}}.log",
-    resources:
-        mem_mb=2000,
-        runtime=20,
+        f"{RESULTS}/logs/estimate/{{model}}.log",
     params:
-        settings=settings("aggregate"),
-        source=source("aggregate.py", "reprocore.analysis.estimates"),
+        **settings("estimate"),
+        source=source("estimate.py", "reprocore.analysis.estimates"),
     script:
-        "../scripts/aggregate.py"
+        "../scripts/estimate.py"
 
 
 rule analyse:
     input:
-        pairs=wildcard_model_pairs,
-        curves=rules.aggregate.output.curves,
+        pairs=pairs_of_model,
+        curves=rules.estimate.output.curves,
     output:
-        **{
-            name: f"{RESULTS}/models/{{model}}/{name}.parquet"
-            for name in ("contrasts", "sensitivity", "sources", "early")
-        },
+        contrasts=f"{RESULTS}/models/{{model}}/contrasts.parquet",
+        sensitivity=f"{RESULTS}/models/{{model}}/sensitivity.parquet",
+        sources=f"{RESULTS}/models/{{model}}/sources.parquet",
+        early=f"{RESULTS}/models/{{model}}/early.parquet",
     log:
         f"{RESULTS}/logs/analyse/{{model}}.log",
-    resources:
-        mem_mb=2000,
-        runtime=20,
     params:
-        settings=settings("analyse"),
+        **settings("analyse"),
         source=source("analyse.py", "reprocore.analysis.per_model"),
     script:
         "../scripts/analyse.py"

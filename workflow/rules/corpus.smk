@@ -9,14 +9,11 @@ rule corpus:
     input:
         corpus_text,
     output:
-        f"{RESULTS}/corpus/tokens.parquet",
+        tokens=f"{RESULTS}/corpus/tokens.parquet",
     log:
         f"{RESULTS}/logs/corpus.log",
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
-        settings=settings("corpus"),
+        **settings("corpus"),
         source=source("corpus.py", "reprocore.data.tokens"),
     script:
         "../scripts/corpus.py"
@@ -24,16 +21,13 @@ rule corpus:
 
 rule probe:
     input:
-        rules.corpus.output,
+        tokens=rules.corpus.output.tokens,
     output:
-        f"{RESULTS}/corpus/probe.parquet",
+        probe=f"{RESULTS}/corpus/probe.parquet",
     log:
         f"{RESULTS}/logs/probe.log",
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
-        settings=settings("probe"),
-        source=source("probe.py", "reprocore.data.tokens"),
+        **settings("probe"),
+        source=source("probe.py", "reprocore.data.probe"),
     script:
         "../scripts/probe.py"

@@ -1,16 +1,10 @@
-"""Figures, over all models and for each."""
-
-from reprocore.study.layout import STUDY_FIGURES
+"""Figures, of each model and over all models."""
 
 
-def model_tables(name):
-    return expand(f"{RESULTS}/models/{{model}}/{name}.parquet", model=MODELS)
-
-
-def model_figures(_wildcards):
+def model_figures():
     return expand(
         f"{RESULTS}/figures/{{model}}/{{figure}}.png",
-        model=MODELS,
+        model=PLAN.models,
         figure=MODEL_FIGURES,
     )
 
@@ -19,7 +13,7 @@ def study_figures():
     return [f"{RESULTS}/figures/{name}.png" for name in STUDY_FIGURES]
 
 
-def figure_output(name):
+def model_figure(name):
     return report(
         f"{RESULTS}/figures/{{model}}/{name}.png",
         caption=f"../report/{name}.rst",
@@ -29,28 +23,7 @@ def figure_output(name):
     )
 
 
-rule draw_model:
-    input:
-        summary=rules.aggregate.output.summary,
-        curves=rules.aggregate.output.curves,
-        cells=rules.aggregate.output.cells,
-        contrasts=rules.analyse.output.contrasts,
-    output:
-        *map(figure_output, MODEL_FIGURES),
-        svg=[f"{RESULTS}/figures/{{model}}/{name}.svg" for name in MODEL_FIGURES],
-    log:
-        f"{RESULTS}/logs/figures/{{model}}.log",
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        settings=settings("draw_model"),
-        source=source("draw_model.py", "reprocore.report.figures.one_model.write"),
-    script:
-        "../scripts/draw_model.py"
-
-
-def study_figure_output(name):
+def study_figure(name):
     return report(
         f"{RESULTS}/figures/{name}.png",
         caption=f"../report/{name}.rst",
@@ -59,25 +32,41 @@ def study_figure_output(name):
     )
 
 
+rule draw_model:
+    input:
+        estimates=rules.estimate.output.estimates,
+        curves=rules.estimate.output.curves,
+        cells=rules.estimate.output.cells,
+        contrasts=rules.analyse.output.contrasts,
+    output:
+        **{name: model_figure(name) for name in MODEL_FIGURES},
+        svg=[f"{RESULTS}/figures/{{model}}/{name}.svg" for name in MODEL_FIGURES],
+    log:
+        f"{RESULTS}/logs/figures/{{model}}.log",
+    params:
+        **settings("draw_model"),
+        source=source("draw_model.py", "reprocore.report.figures.one_model.write"),
+    script:
+        "../scripts/draw_model.py"
+
+
 rule draw_study:
     input:
-        summary=f"{RESULTS}/summary.parquet",
-        estimates=model_tables("summary"),
+        summary=rules.summarise.output.parquet,
+        estimates=model_tables("estimates"),
         sensitivity=model_tables("sensitivity"),
         sources=model_tables("sources"),
         early=model_tables("early"),
-        across=[rules.across.output.ratios, rules.across.output.early_sensitivity],
-        pairs=[path for model in MODELS for path in model_pairs(model)],
+        ratios=rules.across.output.ratios,
+        early_sensitivity=rules.across.output.early_sensitivity,
+        pairs=all_pairs(),
     output:
-        *map(study_figure_output, STUDY_FIGURES),
+        **{name: study_figure(name) for name in STUDY_FIGURES},
         svg=[f"{RESULTS}/figures/{name}.svg" for name in STUDY_FIGURES],
     log:
         f"{RESULTS}/logs/figures/study.log",
-    resources:
-        mem_mb=2000,
-        runtime=20,
     params:
-        settings=settings("draw_study"),
+        **settings("draw_study"),
         source=source("draw_study.py", "reprocore.report.figures.all_models.write"),
     script:
         "../scripts/draw_study.py"

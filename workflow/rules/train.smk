@@ -1,19 +1,36 @@
 """One training job per (model, activation, arm, seed)."""
 
-# Once, not for each cell.
-SCRIPT_SOURCE = source("train.py")
+
+def cell_of(wildcards):
+    return Cell(*wildcards[:3], int(wildcards.seed))
 
 
-def identified(wildcards):
-    return IDENTITIES[Cell(*wildcards[:3], int(wildcards.seed))]
+@cache
+def cell_parameters(cell):
+    """Parameters of a training job: the settings of its cell, and the code that trains it."""
+    source = f"source {cell_identity(STUDY, cell)['source']}"
+    return parameters(cell_settings(STUDY, cell)) | {"source": source}
 
 
-def cell_settings_digest(wildcards):
-    return f"settings {identified(wildcards)['settings']}"
+def cell_parameter(name):
+    def of_wildcards(wildcards):
+        return cell_parameters(cell_of(wildcards))[name]
+
+    return of_wildcards
 
 
-def cell_source_digest(wildcards):
-    return SCRIPT_SOURCE + identified(wildcards)["source"]
+def forced_if_stale(wildcards):
+    """No file; but a cell that only its `cell.json` shows to be stale is forced.
+
+    Snakemake compares parameters with its own metadata, which can be gone, or of cells that were
+    put in the place of others since.
+    """
+    cell = cell_of(wildcards)
+    if workflow.is_main_process and PLAN.stale(cell):
+        known = workflow.persistence.params(cell_file(cell, "cell.json"))
+        if not known or set(known) == set(map(repr, cell_parameters(cell).values())):
+            workflow.dag.forcefiles.update(cell_file(cell, name) for name in CELL_FILES)
+    return []
 
 
 def needs(wildcards):
@@ -38,21 +55,21 @@ def cell_threads(wildcards):
 
 rule train:
     input:
-        corpus=rules.corpus.output[0],
-        probe=rules.probe.output[0],
+        forced_if_stale,
+        corpus=rules.corpus.output.tokens,
+        probe=rules.probe.output.probe,
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:
         f"{RESULTS}/logs/train/{{model}}/{{activation}}/{{arm}}-{{seed}}.log",
     wildcard_constraints:
-        model="|".join(RUNNABLE) or "none",
+        model="|".join(PLAN.runnable) or "none",
     threads: cell_threads
     resources:
         mem_mb=memory,
         runtime=minutes,
         gpu=gpus,
     params:
-        settings=cell_settings_digest,
-        source=cell_source_digest,
+        **{name: cell_parameter(name) for name in (*CELL_SETTINGS, "source")},
     script:
         "../scripts/train.py"

@@ -14,4 +14,4 @@ with job(snakemake) as study:
         sha256=settings.sha256,
         cache=default_cache(),
     )
-    write_corpus(snakemake.output[0], encode(text, settings.train_fraction))
+    write_corpus(snakemake.output.tokens, encode(text, settings.train_fraction))

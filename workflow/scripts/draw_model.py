@@ -1,11 +1,13 @@
 """Draw the figures of one model."""
 
-from pathlib import Path
-
 from reprocore.pipeline.jobs import job
 from reprocore.report.figures.one_model.write import write_model_figures
+from reprocore.study.layout import MODEL_FIGURES
 
 with job(snakemake) as study:
-    tables = Path(snakemake.input.summary).parent
-    out = Path(snakemake.output[0]).parent
-    write_model_figures(study, snakemake.wildcards.model, tables, out)
+    write_model_figures(
+        study,
+        snakemake.wildcards.model,
+        dict(snakemake.input.items()),
+        {name: snakemake.output[name] for name in MODEL_FIGURES},
+    )

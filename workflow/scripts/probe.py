@@ -6,9 +6,9 @@ from reprocore.pipeline.jobs import job
 
 with job(snakemake) as study:
     probe = build_probe(
-        read_corpus(snakemake.input[0]),
+        read_corpus(snakemake.input.tokens),
         context=study.probe.lead,
         positions=study.probe.positions,
         block=study.probe.block,
     )
-    write_probe(snakemake.output[0], probe)
+    write_probe(snakemake.output.probe, probe)

@@ -1,6 +1,4 @@
-"""Write the cross-model summary."""
-
-from pathlib import Path
+"""Write the summary over all models."""
 
 from reprocore.analysis.summary import summarise
 from reprocore.pipeline.jobs import job
@@ -11,7 +9,7 @@ with job(snakemake) as study:
     write_summary(
         study,
         table,
-        Path(snakemake.output.parquet).parent,
+        dict(snakemake.output.items()),
         snakemake.input.sensitivity,
         snakemake.input.contrasts,
     )

@@ -14,22 +14,22 @@ from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval, p
 from reprocore.store.readers import read_history, read_pairs
 from reprocore.store.records import read_cell
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
-from reprocore.study.cells import Cell
+from reprocore.study.cells import GROUP
 from reprocore.vocabulary import MEASURE_NAMES, SCORES
 
 
-def aggregate_model(
+def estimate_model(
     pairs: Iterable[str | Path],
     histories: Iterable[str | Path],
     descriptions: Iterable[str | Path],
     confidence: float,
 ) -> dict[str, pa.Table]:
-    """Make the tables of one model: `summary` (its estimates), `curves` and `cells`.
+    """Make the tables of one model: `estimates`, `curves` and `cells`.
 
     Args:
-        pairs: `.../{model}/{activation}/{arm}.parquet`, one per activation and arm.
-        histories: `.../{model}/{activation}/{arm}-{seed}/history.parquet`, of all cells.
-        descriptions: the `cell.json` beside each history.
+        pairs: the pairs files, one per activation and arm.
+        histories: the `history.parquet` of all cells.
+        descriptions: the `cell.json` of all cells.
         confidence: level of the intervals.
 
     Raises:
@@ -37,7 +37,7 @@ def aggregate_model(
     """
     curves = gather_curves(histories)
     return {
-        "summary": estimate_model(pairs, curves, confidence),
+        "estimates": estimate_groups(pairs, curves, confidence),
         "curves": curves,
         "cells": gather_cells(descriptions),
     }
@@ -51,10 +51,8 @@ def gather_curves(histories: Iterable[str | Path]) -> pa.Table:
     """
     tables = [CURVES_SCHEMA.empty_table()]
     for path in histories:
-        history = read_history(path)
-        labels = {
-            name: [value] * len(history) for name, value in asdict(Cell.of_path(path)).items()
-        }
+        cell, history = read_history(path)
+        labels = {name: [value] * len(history) for name, value in asdict(cell).items()}
         columns = labels | {name: history[name] for name in history.column_names}
         tables.append(pa.table(columns, schema=CURVES_SCHEMA))
     return pa.concat_tables(tables)
@@ -66,11 +64,11 @@ def gather_cells(descriptions: Iterable[str | Path]) -> pa.Table:
     Raises:
         ReprocoreError: a file is missing, damaged, foreign, or of another cell.
     """
-    rows = [_cell_row(Cell.of_path(path), Path(path)) for path in descriptions]
+    rows = [_cell_row(Path(path)) for path in descriptions]
     return pa.Table.from_pylist(rows, schema=CELLS_SCHEMA)
 
 
-def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
+def _cell_row(path: Path) -> dict[str, Any]:
     content = read_cell(path)
     try:
         # A stopped cell may have gone on on another machine.
@@ -78,7 +76,7 @@ def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
         where = ", ".join(dict.fromkeys(part.get("gpu") or part["processor"] for part in parts))
         taken = {name: content[name] for name in CELLS_SCHEMA.names if name in content}
         return {
-            **asdict(cell),
+            **content["cell"],
             **taken,
             "source": content["identity"]["source"],
             "environment": f"torch {content['versions']['torch']}, {where}",
@@ -87,14 +85,14 @@ def _cell_row(cell: Cell, path: Path) -> dict[str, Any]:
         raise ReprocoreError(f"{path}: not a cell.json of this program: {error!r}") from None
 
 
-def estimate_model(pairs: Iterable[str | Path], curves: pa.Table, confidence: float) -> pa.Table:
+def estimate_groups(pairs: Iterable[str | Path], curves: pa.Table, confidence: float) -> pa.Table:
     """Estimate every measure, loss and accuracy at every snapshot.
 
     Differences are means over pairs with the jackknife over seeds; loss and accuracy are means
     over seeds with a t interval. Where there is no interval, `note` says why.
 
     Args:
-        pairs: `.../{model}/{activation}/{arm}.parquet`, one per activation and arm.
+        pairs: the pairs files, one per activation and arm.
         curves: of `CURVES_SCHEMA`, for the same cells.
         confidence: level of the intervals.
 
@@ -107,14 +105,17 @@ def estimate_model(pairs: Iterable[str | Path], curves: pa.Table, confidence: fl
     table = curves.to_pandas()
     rows: list[dict[str, Any]] = []
     for path in map(Path, pairs):
-        model, activation, arm = (*path.parts[-3:-1], path.stem)
-        labels = {"model": model, "activation": activation, "arm": arm}
         frame = read_pairs(path).to_pandas()
-        mine = table[(table.activation == activation) & (table.arm == arm)]
-        for step, group in frame.groupby("step", sort=True):
-            estimates = _step_estimates(group, mine[mine.iteration == step], confidence, path)
+        for key, group in frame.groupby([*GROUP, "step"], sort=True):
+            labels = dict(zip((*GROUP, "step"), key, strict=True))
+            scores = table[
+                (table.activation == labels["activation"])
+                & (table.arm == labels["arm"])
+                & (table.iteration == labels["step"])
+            ]
+            estimates = _step_estimates(group, scores, confidence, path)
             rows += [
-                {**labels, "step": step, "measure": measure, **asdict(estimate)}
+                {**labels, "measure": measure, **asdict(estimate)}
                 for measure, estimate in estimates.items()
             ]
     return pa.Table.from_pylist(rows, schema=ESTIMATES_SCHEMA)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from reprocore.analysis.per_model import Courses
-from reprocore.analysis.trajectories import Course, Floats, restricted, shared_seeds
+from reprocore.analysis.trajectories import Trajectories, Trajectory, restricted, shared_seeds
+from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import (
     LogRatio,
@@ -27,18 +27,17 @@ from reprocore.vocabulary import MEASURES
 Row = dict[str, Any]
 
 
-def analyse_across(study: Study, models: Mapping[str, Courses]) -> dict[str, pa.Table]:
+def analyse_across(study: Study, models: Mapping[str, Trajectories]) -> dict[str, pa.Table]:
     """Make the tables `ratios` and `early_sensitivity` over all models.
 
     Args:
         study: for the activations' order and the confidence.
         models: by name, (activation, arm) to what was measured; what has not run is absent.
     """
-    arms = list(dict.fromkeys(arm for courses in models.values() for _, arm in courses))
-    names = list(dict.fromkeys(a for model in models for a in study.activations_of(model)))
+    arms = list(dict.fromkeys(arm for trajectories in models.values() for _, arm in trajectories))
     confidence = study.statistics.confidence
-    reference = study.statistics.reference or names[0] if names else ""
-    ordered = [*(name for name in names if name != reference), reference]
+    reference = study.reference_of()
+    ordered = [*(name for name in study.studied_activations() if name != reference), reference]
     ratios = [
         {"arm": arm, "measure": measure, "first": first, "second": second}
         | asdict(mean_ratio(_log_ratios(models, arm, measure, first, second), confidence))
@@ -59,14 +58,14 @@ def analyse_across(study: Study, models: Mapping[str, Courses]) -> dict[str, pa.
 
 
 def _log_ratios(
-    models: Mapping[str, Courses], arm: str, measure: str, first: str, second: str
+    models: Mapping[str, Trajectories], arm: str, measure: str, first: str, second: str
 ) -> list[LogRatio | None]:
     found: list[LogRatio | None] = []
-    for courses in models.values():
-        if (first, arm) not in courses or (second, arm) not in courses:
+    for trajectories in models.values():
+        if (first, arm) not in trajectories or (second, arm) not in trajectories:
             found.append(None)
             continue
-        pair = [courses[name, arm] for name in (first, second)]
+        pair = [trajectories[name, arm] for name in (first, second)]
         matrices = _stacked(pair, -1, measure, shared_seeds(pair))
         if matrices.shape[1] < LEAST_SEEDS or not np.isfinite(matrices).all():
             found.append(None)
@@ -76,7 +75,7 @@ def _log_ratios(
 
 
 def _early_rows(
-    models: Mapping[str, Courses], arm: str, measure: str, confidence: float
+    models: Mapping[str, Trajectories], arm: str, measure: str, confidence: float
 ) -> Iterator[Row]:
     """Yield how well the models' CVs at each snapshot foretell those at the end.
 
@@ -85,12 +84,12 @@ def _early_rows(
     """
     kept = [
         mine
-        for courses in models.values()
-        if len(mine := [c for (_, own), c in courses.items() if own == arm]) > 1
+        for trajectories in models.values()
+        if len(mine := [c for (_, own), c in trajectories.items() if own == arm]) > 1
     ]
     if not kept:
         return
-    seeds = shared_seeds([course for mine in kept for course in mine])
+    seeds = shared_seeds([trajectory for mine in kept for trajectory in mine])
     fewest = min(len(mine[0].steps) for mine in kept)
     for back in range(fewest, 1, -1):
         steps = kept[0][0].steps
@@ -135,5 +134,5 @@ def _cv(matrices: Floats) -> float:
     return float("nan") if cv is None else cv
 
 
-def _stacked(courses: list[Course], index: int, measure: str, seeds: list[int]) -> Floats:
-    return np.stack([restricted(c, c.at(index, measure), seeds) for c in courses])
+def _stacked(trajectories: list[Trajectory], index: int, measure: str, seeds: list[int]) -> Floats:
+    return np.stack([restricted(c, c.at(index, measure), seeds) for c in trajectories])

@@ -1,6 +1,8 @@
 """Pairwise prediction differences of one (model, activation, arm): all seeds against all."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,46 +13,49 @@ from reprocore.statistics.checks import check_comparable
 from reprocore.statistics.divergence import pairwise
 from reprocore.store.predictions import Predictions, read_predictions
 from reprocore.store.schemas import PAIRS_SCHEMA
+from reprocore.study.cells import Cell
 
 
-def compare_cells(paths: Mapping[int, Path]) -> pa.Table:
+def compare_cells(paths: Iterable[str | Path]) -> pa.Table:
     """Compare the predictions of all pairs of seeds at every snapshot.
 
     Args:
-        paths: the predictions file of each seed; at least 2.
+        paths: the predictions files of at least 2 cells that differ in their seed alone.
 
     Returns:
         A table of `PAIRS_SCHEMA`, one row per (step, pair); the probe's hash in the metadata.
 
     Raises:
-        ReprocoreError: a file is damaged or of another cell, or files are of different probes or
-            steps.
+        ReprocoreError: a file is damaged, or files are of different groups, probes or steps.
     """
-    if len(paths) < 2:
-        raise ReprocoreError(f"{len(paths)} predictions file, needs at least 2 to compare")
-    seeds = sorted(paths)
-    cells = [read_predictions(paths[seed]) for seed in seeds]
-    names = [str(paths[seed]) for seed in seeds]
-    for name, seed, found in zip(names, seeds, cells, strict=True):
-        group, _, number = found.cell.rpartition("-")
-        if (group, number) != (cells[0].cell.rpartition("-")[0], str(seed)):
+    read = [(str(path), read_predictions(path)) for path in paths]
+    if len(read) < 2:
+        raise ReprocoreError(f"{len(read)} predictions file, needs at least 2 to compare")
+    read.sort(key=lambda pair: Cell.of_key(pair[1].cell).seed)
+    names, predictions = [name for name, _ in read], [found for _, found in read]
+    cells = [Cell.of_key(found.cell) for found in predictions]
+    for (one, cell), (other, following) in itertools.pairwise(zip(names, cells, strict=True)):
+        if cell.seed == following.seed or replace(following, seed=cell.seed) != cell:
             raise ReprocoreError(
-                f"{name}: holds the predictions of {found.cell}, not of seed {seed}"
+                f"{other}: holds the predictions of {following.key}, {one} those of {cell.key}; "
+                "they must differ in the seed, and in nothing else"
             )
-    check_same_probe(names, cells)
-    numbers = np.array(seeds)
+    check_same_probe(names, predictions)
+    seeds = np.array([cell.seed for cell in cells])
+    group = {name: getattr(cells[0], name) for name in ("model", "activation", "arm")}
     tables = []
-    for index, step in enumerate(cells[0].steps):
-        stack = np.stack([cell.probabilities[index] for cell in cells])
-        pairs, values = pairwise(stack, cells[0].targets)
+    for index, step in enumerate(predictions[0].steps):
+        stack = np.stack([found.probabilities[index] for found in predictions])
+        pairs, values = pairwise(stack, predictions[0].targets)
         columns = {
-            "seed_a": numbers[pairs[:, 0]],
-            "seed_b": numbers[pairs[:, 1]],
+            **{name: [value] * len(pairs) for name, value in group.items()},
+            "seed_a": seeds[pairs[:, 0]],
+            "seed_b": seeds[pairs[:, 1]],
             "step": np.full(len(pairs), step),
             **values,
         }
         tables.append(pa.table(columns, schema=PAIRS_SCHEMA))
-    metadata = {"probe_hash": cells[0].probe_hash}
+    metadata = {"probe_hash": predictions[0].probe_hash}
     return pa.concat_tables(tables).replace_schema_metadata(metadata)
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from reprocore.analysis.trajectories import (
-    Course,
-    Floats,
+    Trajectories,
+    Trajectory,
     at_loss,
     common_loss,
     restricted,
     shared_seeds,
 )
+from reprocore.statistics.checks import Floats
 from reprocore.statistics.contrasts import Closer, Contrast, Runs, contrasts
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import rank_correlation
@@ -38,20 +39,21 @@ from reprocore.vocabulary import FINAL, MATCHED, MEASURES, QUANTITIES
 
 RESOLVED = (5, 10, 20)
 
-Courses = Mapping[tuple[str, str], Course]
 Row = dict[str, Any]
 
 
-def analyse_model(study: Study, model: str, courses: Courses) -> dict[str, pa.Table]:
+def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[str, pa.Table]:
     """Make the tables `contrasts`, `sensitivity`, `sources` and `early` of one model.
 
     Args:
         study: for the activations' order, the reference, the margin and the confidence.
         model: its name.
-        courses: (activation, arm) to what was measured; what has not run is absent.
+        trajectories: (activation, arm) to what was measured; what has not run is absent.
     """
-    arms: dict[str, dict[str, Course]] = {
-        arm: {a: courses[a, arm] for a in study.activations_of(model) if (a, arm) in courses}
+    arms: dict[str, dict[str, Trajectory]] = {
+        arm: {
+            a: trajectories[a, arm] for a in study.activations_of(model) if (a, arm) in trajectories
+        }
         for arm in study.arms_of(model)
     }
     rows: dict[str, list[Row]] = {"contrasts": [], "sensitivity": [], "early": []}
@@ -71,15 +73,17 @@ def analyse_model(study: Study, model: str, courses: Courses) -> dict[str, pa.Ta
     }
 
 
-def _arm_rows(study: Study, model: str, courses: Mapping[str, Course]) -> Iterator[tuple[str, Row]]:
+def _arm_rows(
+    study: Study, model: str, trajectories: Mapping[str, Trajectory]
+) -> Iterator[tuple[str, Row]]:
     """Yield (table, row) of one arm: the final step, the matched loss, and the way there."""
-    if len(courses) < 2:
+    if len(trajectories) < 2:
         return
-    pairs = activation_pairs(list(courses), study.reference_of(model))
+    pairs = activation_pairs(list(trajectories), study.reference_of(model))
     confidence = study.statistics.confidence
-    last = int(next(iter(courses.values())).steps[-1])
+    last = int(next(iter(trajectories.values())).steps[-1])
     for quantity in QUANTITIES:
-        runs = {a: Runs(c.seeds.tolist(), c.at(-1, quantity)) for a, c in courses.items()}
+        runs = {a: Runs(c.seeds.tolist(), c.at(-1, quantity)) for a, c in trajectories.items()}
         found = contrasts(runs, pairs, closer(quantity), study.statistics.margin, confidence)
         common = {"measure": quantity, "condition": FINAL}
         yield from (("contrasts", common | asdict(each)) for each in found)
@@ -87,15 +91,15 @@ def _arm_rows(study: Study, model: str, courses: Mapping[str, Course]) -> Iterat
         planned = _planned(found, runs, spread.seeds, 1 - confidence)
         yield "sensitivity", common | {"step": last} | asdict(spread) | planned
     for measure in MEASURES:
-        yield from _matched_rows(study, courses, pairs, measure)
-        yield from (("early", row) for row in _early_rows(courses, measure, confidence))
+        yield from _matched_rows(study, trajectories, pairs, measure)
+        yield from (("early", row) for row in _early_rows(trajectories, measure, confidence))
 
 
 def _matched_rows(
-    study: Study, courses: Mapping[str, Course], pairs: list[tuple[str, str]], measure: str
+    study: Study, trajectories: Mapping[str, Trajectory], pairs: list[tuple[str, str]], measure: str
 ) -> Iterator[tuple[str, Row]]:
-    loss = common_loss(courses.values())
-    runs = {a: Runs(c.seeds.tolist(), at_loss(c, measure, loss)) for a, c in courses.items()}
+    loss = common_loss(trajectories.values())
+    runs = {a: Runs(c.seeds.tolist(), at_loss(c, measure, loss)) for a, c in trajectories.items()}
     settings = study.statistics
     found = contrasts(runs, pairs, closer(measure), settings.margin, settings.confidence)
     common = {"measure": measure, "condition": MATCHED}
@@ -104,13 +108,15 @@ def _matched_rows(
     yield "sensitivity", common | asdict(_sensitivity(runs, settings.confidence))
 
 
-def _early_rows(courses: Mapping[str, Course], measure: str, confidence: float) -> Iterator[Row]:
-    seeds = shared_seeds(courses.values())
-    first = next(iter(courses.values()))
+def _early_rows(
+    trajectories: Mapping[str, Trajectory], measure: str, confidence: float
+) -> Iterator[Row]:
+    seeds = shared_seeds(trajectories.values())
+    first = next(iter(trajectories.values()))
     last = int(first.steps[-1])
 
     def stacked(index: int) -> Floats:
-        return np.stack([restricted(c, c.at(index, measure), seeds) for c in courses.values()])
+        return np.stack([restricted(c, c.at(index, measure), seeds) for c in trajectories.values()])
 
     final = stacked(-1)
     for index, step in enumerate(first.steps[:-1].tolist()):
@@ -118,30 +124,32 @@ def _early_rows(courses: Mapping[str, Course], measure: str, confidence: float) 
         yield {"measure": measure, "step": step, "budget": step / last, **asdict(found)}
 
 
-def _source_rows(arms: Mapping[str, Mapping[str, Course]], study: Study) -> Iterator[Row]:
+def _source_rows(arms: Mapping[str, Mapping[str, Trajectory]], study: Study) -> Iterator[Row]:
     """Yield each arm's difference as a share of that of the arm `all`, by activation."""
-    for arm, courses in arms.items():
-        for activation, course in courses.items():
+    for arm, trajectories in arms.items():
+        for activation, trajectory in trajectories.items():
             whole = arms.get("all", {}).get(activation)
             for measure in MEASURES:
                 yield {
                     "arm": arm,
                     "activation": activation,
                     "measure": measure,
-                    **_share(course, whole, measure, study.statistics.confidence),
+                    **_share(trajectory, whole, measure, study.statistics.confidence),
                 }
 
 
-def _share(course: Course, whole: Course | None, measure: str, confidence: float) -> Row:
-    own = course.at(-1, measure)
+def _share(
+    trajectory: Trajectory, whole: Trajectory | None, measure: str, confidence: float
+) -> Row:
+    own = trajectory.at(-1, measure)
     row: Row = {"estimate": _pair_mean(own), "seeds": 0, "note": ""}
     if whole is None:
         return row | {"note": "the arm `all` has not run"}
-    seeds = shared_seeds([course, whole])
+    seeds = shared_seeds([trajectory, whole])
     row["seeds"] = len(seeds)
     if len(seeds) < LEAST_SEEDS:
         return row | {"note": f"{len(seeds)} seeds shared, needs {LEAST_SEEDS}"}
-    matrices = np.stack([restricted(c, c.at(-1, measure), seeds) for c in (course, whole)])
+    matrices = np.stack([restricted(c, c.at(-1, measure), seeds) for c in (trajectory, whole)])
     means = [_pair_mean(matrix) for matrix in matrices]
     if not np.isfinite(matrices).all() or means[1] <= 0:
         return row | {"note": "the arm `all` has no difference above 0, or one is infinite"}

@@ -7,19 +7,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
+from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import pair_matrix
 from reprocore.store.readers import read_pairs
 from reprocore.store.schemas import CURVES_SCHEMA
 from reprocore.store.tables import read_table
+from reprocore.study.cells import GROUP
 from reprocore.vocabulary import MEASURE_NAMES, SCORES
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Trajectory:
     """One (activation, arm) of a model along training.
 
     Attributes:
@@ -41,26 +42,36 @@ class Course:
         )
 
 
-def read_courses(pairs: Iterable[str | Path], curves: str | Path) -> dict[tuple[str, str], Course]:
-    """Read the pairs files of one model and join them with its losses.
+Trajectories = Mapping[tuple[str, str], Trajectory]
+
+
+def read_trajectories(
+    pairs: Iterable[str | Path], curves: Iterable[str | Path]
+) -> dict[str, Trajectories]:
+    """Read pairs files and join them with the losses of their cells.
 
     Args:
-        pairs: `.../{model}/{activation}/{arm}.parquet`.
-        curves: the model's `curves.parquet`.
+        pairs: one pairs file per (model, activation, arm).
+        curves: the curves file of each model.
 
     Returns:
-        (activation, arm) to its course, in the order of `pairs`.
+        For each model of `curves`, (activation, arm) to its trajectory, in the order of `pairs`.
 
     Raises:
         ReprocoreError: a file is damaged, lacks a pair, or its seeds have no history.
     """
-    losses: pd.DataFrame = read_table(curves, CURVES_SCHEMA).to_pandas()
-    return {(path.parent.name, path.stem): _course(path, losses) for path in map(Path, pairs)}
+    tables = [read_table(path, CURVES_SCHEMA) for path in curves]
+    losses: pd.DataFrame = pa.concat_tables([CURVES_SCHEMA.empty_table(), *tables]).to_pandas()
+    models: dict[str, dict[tuple[str, str], Trajectory]] = {m: {} for m in losses["model"].unique()}
+    for path in pairs:
+        frame = read_pairs(path).to_pandas()
+        for (model, activation, arm), group in frame.groupby([*GROUP], sort=False):
+            own = (losses.model == model) & (losses.activation == activation) & (losses.arm == arm)
+            models.setdefault(model, {})[activation, arm] = _trajectory(path, group, losses[own])
+    return dict(models)
 
 
-def _course(path: Path, curves: pd.DataFrame) -> Course:
-    frame = read_pairs(path).to_pandas()
-    mine = curves[(curves["activation"] == path.parent.name) & (curves["arm"] == path.stem)]
+def _trajectory(path: str | Path, frame: pd.DataFrame, curves: pd.DataFrame) -> Trajectory:
     steps = np.unique(frame["step"])
     seeds = np.unique(frame[["seed_a", "seed_b"]])
     cubes: dict[str, list[Floats]] = {name: [] for name in MEASURE_NAMES}
@@ -70,46 +81,48 @@ def _course(path: Path, curves: pd.DataFrame) -> Course:
             matrices.append(pair_matrix(labels, group[name].to_numpy())[1])
     scores = {}
     for name in SCORES:
-        table = mine.pivot(index="iteration", columns="seed", values=name)
+        table = curves.pivot(index="iteration", columns="seed", values=name)
         table = table.reindex(index=steps, columns=seeds)
         if table.isna().to_numpy().any():
             raise ReprocoreError(f"{path}: a seed or step has no history")
         scores[name] = table.to_numpy(np.float64)
     stacked = {name: np.stack(matrices) for name, matrices in cubes.items()}
-    return Course(seeds, steps, stacked, scores)
+    return Trajectory(seeds, steps, stacked, scores)
 
 
-def shared_seeds(courses: Iterable[Course]) -> list[int]:
-    """Return the seeds that all courses have, ascending."""
-    return sorted(set.intersection(*(set(course.seeds.tolist()) for course in courses)))
+def shared_seeds(trajectories: Iterable[Trajectory]) -> list[int]:
+    """Return the seeds that all trajectories have, ascending."""
+    return sorted(
+        set.intersection(*(set(trajectory.seeds.tolist()) for trajectory in trajectories))
+    )
 
 
-def restricted(course: Course, values: Floats, seeds: Sequence[int]) -> Floats:
-    """Return the part of `values` ([M] or [M, M], in the order of the course) of these seeds."""
-    kept = np.searchsorted(course.seeds, seeds)
+def restricted(trajectory: Trajectory, values: Floats, seeds: Sequence[int]) -> Floats:
+    """Return the part of `values` ([M] or [M, M], in the trajectory's order) of these seeds."""
+    kept = np.searchsorted(trajectory.seeds, seeds)
     return values[np.ix_(*(kept,) * values.ndim)]
 
 
-def pair_losses(course: Course) -> Floats:
+def pair_losses(trajectory: Trajectory) -> Floats:
     """Return the mean validation loss of each pair of seeds along training, [S, M, M]."""
-    losses = course.scores["val_loss"]
+    losses = trajectory.scores["val_loss"]
     mean: Floats = (losses[:, :, None] + losses[:, None, :]) / 2
     return mean
 
 
-def common_loss(courses: Iterable[Course]) -> float:
-    """Return the worst loss that a pair of any course has reached by its end, nats.
+def common_loss(trajectories: Iterable[Trajectory]) -> float:
+    """Return the worst loss that a pair of any trajectory has reached by its end, nats.
 
     Every pair reaches it somewhere along its training, so nothing is extrapolated.
     """
     worst = -np.inf
-    for course in courses:
-        reached = pair_losses(course).min(axis=0)
-        worst = max(worst, float(reached[np.triu_indices(len(course.seeds), 1)].max()))
+    for trajectory in trajectories:
+        reached = pair_losses(trajectory).min(axis=0)
+        worst = max(worst, float(reached[np.triu_indices(len(trajectory.seeds), 1)].max()))
     return worst
 
 
-def at_loss(course: Course, measure: str, loss: float) -> Floats:
+def at_loss(trajectory: Trajectory, measure: str, loss: float) -> Floats:
     """Return a measure's pair matrix [M, M] at the first time that each pair reaches `loss`.
 
     Between two snapshots both the measure and the best loss so far are taken as linear.
@@ -117,9 +130,9 @@ def at_loss(course: Course, measure: str, loss: float) -> Floats:
     Raises:
         ReprocoreError: a pair never reaches that loss.
     """
-    best = np.minimum.accumulate(pair_losses(course), axis=0)
+    best = np.minimum.accumulate(pair_losses(trajectory), axis=0)
     # A seed beside itself is no pair, and may be worse than all its pairs.
-    reached = (best <= loss) | np.eye(len(course.seeds), dtype=bool)
+    reached = (best <= loss) | np.eye(len(trajectory.seeds), dtype=bool)
     if not reached[-1].all():
         raise ReprocoreError(f"matched loss: a pair of seeds never reaches {loss:.4f} nats")
     after = reached.argmax(axis=0)
@@ -128,7 +141,7 @@ def at_loss(course: Course, measure: str, loss: float) -> Floats:
     upper, lower = best[before, rows, columns], best[after, rows, columns]
     fall = upper - lower
     share = np.divide(upper - loss, fall, out=np.zeros_like(fall), where=fall > 0)
-    values = course.pairs[measure]
+    values = trajectory.pairs[measure]
     first, second = values[before, rows, columns], values[after, rows, columns]
     # An infinite difference stays one that is not finite, and is told as such.
     with np.errstate(invalid="ignore"):

@@ -67,7 +67,7 @@ def _recorded(snakemake: Any, results: str) -> Iterator[None]:
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
         "inputs": inputs,
-        "settings": snakemake.params.get("settings"),
+        "settings": {k: v for k, v in snakemake.params.items() if k != "source"},
         "source": snakemake.params.get("source"),
         **environment(),
         "started": utc(started),

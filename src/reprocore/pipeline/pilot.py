@@ -9,7 +9,7 @@ import pyarrow as pa
 from reprocore.analysis.estimates import gather_curves
 from reprocore.analysis.pairs import compare_cells
 from reprocore.analysis.per_model import analyse_model
-from reprocore.analysis.trajectories import read_courses
+from reprocore.analysis.trajectories import read_trajectories
 from reprocore.data.probe import build_probe
 from reprocore.data.text import load_text
 from reprocore.data.tokens import encode
@@ -80,7 +80,8 @@ def run_pilot(
         for cell in all_cells(study):
             started(cell)
             run_cell(study, cell, corpus, probe, cell.folder(root))
-        return analyse_model(study, model, read_courses(*_tables(study, model, root)))
+        pairs, curves = _tables(study, model, root)
+        return analyse_model(study, model, read_trajectories(pairs, [curves])[model])
 
 
 def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
@@ -90,8 +91,7 @@ def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
     for activation in study.activations_of(model):
         mine = [cell for cell in cells if cell.activation == activation]
         path = root / "pairs" / model / activation / "all.parquet"
-        files = {cell.seed: cell.folder(root) / "predictions.parquet" for cell in mine}
-        write_table(path, compare_cells(files))
+        write_table(path, compare_cells(cell.folder(root) / "predictions.parquet" for cell in mine))
         pairs.append(path)
     curves = root / "curves.parquet"
     write_table(curves, gather_curves(cell.folder(root) / "history.parquet" for cell in cells))

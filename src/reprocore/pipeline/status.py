@@ -9,10 +9,10 @@ from typing import Any
 import safetensors
 
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.plan import Plan
 from reprocore.store.files import read_json
-from reprocore.store.identity import cell_identity, current_cells
-from reprocore.study.cells import CHECKPOINT, Cell, all_cells
-from reprocore.study.gpus import runnable_models
+from reprocore.store.identity import cell_identity
+from reprocore.study.cells import CHECKPOINT, Cell
 from reprocore.study.study import Study
 
 
@@ -37,15 +37,13 @@ class CellStatus:
 
 def study_status(study: Study) -> list[CellStatus]:
     """Return the state of every cell of the study, in the order of the config."""
-    cells = all_cells(study)
-    current = current_cells(study, cells)
-    runnable = set(runnable_models(study))
-    return [_status(study, cell, cell in current, cell.model in runnable) for cell in cells]
+    plan = Plan.of(study)
+    return [_status(plan, cell) for cell in plan.cells]
 
 
-def _status(study: Study, cell: Cell, current: bool, runnable: bool) -> CellStatus:
-    folder = cell.folder(study.results)
-    if current:
+def _status(plan: Plan, cell: Cell) -> CellStatus:
+    study, folder = plan.study, cell.folder(plan.study.results)
+    if cell in plan.current:
         seconds = _entry(folder / "cell.json", "wall_seconds")
         return CellStatus(cell, "done", wall_seconds=float(seconds) if seconds else None)
     if (folder / "failed.json").is_file():
@@ -54,7 +52,7 @@ def _status(study: Study, cell: Cell, current: bool, runnable: bool) -> CellStat
     if iteration is not None:
         total = study.training_of(cell.model).iterations
         return CellStatus(cell, "begun", f"iteration {iteration} of {total}")
-    if not runnable:
+    if cell.model not in plan.runnable:
         return CellStatus(cell, "not runnable")
     return CellStatus(cell, "stale" if (folder / "cell.json").is_file() else "missing")
 

@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,14 @@ from reprocore.audit import AUDIT_SCHEMA
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.plan import Plan
 from reprocore.store import schemas
-from reprocore.store.identity import cell_identity, current_cells, stage_digest
+from reprocore.store.identity import changed_settings, parameters, rule_settings
 from reprocore.store.predictions import read_predictions
 from reprocore.store.readers import read_history, read_pairs
 from reprocore.store.records import file_sha256, read_cell, read_record, read_sealed
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, all_cells
-from reprocore.study.gpus import runnable_models
 from reprocore.study.layout import CORPUS_FILES, derived_files
 from reprocore.study.study import Study
 
@@ -99,18 +99,13 @@ class _Check:
     def __init__(self, study: Study, quick: bool) -> None:
         self.study, self.quick = study, quick
         self.results = Path(study.results)
-        runnable = [] if study.partial else runnable_models(study)
-        everything = all_cells(study)
-        done = current_cells(study, everything)
-        taken = [cell for cell in everything if cell.model in runnable or cell in done]
-        self.files = derived_files(taken)
+        plan = Plan.of(study)
+        self.files = derived_files(plan.taken, study.claims is not None)
         # Also those that cannot be trained here and are not as the study says today.
         self.cells = [
             cell
-            for cell in everything
-            if cell.model in runnable
-            or cell in done
-            or (cell.folder(self.results) / "cell.json").is_file()
+            for cell in plan.cells
+            if cell in plan.taken or (cell.folder(self.results) / "cell.json").is_file()
         ]
         self.probe = self._probe_hash()
         self._records: dict[str, dict[str, Any] | None] = {}
@@ -163,10 +158,8 @@ class _Check:
             yield _damaged(place, error)
 
     def _why_stale(self, cell: Cell, described: dict[str, Any]) -> str:
-        identity = cell_identity(self.study, cell)
-        for part, words in (("settings", "settings or text"), ("source", "code")):
-            if described["identity"].get(part) != identity[part]:
-                return f"was trained with other {words} than today's"
+        if changed := changed_settings(described, self.study, cell):
+            return f"was trained otherwise than the study says today: {', '.join(changed)}"
         if self.probe is not None and described["probe_hash"] != self.probe:
             return "predicted another probe than today's"
         return ""
@@ -190,9 +183,9 @@ class _Check:
         return [Finding(place, "stale", reason)] if reason else []
 
     def _why_changed(self, place: str, record: dict[str, Any]) -> str:
-        settings = stage_digest(self.study, record["rule"], record["wildcards"].get("model"))
-        if record["settings"] != settings:
-            return "was made with other settings than today's"
+        today = rule_settings(self.study, record["rule"], record["wildcards"].get("model"))
+        if changed := _differing(record["settings"], parameters(today)):
+            return f"was made with other settings than today's: {', '.join(changed)}"
         for name, sha256 in record["inputs"].items():
             today = self._today(name)
             if today is not None and today != sha256:
@@ -282,6 +275,10 @@ class _Check:
         return Finding(place, "leftover", "a record of a file that is gone")
 
 
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
 def _beside_cell(place: str, name: str, whole: bool) -> Finding | None:
     if name in CELL_FILES:
         return None
@@ -303,7 +300,7 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 _SCHEMAS: dict[str, pa.Schema] = {
-    "models/summary": schemas.ESTIMATES_SCHEMA,
+    "models/estimates": schemas.ESTIMATES_SCHEMA,
     "models/curves": schemas.CURVES_SCHEMA,
     "models/cells": schemas.CELLS_SCHEMA,
     "models/contrasts": schemas.CONTRASTS_SCHEMA,
@@ -336,7 +333,7 @@ def _read(place: str, path: Path) -> None:
 
 def repair_commands(study: Study, configfile: Path, findings: Iterable[Finding]) -> list[str]:
     """Return the shell commands that mend what was found, in their order."""
-    known = derived_files(all_cells(study))
+    known = derived_files(all_cells(study), study.claims is not None)
     removed: list[str] = []
     remade: dict[bool, list[str]] = {True: [], False: []}
     left = False

@@ -22,25 +22,25 @@ Row = Mapping[Any, Any]
 def write_summary(
     study: Study,
     table: pa.Table,
-    folder: Path,
+    out: Mapping[str, str | Path],
     sensitivity: Sequence[Path] = (),
     contrasts: Sequence[Path] = (),
 ) -> None:
-    """Write `summary.parquet`, `summary.csv` and `summary.md` into `folder`, each atomically.
+    """Write the summary as `parquet`, `csv` and `markdown`, each atomically.
 
     Args:
         study: for the measure that the text tells of, and the confidence.
         table: from `summarise`.
-        folder: where to.
+        out: the path of each of the three.
         sensitivity: the models' sensitivity files, for the text.
         contrasts: the models' contrasts files, for the text.
 
     Raises:
         ReprocoreError: a file is missing, damaged or foreign, or cannot be written.
     """
-    write_table(folder / "summary.parquet", table)
+    write_table(out["parquet"], table)
     frame: pd.DataFrame = table.to_pandas()
-    with atomic(folder / "summary.csv") as temporary:
+    with atomic(out["csv"]) as temporary:
         frame.to_csv(temporary, index=False)
     text = summary_text(
         study,
@@ -48,7 +48,7 @@ def write_summary(
         [row for path in sensitivity for row in read_table(path, SENSITIVITY_SCHEMA).to_pylist()],
         [row for path in contrasts for row in read_table(path, CONTRASTS_SCHEMA).to_pylist()],
     )
-    with atomic(folder / "summary.md") as temporary:
+    with atomic(out["markdown"]) as temporary:
         temporary.write_text(text, "utf-8")
 
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.jackknife import Floats, paired_pseudo_values, pseudo_values
+from reprocore.statistics.checks import Floats
+from reprocore.statistics.jackknife import paired_pseudo_values, pseudo_values
 from reprocore.statistics.tests_over_seeds import (
     LEAST_SEEDS,
     equivalence,

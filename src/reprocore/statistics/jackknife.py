@@ -12,8 +12,7 @@ import numpy.typing as npt
 from scipy.special import fdtri, stdtrit
 
 from reprocore.errors import ReprocoreError
-
-Floats = npt.NDArray[np.float64]
+from reprocore.statistics.checks import Floats
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import chdtri, chndtr
 
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.jackknife import Floats, paired_pseudo_values, variance_components
+from reprocore.statistics.checks import Floats
+from reprocore.statistics.jackknife import paired_pseudo_values, variance_components
 
 PERMUTATIONS = 10_000
 # Quantiles that stand for the chi-square of the noise variance; more change nothing in 1e-3.

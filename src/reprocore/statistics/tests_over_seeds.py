@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit
 from scipy.stats import nct
 
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.jackknife import Floats
+from reprocore.statistics.checks import Floats
 
 LEAST_SEEDS = 3
 # Each half of 32 seeds has 65,536 sign patterns, half a megabyte of sums.

@@ -5,14 +5,21 @@ A cell is run again when, and only when, one of its digests or input files chang
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from reprocore.errors import ReprocoreError
-from reprocore.store.source_digest import _check_defined, digest, source_digest
+from reprocore.store.source_digest import (
+    CELL_LAYERS,
+    canonical_json,
+    check_defined,
+    digest,
+    source_digest,
+)
 from reprocore.study.cells import CELL_FILES, Cell, all_cells
+from reprocore.study.sections import Section
 from reprocore.study.study import Study
 from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, smelu_beta
 
@@ -36,44 +43,65 @@ def corpus_settings(study: Study) -> dict[str, Any]:
     return {"sha256": sha256, "train_fraction": corpus.train_fraction}
 
 
-def stage_settings(study: Study, rule: str, model: str | None = None) -> Any:
-    """Return the settings that matter to a rule beside its inputs; None for one that has none.
+# The names in `cell_settings`.
+CELL_SETTINGS = (
+    *("builder", "context", "sizes", "training", "activation"),
+    *("arm", "seed", "probe", "corpus", "device"),
+)
+# The settings that matter to a rule beside its inputs; those of `train` are `cell_settings`.
+RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "corpus": ("corpus",),
+    "probe": ("probe",),
+    "compare": (),
+    "estimate": ("confidence",),
+    "analyse": ("statistics", "activations", "arms"),
+    "across": ("statistics", "cells"),
+    "summarise": ("statistics", "cells", "title", "measure"),
+    "audit": ("statistics", "cells", "title"),
+    "draw_model": ("statistics", "cells", "title", "figures"),
+    "draw_study": ("statistics", "cells", "title", "figures"),
+}
+
+
+def rule_settings(study: Study, rule: str, model: str | None = None) -> dict[str, Any]:
+    """Return the settings that matter to a rule beside its inputs, by name.
 
     Args:
         study: the resolved study.
-        rule: any but `train`, whose settings are `cell_settings`.
+        rule: one of `RULE_SETTINGS`; any other has none.
         model: of which the rule makes something, if it is of one model.
 
     Raises:
         ReprocoreError: a local text cannot be read.
     """
-    statistics = study.statistics.model_dump()
-    # What the rows of a table are: every combination of the config, run or not.
-    rows = [statistics, [cell.key for cell in all_cells(study)]]
-    match rule:
+    return {name: _setting(study, name, model) for name in RULE_SETTINGS.get(rule, ())}
+
+
+def _setting(study: Study, name: str, model: str | None) -> Any:
+    match name:
         case "corpus":
             return corpus_settings(study)
-        case "probe":
-            return study.probe.model_dump()
-        case "aggregate":
-            return statistics
-        case "analyse" if model in study.models:
-            return [statistics, [study.activations_of(model), study.arms_of(model)]]
-        case "across":
-            return rows
-        case "audit":
-            return [rows, study.title]
-        case "summarise":
-            return [rows, study.title, study.figures.measure]
-        case "draw_model" | "draw_study" | "draw_audit":
-            return [study.figures.model_dump(), study.title, rows]
-    return None
+        case "confidence":
+            return study.statistics.confidence
+        case "measure":
+            return study.figures.measure
+        case "activations":
+            return study.activations_of(model) if model in study.models else None
+        case "arms":
+            return study.arms_of(model) if model in study.models else None
+        case "cells":
+            # What the rows of a table are: every combination of the config, run or not.
+            return digest([cell.key for cell in all_cells(study)])
+    section = getattr(study, name)
+    return section.model_dump() if isinstance(section, Section) else section
 
 
-def stage_digest(study: Study, rule: str, model: str | None = None) -> str | None:
-    """Return the digest of `stage_settings` as a rule carries it, None where there are none."""
-    content = stage_settings(study, rule, model)
-    return None if content is None else f"settings {digest(content)}"
+def parameters(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return settings as a rule carries them: `<name> <canonical JSON>`, by name.
+
+    Snakemake compares the values of parameters without their names.
+    """
+    return {name: f"{name} {canonical_json(value)}" for name, value in settings.items()}
 
 
 @cache
@@ -86,7 +114,7 @@ def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
     model = study.models[cell.model]
     custom = study.custom_activations.get(cell.activation)
     return {
-        "family": model.family,
+        "builder": FAMILY_BUILDERS.get(model.family, model.family),
         "context": model.context,
         "sizes": json.loads(json.dumps(model.sizes)),
         "training": study.training_of(cell.model).model_dump(),
@@ -115,7 +143,7 @@ def cell_sources(study: Study, cell: Cell) -> tuple[str, ...]:
     if cell.activation in study.custom_activations:
         paths.append(study.custom_activations[cell.activation].path)
     for path in paths:
-        _check_defined(path)
+        check_defined(path)
     return ("reprocore.training.cell", *(path.partition(":")[0] for path in paths))
 
 
@@ -123,7 +151,7 @@ def cell_identity(study: Study, cell: Cell) -> dict[str, str]:
     """Return the digests of settings and of source that name the results of `cell`."""
     return {
         "settings": digest(cell_settings(study, cell)),
-        "source": source_digest(*cell_sources(study, cell)),
+        "source": source_digest(*cell_sources(study, cell), layers=CELL_LAYERS),
     }
 
 
@@ -134,6 +162,23 @@ def recorded_identity(path: Path) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return identity if isinstance(identity, dict) else {}
+
+
+def changed_settings(described: Mapping[str, Any], study: Study, cell: Cell) -> list[str]:
+    """Return what differs between the content of a `cell.json` and the study as it is today.
+
+    Returns:
+        Names of settings, and `source` for the code; empty for a cell that is up to date.
+    """
+    identity, today = described.get("identity", {}), cell_settings(study, cell)
+    source = cell_identity(study, cell)["source"]
+    recorded = described.get("settings", {})
+    changed = sorted(
+        name
+        for name in {*today, *recorded}
+        if canonical_json(recorded.get(name)) != canonical_json(today.get(name))
+    )
+    return [*changed, *(["source"] if identity.get("source") != source else [])]
 
 
 def current_cells(study: Study, cells: Iterable[Cell]) -> set[Cell]:

@@ -6,19 +6,24 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from reprocore.errors import ReprocoreError
 from reprocore.store.schemas import CURVES_SCHEMA, ESTIMATES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import read_table
-from reprocore.study.cells import Cell
+from reprocore.study.cells import GROUP, Cell
 
 
-def read_history(path: str | Path) -> pa.Table:
-    """Read the columns of a cell's history that `CURVES_SCHEMA` has.
+def read_history(path: str | Path) -> tuple[Cell, pa.Table]:
+    """Read a cell's history: which cell, and the columns that `CURVES_SCHEMA` has.
 
     Raises:
         ReprocoreError: the file is missing, damaged or foreign.
     """
     own = [field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__]
-    return read_table(path, pa.schema(own))
+    table = read_table(path, pa.schema(own))
+    try:
+        return Cell.of_key(table.schema.metadata[b"cell"].decode()), table
+    except (TypeError, KeyError, ValueError):
+        raise ReprocoreError(f"{path}: does not name its cell") from None
 
 
 def read_estimates(paths: Sequence[Path]) -> pd.DataFrame:
@@ -39,3 +44,11 @@ def read_pairs(path: str | Path) -> pa.Table:
         ReprocoreError: the file is missing, damaged or foreign.
     """
     return read_table(path, PAIRS_SCHEMA)
+
+
+def final_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the last step of each (model, activation, arm)."""
+    if frame.empty:
+        return frame
+    last = frame.groupby([*GROUP])["step"].transform("max")
+    return frame[frame["step"] == last]

@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -69,9 +68,13 @@ def read_cell(path: str | Path) -> dict[str, Any]:
     Raises:
         DamagedError: it is missing, damaged, or of another cell.
     """
-    content, cell = read_sealed(path), Cell.of_path(path)
-    if content.get("cell") != asdict(cell):
-        raise DamagedError(f"{path}: is of the cell {content.get('cell')}, must be {cell.key}")
+    content, place = read_sealed(path), "/".join(Path(path).parent.parts[-3:])
+    try:
+        cell = Cell(**content["cell"])
+    except (KeyError, TypeError):
+        raise DamagedError(f"{path}: names no cell") from None
+    if cell.key != place:
+        raise DamagedError(f"{path}: is of the cell {cell.key}, must be of {place}")
     return content
 
 

@@ -92,6 +92,7 @@ def predictions_schema(vocabulary: int) -> pa.Schema:
 
 PAIRS_SCHEMA = pa.schema(
     [
+        *(_MODEL, _ACTIVATION, _ARM),
         _column("seed_a", _INT, "the lower seed"),
         _column("seed_b", _INT, "the higher seed"),
         _STEP,

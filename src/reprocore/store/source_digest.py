@@ -1,4 +1,4 @@
-"""Digests of settings and of source code."""
+"""Digests of settings and of source code, which say when a result must be made again."""
 
 import ast
 import hashlib
@@ -12,57 +12,64 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError
 
-# Left out of source digests: what these do to a result is seen elsewhere (resolved settings,
-# the corpus' own hash) or is the form of a file and not its content.
-_NOT_DIGESTED = {
-    "reprocore",
-    "reprocore.study.study",
-    "reprocore.errors",
-    "reprocore.store.identity",
-    "reprocore.study.layout",
-    "reprocore.store.records",
-    "reprocore.study.sections",
-    "reprocore.data.shakespeare",
-    "reprocore.store.files",
-    "reprocore.study.cells",
-    "reprocore.data.text",
-    "reprocore.study.permissions",
-}
+# What makes a cell's numbers. The other layers hand over what is in its resolved settings or in the
+# corpus' hash, or write the form of a file and not its content.
+CELL_LAYERS = frozenset({"training", "data"})
+# What makes the tables and figures: all but the settings, which a rule names one by one.
+TABLE_LAYERS = CELL_LAYERS | {"analysis", "report", "statistics", "store", "vocabulary"}
+
+
+def canonical_json(content: Any) -> str:
+    """Return `content` as JSON, the same for equal content: sorted, ASCII, without spaces."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def digest(content: Any) -> str:
     """Return 16 hex digits of the SHA-256 of `content` as canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 
 
 @cache
-def source_digest(*modules: str) -> str:
+def source_digest(*modules: str, layers: frozenset[str] = TABLE_LAYERS) -> str:
     """Return a digest of the code of `modules` and of all that they import beside them.
 
-    Imports are followed inside the modules' own top-level packages and to any other code that is
-    not installed, such as a helper beside a user's module. Comments, docstrings and layout do
-    not count. Nothing is imported.
+    Of this package, imports are followed into `layers`, but not into an `__init__`, which holds no
+    code. Elsewhere they are followed inside the modules' own top-level packages and to any other
+    code that is not installed, such as a helper beside a user's module. Comments, docstrings and
+    layout do not count. Nothing is imported.
 
     Raises:
         ReprocoreError: a module cannot be found or is not Python.
     """
-    packages = {name.partition(".")[0] for name in modules} | {"reprocore"}
-    found: dict[str, str] = {}
+    packages = {name.partition(".")[0] for name in modules}
+    code_of: dict[str, str] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found or name in _NOT_DIGESTED:
+        if name in code_of:
             continue
-        code, imports = _read_module(name)
-        found[name] = code
+        code_of[name], imports = _read_module(name)
         parents = [name.rpartition(".")[0]] if "." in name else []
         waiting += [
-            each
-            for each in (*imports, *parents)
-            if each.partition(".")[0] in packages or _is_loose(each)
+            other
+            for other in (*imports, *parents)
+            if (
+                _is_in(other, layers)
+                if other.partition(".")[0] == "reprocore"
+                else other.partition(".")[0] in packages or _is_loose(other)
+            )
         ]
-    return digest(found)
+    return digest(code_of)
+
+
+def _is_in(name: str, layers: frozenset[str]) -> bool:
+    """Whether a module of this package is code of one of `layers`."""
+    spec = _find(name)
+    return (
+        name.split(".")[1:2] != []
+        and name.split(".")[1] in layers
+        and not (spec is not None and spec.submodule_search_locations)
+    )
 
 
 def text_digest(path: str | Path) -> str:
@@ -94,7 +101,7 @@ def _is_loose(name: str) -> bool:
 
 
 @cache
-def _check_defined(path: str) -> None:
+def check_defined(path: str) -> None:
     """Raise unless `module:name` names something that the module's own text defines or imports."""
     module, _, name = path.partition(":")
     spec = _find(module)

@@ -9,6 +9,8 @@ from reprocore.study.study import Study
 CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
 # Of a cell under way; no result.
 CHECKPOINT = "checkpoint.safetensors"
+# What cells that are compared have in common.
+GROUP = ("model", "activation", "arm")
 
 
 @dataclass(frozen=True, order=True)
@@ -33,9 +35,9 @@ class Cell:
         return Path(results) / "cells" / self.key
 
     @classmethod
-    def of_path(cls, path: str | Path) -> "Cell":
-        """Return the cell that a file in a cell's folder belongs to."""
-        *_, model, activation, last = Path(path).parent.parts
+    def of_key(cls, key: str) -> "Cell":
+        """Return the cell of a `key`; ValueError for text that is none."""
+        model, activation, last = key.split("/")
         arm, _, seed = last.rpartition("-")
         return cls(model, activation, arm, int(seed))
 

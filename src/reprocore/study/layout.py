@@ -6,15 +6,21 @@ from collections.abc import Iterable
 from reprocore.study.cells import Cell
 
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
-MODEL_TABLES = ("summary", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
+MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
 STUDY_TABLES = ("summary.parquet", "across/ratios.parquet", "across/early_sensitivity.parquet")
-STUDY_FILES = (*STUDY_TABLES, "summary.csv", "summary.md", "audit.parquet", "audit.md")
+STUDY_FILES = (*STUDY_TABLES, "summary.csv", "summary.md")
+AUDIT_FILES = ("audit.parquet", "audit.md")
 
 
-def derived_files(cells: Iterable[Cell]) -> dict[str, set[Cell]]:
+def derived_files(cells: Iterable[Cell], audited: bool) -> dict[str, set[Cell]]:
     """Return every file that a study of these cells makes beside them, by path in its results.
 
-    The value is which cells the file must rest on, directly or through other files.
+    Args:
+        cells: that the results rest on.
+        audited: whether the study names published claims.
+
+    Returns:
+        For each file the cells that it must rest on, directly or through other files.
     """
     cells = set(cells)
     groups: dict[str, set[Cell]] = defaultdict(set)
@@ -27,8 +33,9 @@ def derived_files(cells: Iterable[Cell]) -> dict[str, set[Cell]]:
     for model, members in models.items():
         found |= {f"models/{model}/{name}.parquet": members for name in MODEL_TABLES}
         found |= dict.fromkeys(_figures(MODEL_FIGURES, f"figures/{model}"), members)
-    figures = _figures((*STUDY_FIGURES, "audit"), "figures")
-    return found | dict.fromkeys((*STUDY_FILES, *figures), cells)
+    audit = AUDIT_FILES if audited else ()
+    figures = _figures(STUDY_FIGURES, "figures")
+    return found | dict.fromkeys((*STUDY_FILES, *audit, *figures), cells)
 
 
 def _figures(names: Iterable[str], folder: str) -> list[str]:

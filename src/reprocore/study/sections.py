@@ -122,7 +122,7 @@ class TrainingSettings(Section):
     batch_size: int = Field(32, ge=1, le=1_048_576, description="Windows per step.")
     learning_rate: float = Field(3e-4, gt=0, le=10, description="Peak learning rate.")
     schedule: Literal["constant", "cosine"] = Field(
-        "constant", description="Course of the learning rate after the warm-up."
+        "constant", description="Trajectory of the learning rate after the warm-up."
     )
     warmup: int = Field(0, ge=0, description="Iterations over which the rate rises linearly.")
     final_rate: float = Field(

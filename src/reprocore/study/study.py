@@ -81,11 +81,11 @@ class Study(Section):
         description="Whether models that need a GPU can run: found out here, `available` (as "
         "from a cluster's login node), or `none`.",
     )
-    claims: str = Field(
-        "config/claims.yaml",
+    claims: str | None = Field(
+        None,
         min_length=1,
-        description="Published claims that the results are held against; a path from the "
-        "Snakefile's folder, or an absolute one.",
+        description="File of published claims that the results are compared with, such as "
+        "`config/claims.yaml`; null makes no audit.",
     )
     partial: bool = Field(
         False,
@@ -160,11 +160,21 @@ class Study(Section):
         nested(TrainingSettings, own, f"models.{model}.training")
         return TrainingSettings.model_validate({**self.training.model_dump(), **own})
 
-    def reference_of(self, model: str) -> str:
-        """Return the activation that the others of `model` are held against."""
-        listed = self.activations_of(model)
-        reference = self.statistics.reference
+    def reference_of(self, model: str | None = None) -> str:
+        """Return the activation that the others are compared with, of `model` or over all models.
+
+        It is `statistics.reference`, or else the first that is studied; for a model that lacks
+        it, the first of its own.
+        """
+        studied = self.studied_activations()
+        reference = self.statistics.reference or studied[0]
+        listed = self.activations_of(model) if model else studied
         return reference if reference in listed else listed[0]
+
+    def studied_activations(self) -> tuple[str, ...]:
+        """Return the activations of all models, in the study's order, then the models' own."""
+        used = dict.fromkeys(a for model in self.models for a in self.activations_of(model))
+        return tuple(dict.fromkeys([*(a for a in self.activations if a in used), *used]))
 
     def activations_of(self, model: str) -> tuple[str, ...]:
         """Return the activations of `model`."""

@@ -35,8 +35,8 @@ from reprocore.training.loop import (
     snapshot_iterations,
     train,
 )
-from reprocore.training.models import build_model, check_model, count_parameters
 from reprocore.training.models.activations import study_activation
+from reprocore.training.models.build import build_model, check_model, count_parameters
 from reprocore.training.randomness import stream_seeds
 from reprocore.training.state import Row, Run, begin
 
@@ -245,7 +245,8 @@ def _write_results(folder: Path, run: Run, predictions: Predictions) -> dict[str
     _write_weights(folder / "weights.safetensors", run.model)
     write_predictions(folder / "predictions.parquet", predictions)
     columns = {name: [asdict(row)[name] for row in run.rows] for name in HISTORY_SCHEMA.names}
-    write_table(folder / "history.parquet", pa.table(columns, schema=HISTORY_SCHEMA))
+    schema = HISTORY_SCHEMA.with_metadata({"cell": predictions.cell})
+    write_table(folder / "history.parquet", pa.table(columns, schema=schema))
     return {name: file_sha256(folder / name) for name in CELL_FILES if name != "cell.json"}
 
 

@@ -1,4 +1,4 @@
-"""Training of one cell: AdamW on random windows, with its course as a stream of rows."""
+"""Training of one cell: AdamW on random windows, with its trajectory as a stream of rows."""
 
 import math
 import time

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reprocore.report.figures import style
+from reprocore.store.readers import final_rows
 from reprocore.study.sections import Arm
 from reprocore.study.study import Study
 
@@ -80,13 +81,6 @@ def confidence_text(study: Study) -> str:
     return f"{100 * study.statistics.confidence:.6g}%"
 
 
-def all_activations(study: Study) -> tuple[str, ...]:
-    """Return the activations of all models, in the study's order, then the models' own."""
-    own = (activation for model in study.models for activation in study.activations_of(model))
-    used = dict.fromkeys(own)
-    return tuple(dict.fromkeys([*(a for a in study.activations if a in used), *used]))
-
-
 def flat(entries: Entries) -> list[Entry]:
     """Return the entries of all models in one list."""
     return [entry for each in entries.values() for entry in each]
@@ -97,14 +91,6 @@ def model_label(study: Study, model: str) -> str:
     arms = {drawn_arm(study, each) for each in study.models}
     name = style.wrap(model, NAME_LETTERS)
     return name if len(arms) == 1 else f"{name}\n({drawn_arm(study, model)})"
-
-
-def final(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the last step of each (model, activation, arm)."""
-    if frame.empty:
-        return frame
-    last = frame.groupby(["model", "activation", "arm"])["step"].transform("max")
-    return frame[frame["step"] == last]
 
 
 def model_entries(
@@ -150,7 +136,7 @@ def _entries(
     counts: Mapping[str, tuple[int, bool]],
     measure: str,
 ) -> list[Entry]:
-    mine = final(
+    mine = final_rows(
         estimates[(estimates["model"] == model) & (estimates["arm"] == drawn_arm(study, model))]
     )
     mine = mine[mine["measure"] == measure]

@@ -209,7 +209,7 @@ def styled() -> Iterator[None]:
 
 @styled()
 def save(figure: Figure, path: str | Path) -> list[Path]:
-    """Write `figure` to `path` + `.png` and + `.svg`, atomically, at the figure's own dpi.
+    """Write `figure` as the PNG `path` and as SVG beside it, atomically, at the figure's own dpi.
 
     The same figure gives the same bytes: no date is written and ids are hashed with a fixed salt.
 
@@ -221,7 +221,7 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
     _fix_layout(figure)
     written = []
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-        target = path.with_name(f"{path.name}.{kind}")
+        target = path.with_suffix(f".{kind}")
         with atomic(target) as temporary:
             figure.savefig(temporary, format=kind, metadata=metadata)
         written.append(target)

@@ -13,7 +13,6 @@ from reprocore.report.figures import style
 from reprocore.report.figures.entries import (
     ARM_WORDS,
     Entry,
-    all_activations,
     confidence_text,
     drawn_arm,
     model_entries,
@@ -101,7 +100,7 @@ def draw_models_accuracy_against_pd(
             summary_entries(study, model, estimates, summary, n) for n in (measure.name, ACCURACY)
         )
         points += [Point(model, *pair) for pair in zip(x, y, strict=True)]
-    names = {a: style.wrap(style.readable(a), 24) for a in all_activations(study)}
+    names = {a: style.wrap(style.readable(a), 24) for a in study.studied_activations()}
     arms = {drawn_arm(study, model) for model in study.models}
     which = (
         f"Between trainings, {ARM_WORDS[arms.pop()]}."

@@ -1,7 +1,6 @@
 """The figure over all models: four panels, from single pairs to the ranking."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,14 +18,13 @@ from reprocore.report.figures.all_models.sensitivity import draw_sensitivity
 from reprocore.report.figures.entries import (
     ARM_WORDS,
     Entry,
-    all_activations,
     confidence_text,
     drawn_arm,
     summary_entries,
 )
 from reprocore.report.figures.frame import WIDTH, activation_handles, new_figure
 from reprocore.report.figures.intervals import BEHIND
-from reprocore.store.readers import read_pairs
+from reprocore.study.cells import GROUP
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 
@@ -41,7 +39,7 @@ def draw_cross_model(
     study: Study,
     summary: pd.DataFrame,
     estimates: pd.DataFrame,
-    pairs: Mapping[Key, pd.DataFrame | Path],
+    pairs: pd.DataFrame,
     sensitivity: pd.DataFrame,
 ) -> Figure:
     """Draw how reproducible all models are, by activation.
@@ -53,7 +51,7 @@ def draw_cross_model(
         study: what was to run; `study.figures.measure` is drawn.
         summary: of `SUMMARY_SCHEMA`, for the seeds that ran and the flags.
         estimates: of `ESTIMATES_SCHEMA`, for the numbers.
-        pairs: the pairs table or file of each (model, activation, arm) that has one.
+        pairs: of `PAIRS_SCHEMA`, at the last step.
         sensitivity: of `SENSITIVITY_SCHEMA`, of all models.
     """
     measure = MEASURES[study.figures.measure]
@@ -62,13 +60,13 @@ def draw_cross_model(
         for model in study.models
     }
     singles = {
-        (model, entry.activation): _final_pairs(
-            pairs.get((model, entry.activation, drawn_arm(study, model))), measure.name
+        (model, entry.activation): _values(
+            pairs, (model, entry.activation, drawn_arm(study, model)), measure.name
         )
         for model in study.models
         for entry in entries[model]
     }
-    activations = all_activations(study)
+    activations = study.studied_activations()
     lanes = Lanes.of(study, entries)
     upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
     lower = max(2.4, row_inches(study) * len(study.models)) + 1.3
@@ -106,13 +104,10 @@ def _losses(study: Study, summary: pd.DataFrame) -> dict[tuple[str, str], float]
     }
 
 
-def _final_pairs(source: pd.DataFrame | Path | None, measure: str) -> list[float]:
-    """Return the measure of all single pairs of the last step; empty where there are none."""
-    if source is None:
-        return []
-    frame: pd.DataFrame = read_pairs(source).to_pandas() if isinstance(source, Path) else source
-    last = frame[frame["step"] == frame["step"].max()]
-    return [float(value) for value in last[measure]]
+def _values(pairs: pd.DataFrame, group: Key, measure: str) -> list[float]:
+    """Return the measure of all single pairs of a group; empty where there are none."""
+    chosen = (pairs[list(GROUP)] == list(group)).all(axis=1)
+    return [float(value) for value in pairs.loc[chosen, measure]]
 
 
 def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]) -> str:

@@ -1,6 +1,6 @@
 """Mean ratios of activations over models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +10,6 @@ from reprocore.report.figures import style
 from reprocore.report.figures.entries import (
     ARM_WORDS,
     Entry,
-    all_activations,
     confidence_text,
     drawn_arm,
     study_arm,
@@ -32,18 +31,19 @@ from reprocore.vocabulary import MEASURES, Measure
 
 
 @style.styled()
-def draw_ratios(study: Study, ratios: pd.DataFrame, ran: Sequence[str]) -> Figure:
+def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draw each activation's mean ratio to the reference over the models, and how sure it is.
 
     Args:
         study: what was to run; `study.figures.measure` is drawn.
         ratios: of `RATIOS_SCHEMA`.
-        ran: the models that it rests on.
+        summary: of `SUMMARY_SCHEMA`, for the models that ran.
     """
     measure = MEASURES[study.figures.measure]
+    ran = set(summary.loc[summary["seeds"] > 0, "model"])
     arm = study_arm(study)
-    activations = all_activations(study)
-    reference = study.statistics.reference or (activations[0] if activations else "")
+    activations = study.studied_activations()
+    reference = study.reference_of()
     mine = ratios[
         (ratios["arm"] == arm)
         & (ratios["measure"] == measure.name)
@@ -143,7 +143,7 @@ def _percent(value: float | None) -> str:
 
 
 def _ratios_note(
-    study: Study, measure: Measure, known: str, lines: Sequence[Line], ran: Sequence[str]
+    study: Study, measure: Measure, known: str, lines: Sequence[Line], ran: Collection[str]
 ) -> str:
     parts = [
         f"Mark at the left: geometric mean over models of the ratio of mean {measure.label} to "

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reprocore.report.figures import style
-from reprocore.report.figures.entries import Entry, all_activations, confidence_text
+from reprocore.report.figures.entries import Entry, confidence_text
 from reprocore.report.figures.frame import activation_handles, new_figure, title
 from reprocore.report.figures.intervals import draw_interval, ends, extent, set_range
 from reprocore.study.study import Study
@@ -42,7 +42,7 @@ def draw_sources(study: Study, sources: pd.DataFrame) -> Figure:
     entries = {model: _entries(study, model, sources, measure) for model in models}
     lanes = max((_height(each) for each in entries.values()), default=8.0)
     rows = max(1, -(-len(models) // COLUMNS))
-    names = {a: style.wrap(style.readable(a), 24) for a in all_activations(study)}
+    names = {a: style.wrap(style.readable(a), 24) for a in study.studied_activations()}
     figure = new_figure(
         study,
         "Where do differences come from: initial weights, order of the data, or dropout?",

@@ -1,11 +1,11 @@
 """Estimate one model's reproducibility from its pairs and histories."""
 
-from reprocore.analysis.estimates import aggregate_model
+from reprocore.analysis.estimates import estimate_model
 from reprocore.pipeline.jobs import job
 from reprocore.store.tables import write_table
 
 with job(snakemake) as study:
-    tables = aggregate_model(
+    tables = estimate_model(
         snakemake.input.pairs,
         snakemake.input.histories,
         snakemake.input.descriptions,
