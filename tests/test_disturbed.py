@@ -5,17 +5,16 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from conftest import mounted, one_line, tiny_config
-from project import TINY, Project, rules_of
+from conftest import one_line, tiny_config
+from project import REPROCORE, TINY, Project, finished, rules_of, started, study_command
 from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, write_corpus
 from reprocore.errors import ReprocoreError
@@ -86,16 +85,7 @@ def test_one_folder_is_written_by_one_run_at_a_time(project: Project, tmp_path: 
     slow = {**TINY["training"], "iterations": 10**6, "evaluate_every": 10**5}
     project.write(project.changed(training=slow))
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "study.yaml"]
-    variables = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "CUDA_VISIBLE_DEVICES": ""}
-    first = subprocess.Popen(
-        [*command, "--", f"out/{CELLS[0]}/cell.json"],
-        cwd=tmp_path,
-        env=variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    first = project.start(f"out/{CELLS[0]}/cell.json", "--cores", "1")
     try:
         waited_for(lambda: (out / "corpus/probe.parquet").exists())
         here = project.snakemake("out/summary.parquet")
@@ -106,13 +96,8 @@ def test_one_folder_is_written_by_one_run_at_a_time(project: Project, tmp_path: 
         other.mkdir()
         shutil.copy(tmp_path / "text.txt", other)
         (other / "study.yaml").write_text(yaml.safe_dump({**STUDY, "results": str(out)}))
-        done = subprocess.run(
-            [*command, "--snakefile", "../Snakefile", "--", str(out / "summary.parquet")],
-            cwd=other,
-            env={**variables, "REPROCORE_ALLOW": str(out)},
-            capture_output=True,
-            text=True,
-        )
+        command = study_command(str(out / "summary.parquet"), "--snakefile", "../Snakefile")
+        done = finished(command, **{**project.place(REPROCORE_ALLOW=str(out)), "cwd": other})
         assert done.returncode == 1
         assert errors(done) == [f"error: {out}: another run writes here; wait until it ends"]
         with pytest.raises(ReprocoreError) as error:
@@ -120,15 +105,10 @@ def test_one_folder_is_written_by_one_run_at_a_time(project: Project, tmp_path: 
         assert "another run writes here" in one_line(error)
     finally:
         os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
+        first.communicate()
     hold_results(out).release()
     (killed,) = runs(out)
     assert (killed["end"], killed["outcome"]) == (None, None)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    yield from mounted(tmp_path / "disk", "4m")
 
 
 def test_a_disk_that_is_full_stops_jobs_in_one_line_and_loses_nothing(
@@ -178,7 +158,6 @@ def test_a_clock_set_back_during_training_makes_no_time_negative(
     clock = tmp_path / "clock"
     clock.write_text("+0")
     # Of the command line, as libfaketime breaks Python's sleep, which Snakemake needs.
-    command = [sys.executable, "-c", "from reprocore.cli import main; main()", "train"]
     variables = {
         **os.environ,
         "LD_PRELOAD": str(FAKETIME),
@@ -186,13 +165,8 @@ def test_a_clock_set_back_during_training_makes_no_time_negative(
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    run = subprocess.Popen(
-        [*command, "charlm/relu/1", "-c", "study.yaml"],
-        cwd=tmp_path,
-        env=variables,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    command = [*REPROCORE, "train", "charlm/relu/1", "-c", "study.yaml"]
+    run = started(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE)
     assert run.stdout is not None
     assert run.stdout.readline().startswith("iteration 0/2000")
     clock.write_text("-2d")

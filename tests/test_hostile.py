@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from conftest import one_line, tiny_config
-from project import TINY, Project
+from project import REPROCORE, TINY, Project, finished
 from reprocore.analysis.arrays import load_array
 from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
@@ -59,8 +59,7 @@ def foreign(tmp_path: Path) -> Project:
 
 
 def reprocore(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from reprocore.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+    return finished([*REPROCORE, *arguments])
 
 
 NAMES = {
@@ -204,13 +203,8 @@ def test_modules_in_the_working_folder_are_not_imported(foreign: Project) -> Non
     for name in ("reprocore", "yaml", "numpy", "pyarrow"):
         (work / f"{name}.py").write_text(EVIL)
     command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", "../Snakefile"]
-    done = subprocess.run(
-        [*command, "--cores", "1", "--configfile", "study.yaml", "--", "out/corpus/tokens.parquet"],
-        cwd=work,
-        env={**os.environ, "PYTHONPATH": str(foreign.root / "src")},
-        capture_output=True,
-        text=True,
-    )
+    command += ["--cores", "1", "--configfile", "study.yaml", "--", "out/corpus/tokens.parquet"]
+    done = finished(command, **{**foreign.place(), "cwd": work})
     assert not (work / "ran").exists()
     assert done.returncode == 0, done.stderr
     assert (work / "out/corpus/tokens.parquet").is_file()
@@ -318,7 +312,7 @@ def test_a_huge_declared_size_is_one_line_and_little_memory(
     schema = make(here / "huge.parquet")
     assert (here / "huge.parquet").stat().st_size < 4 * 10**6
     command = [sys.executable, "-c", READ, "huge.parquet", pickle.dumps(schema).hex()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = finished(command)
     line, kilobytes = done.stdout.splitlines()
     assert line.startswith("huge.parquet: not read, as it would take ")
     assert int(kilobytes) < 200_000

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from project import TINY, Project, listed_jobs, rules_of
+from project import REPOSITORY, TINY, Project, finished, listed_jobs, rules_of
 from reprocore.store.files import read_json
 from reprocore.study.cells import CHECKPOINT
 
@@ -107,6 +108,32 @@ def test_what_a_killed_snakemake_leaves_behind_is_waited_for(project: Project) -
     assert done.returncode == 0, done.stderr
     assert "another process trains this cell; waiting for it" in logs(project)
     assert iterations_resumed(project) == []
+
+
+IGNORED = """
+import signal
+stops = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
+print([each.name for each in stops if signal.getsignal(each) is signal.SIG_IGN])
+"""
+
+
+def test_what_tests_start_ignores_no_signal() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)]
+    assert finished([sys.executable, "-c", IGNORED]).stdout == "[]\n"
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)] == before
+
+
+def test_tests_pass_where_signals_are_ignored() -> None:
+    """As with `nohup make test &` in a script; once for each way in which tests use signals."""
+    shell = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh", sys.executable]
+    assert finished([*shell, "-c", IGNORED]).stdout == "['SIGINT', 'SIGHUP']\n"
+    tests = (
+        "test_interruption.py::test_what_tests_start_ignores_no_signal",
+        "test_checkpoint.py::test_under_slurm_ctrl_c_stops",
+    )
+    command = [*shell, "-m", "pytest", "-p", "no:cacheprovider", *(f"tests/{t}" for t in tests)]
+    done = finished(command, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stdout
 
 
 GPUS = """#!/bin/sh

@@ -6,14 +6,13 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import mounted, one_line
+from conftest import one_line
 from reprocore.errors import ReprocoreError
 from reprocore.store import files as storage
 from reprocore.store.files import atomic, read_json, remove_leftovers, write_json
@@ -138,20 +137,15 @@ def test_folder_without_write_permission_is_one_line(tmp_path):
     assert one_line(error) == f"{tmp_path / 'x.json'}: cannot be written: Permission denied"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    yield from mounted(tmp_path / "disk", "64k")
-
-
 def large_table() -> pa.Table:
-    return pa.table({"noise": pa.array([os.urandom(1000) for _ in range(200)])})
+    return pa.table({"noise": pa.array([os.urandom(1000) for _ in range(5000)])})
 
 
 @pytest.mark.parametrize(
     "write",
     [
         lambda path: write_table(path, large_table()),
-        lambda path: write_json(path, "x" * 200_000),
+        lambda path: write_json(path, "x" * 5_000_000),
     ],
     ids=["table", "json"],
 )

@@ -10,12 +10,7 @@ import pyarrow as pa
 import pytest
 
 from conftest import one_line, tiny_config
-from reprocore.analysis.estimates import (
-    aggregate_model,
-    estimate_model,
-    gather_cells,
-    gather_curves,
-)
+from reprocore.analysis.estimates import estimate_model, gather_cells, gather_curves
 from reprocore.analysis.summary import summarise
 from reprocore.errors import ReprocoreError
 from reprocore.report.summary_text import with_interval, write_summary
@@ -108,7 +103,7 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
 def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
     estimates, cells = [], []
     for index, (pairs, histories, descriptions) in enumerate(files):
-        tables = aggregate_model(pairs, histories, descriptions, 0.95)
+        tables = estimate_model(pairs, histories, descriptions, 0.95)
         for name, paths in (("summary", estimates), ("cells", cells)):
             write_table(folder / f"{index}-{name}.parquet", tables[name])
             paths.append(folder / f"{index}-{name}.parquet")

@@ -183,8 +183,9 @@ class _Check:
         return [Finding(place, "stale", reason)] if reason else []
 
     def _why_changed(self, place: str, record: dict[str, Any]) -> str:
-        today = rule_settings(self.study, record["rule"], record["wildcards"].get("model"))
-        if changed := _differing(record["settings"], parameters(today)):
+        model = record["wildcards"].get("model")
+        settings = parameters(rule_settings(self.study, record["rule"], model))
+        if changed := _differing(record["settings"], settings):
             return f"was made with other settings than today's: {', '.join(changed)}"
         for name, sha256 in record["inputs"].items():
             today = self._today(name)
