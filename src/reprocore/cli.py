@@ -3,15 +3,17 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reprocore.config import Study, load_study
 from reprocore.errors import ReprocoreError
+
+if TYPE_CHECKING:
+    from reprocore.config import Study
 
 app = typer.Typer(
     add_completion=False,
@@ -53,7 +55,7 @@ def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
     from reprocore.status import seconds_left, study_status
 
-    study = load_study(configfile)
+    study = _study(configfile)
     statuses = study_status(study)
     rows: dict[tuple[str, str, str], list[str]] = {}
     for each in statuses:
@@ -87,7 +89,7 @@ def verify(
     from reprocore.verify import KINDS, STATES, kind_of, repair_commands
     from reprocore.verify import verify as check
 
-    study = load_study(configfile)
+    study = _study(configfile)
     result = check(study, quick)
     counts = Counter((kind_of(found.path), found.state) for found in result.findings)
     table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
@@ -155,7 +157,7 @@ def sample(
     from reprocore.sampling import sample as draw
     from reprocore.study import parse_cell
 
-    study = load_study(configfile)
+    study = _study(configfile)
     chosen = parse_cell(study, cell)
     corpus = read_corpus(_corpus_file(study))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
@@ -180,7 +182,7 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     from reprocore.trust import check_links
     from reprocore.workflow_run import hold_results
 
-    study = load_study(configfile)
+    study = _study(configfile)
     check_places(study)
     check_links(study.results)
     chosen = parse_cell(study, cell)
@@ -205,7 +207,7 @@ def pilot(
     from reprocore.pilot import pilot_study, run_pilot
     from reprocore.shakespeare import default_cache
 
-    full = load_study(configfile)
+    full = _study(configfile)
     study = pilot_study(full, model, iterations, seeds)
     measure = study.figures.measure
     tables = run_pilot(
@@ -259,7 +261,14 @@ def _recommendation(row: dict[str, Any], budget: float) -> str:
     )
 
 
-def _corpus_file(study: Study) -> Path:
+def _study(configfile: Path) -> "Study":
+    # Not at the top: `--help` needs no pydantic, half of the time that the imports would take.
+    from reprocore.config import load_study
+
+    return load_study(configfile)
+
+
+def _corpus_file(study: "Study") -> Path:
     path = Path(study.results) / "corpus" / "tokens.parquet"
     if not path.is_file():
         raise ReprocoreError(f"{path}: no such file; make it with: snakemake --cores 1 {path}")
