@@ -7,17 +7,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
+SLURM_STEADY = plugins/snakemake-executor-plugin-slurm-steady
 JOBS ?= 2
 
 .PHONY: env demo test check format docs clean
 
 env: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml $(SLURM_STEADY)/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is too old; Python 3.11 or newer is needed, say PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	  --editable '.[workflow,dev]' --editable $(SLURM_STEADY)
 	@touch $@
 
 # The bar needs a terminal; elsewhere a line says how far the run is.

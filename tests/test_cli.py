@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -334,3 +335,10 @@ class TestPilot:
         code, _, err = command("pilot", *arguments, "-c", with_text)
         assert code == 1
         assert told in err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, reprocore.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "snakemake", "torch"}
+    assert not heavy & {*done.stdout.split()}

@@ -179,8 +179,9 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     )
     project.edit(
         "profiles/slurm/config.yaml",
-        "slurm_gpu_partition: gpu #",
-        "slurm_gpu_partition: \"'gpu_low' if wildcards.get('seed') == '4' else 'gpu'\" #",
+        "train: { alone: 1 }",
+        "train: { alone: 1, slurm_partition: \"'gpu_low' if wildcards.model == 'accelerated'"
+        " and wildcards.seed == '4' else ''\" }",
     )
     with slurm_cluster() as cluster, snakemake(project) as run:
         wait_until(lambda: trains(project, CANCELLED), 120, "the cell to cancel")

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -12,6 +12,9 @@ from rich.table import Table
 
 from reprocore.errors import ReprocoreError
 from reprocore.study.study import Study, load_study
+
+if TYPE_CHECKING:
+    from reprocore.study.study import Study
 
 app = typer.Typer(
     add_completion=False,
@@ -53,7 +56,7 @@ def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
     from reprocore.pipeline.status import seconds_left, study_status
 
-    study = load_study(configfile)
+    study = _study(configfile)
     statuses = study_status(study)
     rows: dict[tuple[str, str, str], list[str]] = {}
     for each in statuses:
@@ -87,7 +90,7 @@ def verify(
     from reprocore.pipeline.verify import KINDS, STATES, kind_of, repair_commands
     from reprocore.pipeline.verify import verify as check
 
-    study = load_study(configfile)
+    study = _study(configfile)
     result = check(study, quick)
     counts = Counter((kind_of(found.path), found.state) for found in result.findings)
     table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
@@ -155,7 +158,7 @@ def sample(
     from reprocore.training.cell import load_cell
     from reprocore.training.generation import sample as draw
 
-    study = load_study(configfile)
+    study = _study(configfile)
     chosen = parse_cell(study, cell)
     corpus = read_corpus(_corpus_file(study))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
@@ -181,7 +184,7 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     from reprocore.study.permissions import check_links, check_places
     from reprocore.training.cell import print_progress, run_cell
 
-    study = load_study(configfile)
+    study = _study(configfile)
     check_places(study)
     check_links(study.results)
     chosen = parse_cell(study, cell)
@@ -206,7 +209,7 @@ def pilot(
     from reprocore.pipeline.pilot import pilot_study, run_pilot
     from reprocore.vocabulary import FINAL
 
-    full = load_study(configfile)
+    full = _study(configfile)
     study = pilot_study(full, model, iterations, seeds)
     measure = study.figures.measure
     tables = run_pilot(
@@ -260,7 +263,13 @@ def _recommendation(row: dict[str, Any], budget: float) -> str:
     )
 
 
-def _corpus_file(study: Study) -> Path:
+def _study(configfile: Path) -> "Study":
+    # Not at the top: `--help` needs no pydantic, half of the time that the imports would take.
+
+    return load_study(configfile)
+
+
+def _corpus_file(study: "Study") -> Path:
     path = Path(study.results) / "corpus" / "tokens.parquet"
     if not path.is_file():
         raise ReprocoreError(f"{path}: no such file; make it with: snakemake --cores 1 {path}")

@@ -1,11 +1,9 @@
 """`executor: slurm-steady`: Snakemake's SLURM plugin with another check of what jobs do.
 
-The settings are the plugin's, such as `--slurm-steady-logdir` for `--slurm-logdir`. A resource of
-its own is `slurm_gpu_partition`, the partition of jobs that ask for a GPU. Why the check is another
-one stands in docs/decisions/0008-own-status-check-on-slurm.md.
+The settings are the plugin's, such as `--slurm-steady-logdir` for `--slurm-logdir`. Why the check
+is another one is in reprocore's docs/decisions/0008-own-status-check-on-slurm.md.
 """
 
-import shlex
 import subprocess
 import threading
 from collections import Counter
@@ -27,7 +25,7 @@ __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 FAILED = frozenset(("BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"))
 ENDED = FAILED | {"COMPLETED"}
 GONE = "GONE"
-# What SLURM itself may still mend, by starting the job again; a job may also be listed late.
+# What SLURM itself may still put right, by starting the job again; a job may also be listed late.
 PASSING = frozenset((GONE, "NODE_FAIL", "PREEMPTED"))
 # Answers in a row after which what may pass is taken for good.
 PATIENCE = 3
@@ -58,13 +56,6 @@ class Executor(slurm.Executor):
         self._cancelled.set()
         super().cancel()
 
-    def get_partition_arg(self, job: JobExecutorInterface) -> str:
-        """Return the option of `sbatch` for the partition; jobs with a GPU may have another."""
-        partition = job.resources.get("slurm_gpu_partition")
-        if partition and job.resources.get("gpu"):
-            return f" -p {shlex.quote(str(partition))}"
-        return str(super().get_partition_arg(job))
-
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
     ) -> AsyncIterator[SubmittedJobInfo]:
@@ -76,9 +67,9 @@ class Executor(slurm.Executor):
             if state == "COMPLETED":
                 self._succeed(job)
             elif state in FAILED | PASSING:
-                told = "is unknown to it" if state == GONE else f"ended as {state}"
+                end = "is unknown to it" if state == GONE else f"ended as {state}"
                 log = str(job.aux["slurm_logfile"])
-                message = f"SLURM job {job.external_jobid} {told}. "
+                message = f"SLURM job {job.external_jobid} {end}. "
                 self.report_job_error(job, msg=message, aux_logs=[log])
             else:
                 yield job
@@ -87,22 +78,22 @@ class Executor(slurm.Executor):
         self._wait_longer(ended or not active_jobs)
 
     async def _states(self, jobs: list[SubmittedJobInfo]) -> Mapping[str, str]:
-        """Return the states of those `jobs` of which SLURM tells one that will last."""
+        """Return the states of those `jobs` whose state will last, as far as SLURM can say."""
         async with self.status_rate_limiter:
-            told, _ = await query_job_status(query_job_status_squeue(self.run_uuid), self.logger)
-        if told is None:
+            queued, _ = await query_job_status(query_job_status_squeue(self.run_uuid), self.logger)
+        if queued is None:
             self.logger.warning("SLURM does not answer; its jobs are taken to go on")
             return {}
-        states = {job.external_jobid: told.get(job.external_jobid, GONE) for job in jobs}
+        states = {job.external_jobid: queued.get(job.external_jobid, GONE) for job in jobs}
         passing = {name for name, state in states.items() if state in PASSING}
         self._passing = Counter({name: self._passing[name] + 1 for name in passing})
         gone = {name for name in passing if states[name] == GONE}
         if any(map(self._lasts, gone)):
             # squeue forgets a job some minutes after its end; accounting, where it is, does not.
-            told, _ = await query_job_status(query_job_status_sacct(self.run_uuid), self.logger)
-            found = {name: state.split()[0] for name, state in (told or {}).items()}
+            rows, _ = await query_job_status(query_job_status_sacct(self.run_uuid), self.logger)
+            accounted = {name: state.split()[0] for name, state in (rows or {}).items()}
             # Accounting may have missed a job's end, and then says for ever that it runs.
-            states |= {name: found[name] for name in gone if found.get(name) in ENDED}
+            states |= {name: accounted[name] for name in gone if accounted.get(name) in ENDED}
         return {
             name: state
             for name, state in states.items()
@@ -129,6 +120,6 @@ def _controller_answers() -> bool:
         done = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
         return False
-    except OSError:  # no SLURM at all, which submission will tell
+    except OSError:  # no SLURM at all: submission will say so
         return True
     return "is UP" in done.stdout
