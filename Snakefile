@@ -36,7 +36,6 @@ localrules:
     summarise,
     across,
     audit,
-    draw_audit,
     draw_model,
     draw_study,
 
@@ -47,7 +46,6 @@ rule all:
         f"{RESULTS}/summary.parquet",
         f"{RESULTS}/across/ratios.parquet",
         rules.audit.output,
-        rules.draw_audit.output,
         study_figures(),
         model_figures,
         # Each cell by name: one that was deleted is made again.

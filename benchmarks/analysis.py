@@ -19,12 +19,13 @@ import pyarrow as pa
 from reprocore.across import analyse_across
 from reprocore.aggregation import CELLS_SCHEMA, CURVES_SCHEMA, estimate_model
 from reprocore.analysis import analyse_model
-from reprocore.audit import audit, read_evidence
-from reprocore.claims import PUBLISHED_MODELS, load_claims
 from reprocore.comparison import PAIRS_SCHEMA
 from reprocore.config import Study, parse_study
 from reprocore.courses import read_courses
 from reprocore.divergence import MEASURES
+from reprocore.report.audit.claims import PUBLISHED_MODELS, load_claims
+from reprocore.report.audit.evidence import read_evidence
+from reprocore.report.audit.table import audit_table
 from reprocore.settings import PLAIN_ACTIVATIONS
 from reprocore.storage import read_table, write_table
 
@@ -104,7 +105,7 @@ def main() -> None:
         across = time.perf_counter() - begin
         begin = time.perf_counter()
         evidence = read_evidence(study, {model: root / model for model in study.models})
-        audit(load_claims(CLAIMS, study), evidence)
+        audit_table(load_claims(CLAIMS, study), evidence)
         judged = time.perf_counter() - begin
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"models one by one {each:.1f} s, over all models {across:.1f} s, ", end="")

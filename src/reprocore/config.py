@@ -87,7 +87,7 @@ class Study(Section):
     claims: str = Field(
         "config/claims.yaml",
         min_length=1,
-        description="Published claims that the results are held against; a path from the "
+        description="Published claims that the results are compared with; a path from the "
         "Snakefile's folder, or an absolute one.",
     )
     partial: bool = Field(

@@ -92,7 +92,7 @@ def stage_settings(study: Study, rule: str, model: str | None = None) -> Any:
             return [rows, study.title]
         case "summarise":
             return [rows, study.title, study.figures.measure]
-        case "draw_model" | "draw_study" | "draw_audit":
+        case "draw_model" | "draw_study":
             return [study.figures.model_dump(), study.title, rows]
     return None
 

@@ -28,7 +28,7 @@ def derived_files(cells: Iterable[Cell]) -> dict[str, set[Cell]]:
     for model, members in models.items():
         found |= {f"models/{model}/{name}.parquet": members for name in MODEL_TABLES}
         found |= dict.fromkeys(_figures(MODEL_FIGURES, f"figures/{model}"), members)
-    figures = _figures((*STUDY_FIGURES, "audit"), "figures")
+    figures = _figures(STUDY_FIGURES, "figures")
     return found | dict.fromkeys((*STUDY_FILES, *figures), cells)
 
 

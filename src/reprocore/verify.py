@@ -14,7 +14,6 @@ import pyarrow as pa
 import safetensors
 
 from reprocore import across, aggregation, analysis, summary
-from reprocore.audit import AUDIT_SCHEMA
 from reprocore.comparison import read_pairs
 from reprocore.config import Study
 from reprocore.corpus import read_corpus, read_probe
@@ -23,6 +22,7 @@ from reprocore.identity import cell_identity, current_cells, stage_digest
 from reprocore.layout import CORPUS_FILES, derived_files
 from reprocore.predictions import read_predictions
 from reprocore.records import file_sha256, read_cell, read_record, read_sealed
+from reprocore.report.audit.table import AUDIT_SCHEMA
 from reprocore.storage import read_table
 from reprocore.study import CELL_FILES, CHECKPOINT, Cell, all_cells, runnable_models
 

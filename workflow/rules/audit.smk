@@ -1,4 +1,4 @@
-"""The published study's claims, held against this one's tables."""
+"""The published study's claims, compared with this one's tables."""
 
 AUDITED_TABLES = ("summary", "contrasts", "sensitivity", "cells", "curves")
 
@@ -13,7 +13,12 @@ rule audit:
         ),
     output:
         parquet=f"{RESULTS}/audit.parquet",
-        markdown=f"{RESULTS}/audit.md",
+        markdown=report(
+            f"{RESULTS}/audit.md",
+            caption="../report/audit.rst",
+            category="All models",
+            labels={"content": "audit of published claims"},
+        ),
     log:
         f"{RESULTS}/logs/audit.log",
     resources:
@@ -21,29 +26,6 @@ rule audit:
         runtime=20,
     params:
         settings=settings("audit"),
-        source=source("audit.py", "reprocore.audit"),
+        source=source("audit.py", "reprocore.report.audit.table"),
     script:
         "../scripts/audit.py"
-
-
-rule draw_audit:
-    input:
-        rules.audit.output.parquet,
-    output:
-        report(
-            f"{RESULTS}/figures/audit.png",
-            caption="../report/audit.rst",
-            category="All models",
-            labels={"content": "audit of published claims"},
-        ),
-        svg=f"{RESULTS}/figures/audit.svg",
-    log:
-        f"{RESULTS}/logs/figures/audit.log",
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        settings=settings("draw_audit"),
-        source=source("draw_audit.py", "reprocore.figures.audit"),
-    script:
-        "../scripts/draw_audit.py"
