@@ -191,7 +191,9 @@ class _World:
                 "corrected": centre,
                 "low": low,
                 "high": high,
-                "p_omnibus": None if self._missing(0.1) else self._pick(1e-4, 1e-4, 0.02, 0.4)
+                "p_omnibus": None
+                if self._missing(0.1)
+                else self._pick(1e-4, 1e-4, 0.02, 0.4)
                 if self.mixed
                 else 1e-4,
                 "seeds": seeds,

@@ -27,6 +27,7 @@ from reprocore.settings import (
 )
 
 PUBLISHED_MODELS = ("charlm", "minigpt", "convlm", "hybridlm", "tinylstm", "nanotransformer")
+TIME = "time"  # per character; the median over a training's logged steps
 Ends = tuple[float | None, float | None]
 
 
@@ -67,10 +68,17 @@ def _quantifier(value: str | int) -> str | int:
     return value
 
 
+def _timed(name: str) -> str:
+    return name if name == TIME else _measure(name)
+
+
 Model = Annotated[str, AfterValidator(_model)]
 Activation = Annotated[str, AfterValidator(_activation)]
 Measure = Annotated[str, AfterValidator(_measure)]
+Timed = Annotated[str, AfterValidator(_timed)]
 Models = Annotated[tuple[Model, ...], Field(min_length=1)]
+Activations = Annotated[tuple[Activation, ...], Field(min_length=1)]
+Measures = Annotated[tuple[Measure, ...], Field(min_length=1)]
 Bounds = Annotated[Ends, AfterValidator(_range)]
 Printed = Annotated[float, Field(gt=0)]
 OtherPrinted = Annotated[tuple[Printed, ...], Field(min_length=1)]
@@ -95,9 +103,8 @@ class PairTest(Test):
     """
 
     models: Models
-    measures: tuple[Measure, ...] = ()
-    first: tuple[Activation, ...] = ()
-    second: tuple[Activation, ...] = ()
+    first: Activations
+    second: Activations
     first_quantifier: Literal["each", "some"] = "each"
     quantifier: Annotated[str | int, AfterValidator(_quantifier)] = "each"
 
@@ -105,15 +112,13 @@ class PairTest(Test):
         """Return the activations of `second` that one of `first` is compared with."""
         return [name for name in self.second if name != first]
 
-    def check_keys(self, needed: Iterable[str]) -> None:
-        """Raise ValueError where a key is empty or an activation has too few partners."""
-        for name in needed:
-            if not getattr(self, name):
-                raise ValueError(f"{name}: must not be empty here")
+    @model_validator(mode="after")
+    def _enough_partners(self) -> Self:
         least = self.quantifier if isinstance(self.quantifier, int) else 1
         for name in self.first:
             if len(self.partners(name)) < least:
                 raise ValueError(f"second: fewer than {least} to compare {name} with")
+        return self
 
 
 class Contrast(PairTest):
@@ -121,11 +126,20 @@ class Contrast(PairTest):
 
     kind: Literal["contrast"]
     relation: Literal["better", "no_worse"] = "better"
+    measures: Measures
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        self.check_keys(("measures", "first", "second"))
-        return self
+
+class Between(PairTest):
+    """The ratio or difference of the first and the second lies between two bounds, null for open.
+
+    `within_margin` widens the bounds by the study's margin of equivalence.
+    """
+
+    kind: Literal["between"]
+    figure: Literal["ratio", "difference"] = "ratio"
+    measures: Annotated[tuple[Timed, ...], Field(min_length=1)]
+    bounds: Bounds
+    within_margin: bool = False
 
 
 class Reached(Section):
@@ -135,41 +149,23 @@ class Reached(Section):
     value: Printed
 
 
-_KEYS = {
-    "estimate": ("measures",),
-    "ratio": ("measures", "first", "second"),
-    "difference": ("measures", "first", "second"),
-    "time": ("first", "second"),
-}
-_ALWAYS = {"kind", "figure", "models", "bounds", "within_margin"}
+class Level(Test):
+    """The measure of every activation lies between two bounds, at the end or `at` a value.
 
-
-class Between(PairTest):
-    """A figure lies between two bounds, null for an open one.
-
-    `estimate` is the measure of every activation, at the end or `at` a value of another measure;
-    or that over the same of `other_models` or `other_measures`. `ratio` and `difference` are those
-    of the first activation's measure and the second's, `time` is the ratio of their times per
-    character. `within_margin` widens the bounds by the study's margin of equivalence.
+    Where `other_models` or `other_measures` are named, its ratio over the same of those does.
     """
 
-    kind: Literal["between"]
-    figure: Literal["estimate", "ratio", "difference", "time"]
-    bounds: Bounds
-    within_margin: bool = False
-    at: Reached | None = None
+    kind: Literal["level"]
+    models: Models
+    measures: Measures
     other_models: tuple[Model, ...] = ()
     other_measures: tuple[Measure, ...] = ()
+    at: Reached | None = None
+    bounds: Bounds
+    within_margin: bool = False
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        needed = _KEYS[self.figure]
-        self.check_keys(needed)
-        optional = {"quantifier", "first_quantifier"}
-        if self.figure == "estimate":
-            optional = {"at", "other_models", "other_measures"}
-        for name in sorted(self.model_fields_set - _ALWAYS - optional - set(needed)):
-            raise ValueError(f"{name}: not for figure {self.figure}")
+    def _one_comparison(self) -> Self:
         if sum(map(bool, (self.at, self.other_models, self.other_measures))) > 1:
             raise ValueError("at, other_models and other_measures exclude each other")
         return self
@@ -244,7 +240,14 @@ class PrintedDisagreement(Test):
 
 
 AnyTest = (
-    Contrast | Between | Spread | PrintedPercent | PrintedTimes | PrintedCV | PrintedDisagreement
+    Contrast
+    | Between
+    | Level
+    | Spread
+    | PrintedPercent
+    | PrintedTimes
+    | PrintedCV
+    | PrintedDisagreement
 )
 KINDS: dict[str, type[Section]] = {
     get_args(test.model_fields["kind"].annotation)[0]: test for test in get_args(AnyTest)

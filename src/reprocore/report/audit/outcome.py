@@ -5,7 +5,7 @@ Nothing here is a sentence: `table` turns facts and figures into text at the ver
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum, auto
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 
@@ -21,35 +21,14 @@ class ClaimVerdict(StrEnum):
 SUPPORTED, REFUTED, UNDECIDED, NOT_MEASURED = ClaimVerdict
 
 
-class Reason(StrEnum):
-    """Why a claim, or a part of it, has its verdict; `table.WORDS` has a text for each."""
-
-    BETTER = auto()
-    WORSE = auto()
-    EQUIVALENT = auto()
-    NOT_SEPARATED = auto()
-    NOT_CLEAR_OVER_MODELS = auto()
-    INSIDE = auto()
-    OUTSIDE = auto()
-    ACROSS = auto()
-    FEW_SEEDS = auto()
-    NO_INTERVAL = auto()
-    NO_VARIATION = auto()
-    NOT_POSITIVE = auto()
-    OTHER_MACHINE = auto()
-    OMNIBUS_UNDECIDED = auto()
-    MORE_SENSITIVE = auto()
-    LESS_SENSITIVE = auto()
-    CVS_OVERLAP = auto()
-    SIZES_ALIKE = auto()
-    NOT_IN_STUDY = auto()
-    NOT_RUN = auto()
-    NOT_THERE = auto()
-    PARTLY_MEASURED = auto()
-    WITHHELD = auto()
-    ABOVE_UNIGRAM = auto()
-    PRINTED_GIVE = auto()
-    PRINTED_DO_NOT_GIVE = auto()
+# Why a claim, or a part of it, has its verdict; `table.WORDS` has a text for each.
+Reason = StrEnum(
+    "Reason",
+    "BETTER WORSE EQUIVALENT NOT_SEPARATED NOT_CLEAR_OVER_MODELS INSIDE OUTSIDE ACROSS "
+    "FEW_SEEDS NO_INTERVAL NO_VARIATION NOT_POSITIVE OTHER_MACHINE OMNIBUS_UNDECIDED "
+    "MORE_SENSITIVE LESS_SENSITIVE CVS_OVERLAP SIZES_ALIKE NOT_IN_STUDY NOT_RUN NOT_THERE "
+    "PARTLY_MEASURED WITHHELD ABOVE_UNIGRAM PRINTED_GIVE PRINTED_DO_NOT_GIVE",
+)
 
 
 class Fact(NamedTuple):

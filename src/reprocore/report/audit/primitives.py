@@ -8,9 +8,9 @@ refuted by any one of several models or intervals, each is judged at the level o
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from reprocore.report.audit.claims import Between, Contrast, PairTest, Spread
+from reprocore.report.audit.claims import TIME, Between, Contrast, Level, Spread
 from reprocore.report.audit.evidence import (
     Bounds,
     Evidence,
@@ -42,7 +42,7 @@ _SCORES = {"val_loss": ("lower", "higher"), "val_accuracy": ("higher", "lower")}
 
 
 def _over_pairs(
-    test: PairTest, evidence: Evidence, judge: Callable[[str, str, str, str], Outcome]
+    test: Contrast | Between, evidence: Evidence, judge: Callable[[str, str, str, str], Outcome]
 ) -> Outcome:
     """Judge (model, measure, first, second) and combine by the test's quantifiers."""
 
@@ -52,10 +52,7 @@ def _over_pairs(
 
     def in_model(model: str) -> Outcome:
         rows = [
-            [
-                all_of([judge(model, m, a, b) for m in test.measures or ("time",)])
-                for b in test.partners(a)
-            ]
+            [all_of([judge(model, m, a, b) for m in test.measures]) for b in test.partners(a)]
             for a in test.first
         ]
         parts = [quantified(test.quantifier, row) for row in rows]
@@ -76,7 +73,12 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
         row = tables.contrast(measure, first, second)
         if row is None:
             return _no_contrast(tables, model, measure, (first, second))
-        names = {"model": model, "measure": measure, "first": first, "second": second}
+        names: dict[str, Any] = {
+            "model": model,
+            "measure": measure,
+            "first": first,
+            "second": second,
+        }
         figure = _ratio_figure(f"{model}: {measure} of {first}/{second}", row)
         better, worse = _SCORES.get(measure, _REPRODUCIBLE)
         if row["verdict"] == better:
@@ -110,25 +112,17 @@ def _ratio_figure(label: str, row: Row) -> Figure:
 
 
 def judge_between(test: Between, evidence: Evidence) -> Outcome:
-    """Judge by whether the intervals of figures lie between the bounds.
+    """Judge by whether the intervals of ratios or differences lie between the bounds.
 
-    A claim on pairs of activations lists its figures, and each interval is made at the level over
-    their number; elsewhere over the number of those that were measured.
+    Each interval is made at the level over the number of figures that the claim is about.
     """
-    bounds = _widened(test.bounds, evidence.margin) if test.within_margin else test.bounds
-    if test.figure == "estimate":
-        parts = list(_estimates(test, evidence))
-        count = sum(isinstance(part, _Estimate) for part in parts)
-        alpha = evidence.alpha / max(1, count)
-        return all_of(
-            [part if isinstance(part, Outcome) else part.judge(bounds, alpha) for part in parts]
-        )
-    pairs = sum(len(test.partners(first)) for first in test.first) * len(test.measures or ("time",))
-    alpha = evidence.alpha / (pairs * len(test.models))
+    bounds = _bounds(test, evidence)
+    pairs = sum(len(test.partners(first)) for first in test.first)
+    alpha = evidence.alpha / (pairs * len(test.measures) * len(test.models))
 
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
         tables = evidence.models[model]
-        if test.figure == "time":
+        if measure == TIME:
             return _time(tables, f"{model}: time of", first, second, bounds, alpha)
         row = tables.contrast(measure, first, second)
         if row is None:
@@ -143,12 +137,21 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
     return _over_pairs(test, evidence, judge)
 
 
-def _widened(bounds: Bounds, margin: float) -> Bounds:
-    low, high = bounds
-    return (
-        None if low is None else low / (1 + margin),
-        None if high is None else high * (1 + margin),
+def judge_level(test: Level, evidence: Evidence) -> Outcome:
+    """Judge by whether the intervals of all activations' estimates lie between the bounds.
+
+    Each interval is made at the level over the number of figures that were measured.
+    """
+    bounds, parts = _bounds(test, evidence), list(_estimates(test, evidence))
+    alpha = evidence.alpha / max(1, sum(isinstance(part, _Estimate) for part in parts))
+    return all_of(
+        [part if isinstance(part, Outcome) else part.judge(bounds, alpha) for part in parts]
     )
+
+
+def _bounds(test: Between | Level, evidence: Evidence) -> Bounds:
+    (low, high), factor = test.bounds, 1 + evidence.margin * test.within_margin
+    return (None if low is None else low / factor, None if high is None else high * factor)
 
 
 def _time(
@@ -197,7 +200,7 @@ class _Estimate(NamedTuple):
         return by_interval(Figure(self.label, one.estimate / other.estimate, ends), bounds)
 
 
-def _estimates(test: Between, evidence: Evidence) -> Iterator[_Estimate | Outcome]:
+def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]:
     """List the estimates of a test, and what is not there."""
     for model, other_model, measure, other_measure in itertools.product(
         test.models, test.other_models or ("",), test.measures, test.other_measures or ("",)
@@ -262,7 +265,7 @@ def by_interval(
     """Judge a figure's interval, which it must have; `more` gives the seeds if it is undecided."""
     assert figure.interval is not None
     (low, high), (bottom, top) = figure.interval, bounds
-    names = {"label": figure.label, "bounds": bounds}
+    names: dict[str, Any] = {"label": figure.label, "bounds": bounds}
     if (top is not None and low > top) or (bottom is not None and high < bottom):
         return outcome(REFUTED, Reason.OUTSIDE, figure, **names)
     if (top is None or high <= top) and (bottom is None or low >= bottom):
@@ -334,7 +337,7 @@ def _higher_cv(test: Spread, evidence: Evidence, first: str, second: str) -> Out
         return all_of([cv for cv in (one, other) if isinstance(cv, Outcome)])
     figures, more = (one[0], other[0]), [seeds for _, seeds in (one, other) if seeds is not None]
     (low, high), (other_low, other_high) = (figure.interval or (0, 0) for figure in figures)
-    names = {"first": first, "second": second}
+    names: dict[str, Any] = {"first": first, "second": second}
     if low > other_high:
         return outcome(SUPPORTED, Reason.MORE_SENSITIVE, *figures, **names)
     if high < other_low:

@@ -9,9 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from reprocore.config import Study
-from reprocore.report.audit import claims as tests
 from reprocore.report.audit import primitives, printed
-from reprocore.report.audit.claims import Claim
+from reprocore.report.audit.claims import TIME, Between, Claim
 from reprocore.report.audit.evidence import Evidence, Tables
 from reprocore.report.audit.outcome import (
     REFUTED,
@@ -79,6 +78,7 @@ WORDS = {
 _JUDGES: dict[str, Callable[..., Outcome]] = {
     "contrast": primitives.judge_contrast,
     "between": primitives.judge_between,
+    "level": primitives.judge_level,
     "spread": primitives.judge_spread,
     "printed_percent": printed.judge_percent,
     "printed_times": printed.judge_times,
@@ -94,9 +94,8 @@ def judge(claim: Claim, evidence: Evidence) -> Outcome:
     a model predicts says nothing of an activation. How long it takes is another matter.
     """
     test = claim.test
-    measured = isinstance(test, tests.PairTest | tests.Spread)
-    outcome = _JUDGES[test.kind](test, evidence) if measured else _JUDGES[test.kind](test)
-    of_time = isinstance(test, tests.Between) and test.figure == "time"
+    outcome = _JUDGES[test.kind](test, *([evidence] if test.about else []))
+    of_time = isinstance(test, Between) and test.measures == (TIME,)
     behind = () if of_time else tuple(_behind(test.about, evidence))
     if not behind or outcome.verdict not in (SUPPORTED, REFUTED):
         return outcome
