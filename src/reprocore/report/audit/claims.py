@@ -2,16 +2,9 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from reprocore.aggregation import SCORES
 from reprocore.config import Study, read_yaml
@@ -62,26 +55,26 @@ def _range(ends: Ends) -> Ends:
     return ends
 
 
+def _timed(name: str) -> str:
+    return name if name == TIME else _measure(name)
+
+
 def _quantifier(value: str | int) -> str | int:
     if value not in ("each", "some") and not (isinstance(value, int) and value >= 1):
         raise ValueError(f"{value!r} is neither each nor some nor a number from 1")
     return value
 
 
-def _timed(name: str) -> str:
-    return name if name == TIME else _measure(name)
-
-
 Model = Annotated[str, AfterValidator(_model)]
 Activation = Annotated[str, AfterValidator(_activation)]
 Measure = Annotated[str, AfterValidator(_measure)]
-Timed = Annotated[str, AfterValidator(_timed)]
 Models = Annotated[tuple[Model, ...], Field(min_length=1)]
 Activations = Annotated[tuple[Activation, ...], Field(min_length=1)]
 Measures = Annotated[tuple[Measure, ...], Field(min_length=1)]
 Bounds = Annotated[Ends, AfterValidator(_range)]
 Printed = Annotated[float, Field(gt=0)]
-OtherPrinted = Annotated[tuple[Printed, ...], Field(min_length=1)]
+PrintedFigures = Annotated[tuple[Printed, ...], Field(min_length=1)]
+PrintedRange = Annotated[tuple[Printed, Printed], AfterValidator(_range)]
 
 
 class Test(Section):
@@ -137,7 +130,7 @@ class Between(PairTest):
 
     kind: Literal["between"]
     figure: Literal["ratio", "difference"] = "ratio"
-    measures: Annotated[tuple[Timed, ...], Field(min_length=1)]
+    measures: Annotated[tuple[Annotated[str, AfterValidator(_timed)], ...], Field(min_length=1)]
     bounds: Bounds
     within_margin: bool = False
 
@@ -197,7 +190,7 @@ class PrintedPercent(Test):
 
     kind: Literal["printed_percent"]
     value: Printed
-    others: OtherPrinted
+    others: PrintedFigures
     count: Annotated[int, Field(ge=1)] = 1
     claimed: Annotated[float, Field(gt=0, lt=100)] | None = None
     seeds: Annotated[int, Field(ge=1)] | None = None
@@ -208,7 +201,7 @@ class PrintedTimes(Test):
 
     kind: Literal["printed_times"]
     value: Printed
-    others: OtherPrinted
+    others: PrintedFigures
     bounds: Bounds
 
 
@@ -220,7 +213,7 @@ class PrintedCV(Test):
 
     kind: Literal["printed_cv"]
     known: tuple[Printed, ...] = ()
-    others: Annotated[tuple[Printed, Printed], AfterValidator(_range)]
+    others: PrintedRange
     count: Annotated[int, Field(ge=2, le=1000)]
     claimed: Annotated[float, Field(ge=0)]
 
@@ -236,22 +229,7 @@ class PrintedDisagreement(Test):
 
     kind: Literal["printed_disagreement"]
     accuracy: Annotated[float, Field(gt=0, lt=1)]
-    claimed: Annotated[tuple[Printed, Printed], AfterValidator(_range)]
-
-
-AnyTest = (
-    Contrast
-    | Between
-    | Level
-    | Spread
-    | PrintedPercent
-    | PrintedTimes
-    | PrintedCV
-    | PrintedDisagreement
-)
-KINDS: dict[str, type[Section]] = {
-    get_args(test.model_fields["kind"].annotation)[0]: test for test in get_args(AnyTest)
-}
+    claimed: PrintedRange
 
 
 class Claim(Section):
@@ -261,18 +239,17 @@ class Claim(Section):
     text: Annotated[str, Field(min_length=1, max_length=300)]
     source: Annotated[str, Field(min_length=1)] = "report"
     reported: Annotated[str, Field(min_length=1, max_length=120)]
-    test: AnyTest
-
-    @field_validator("test", mode="before")
-    @classmethod
-    def _of_its_kind(cls, test: Any, info: ValidationInfo) -> Any:
-        kind = test.get("kind") if isinstance(test, dict) else None
-        if kind not in KINDS:
-            raise ValueError(f"unknown kind {kind!r}; {nearest(str(kind), KINDS)}")
-        try:
-            return KINDS[kind].model_validate(test, context=info.context)
-        except ValidationError as error:
-            raise ValueError("; ".join(error_lines(error, kind, "."))) from None
+    test: Annotated[
+        Contrast
+        | Between
+        | Level
+        | Spread
+        | PrintedPercent
+        | PrintedTimes
+        | PrintedCV
+        | PrintedDisagreement,
+        Field(discriminator="kind"),
+    ]
 
 
 def parse_claims(content: Any, source: str, study: Study) -> tuple[Claim, ...]:

@@ -70,16 +70,18 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
 
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
         tables, models = evidence.models[model], len(test.models)
+        label = f"{model}: {measure} of {first}/{second}"
         row = tables.contrast(measure, first, second)
         if row is None:
-            return _no_contrast(tables, model, measure, (first, second))
+            return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
         names: dict[str, Any] = {
             "model": model,
             "measure": measure,
             "first": first,
             "second": second,
         }
-        figure = _ratio_figure(f"{model}: {measure} of {first}/{second}", row)
+        ends = (row["ratio_low"], row["ratio_high"])
+        figure = Figure(label, row["ratio"], None if None in ends else ends, p=row["p_adjusted"])
         better, worse = _SCORES.get(measure, _REPRODUCIBLE)
         if row["verdict"] == better:
             return outcome(SUPPORTED, Reason.BETTER, figure, **names)
@@ -98,19 +100,6 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
     return _over_pairs(test, evidence, judge)
 
 
-def _no_contrast(tables: Tables, model: str, measure: str, pair: tuple[str, str]) -> Outcome:
-    """Name those of two activations that were not measured, or both if only their contrast."""
-    names = [name for name in pair if name not in tables.final(measure)] or pair
-    label = f"{model}: {measure} of {' and '.join(names)}"
-    return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
-
-
-def _ratio_figure(label: str, row: Row) -> Figure:
-    known_ends = row["ratio_low"] is not None and row["ratio_high"] is not None
-    ends = (row["ratio_low"], row["ratio_high"]) if known_ends else None
-    return Figure(label, row["ratio"], ends, p=row["p_adjusted"])
-
-
 def judge_between(test: Between, evidence: Evidence) -> Outcome:
     """Judge by whether the intervals of ratios or differences lie between the bounds.
 
@@ -121,18 +110,17 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
     alpha = evidence.alpha / (pairs * len(test.measures) * len(test.models))
 
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
-        tables = evidence.models[model]
+        tables, label = evidence.models[model], f"{model}: {measure} of {first}/{second}"
         if measure == TIME:
-            return _time(tables, f"{model}: time of", first, second, bounds, alpha)
+            return _time(tables, label, first, second, bounds, alpha)
         row = tables.contrast(measure, first, second)
         if row is None:
-            return _no_contrast(tables, model, measure, (first, second))
+            return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
         if test.figure == "difference":
-            label = f"{model}: {measure} of {first} less {second}"
-            return within(label, known(row, "difference"), bounds, alpha)
+            return within(label.replace("/", " less "), known(row, "difference"), bounds, alpha)
         ends = (row["ratio_low"], row["ratio_high"])
         ratio = known_ratio(*ends, row["seeds"] or 0, evidence.alpha, row["note"])
-        return within(f"{model}: {measure} of {first}/{second}", ratio, bounds, alpha)
+        return within(label, ratio, bounds, alpha)
 
     return _over_pairs(test, evidence, judge)
 
@@ -159,10 +147,8 @@ def _time(
 ) -> Outcome:
     """Judge a ratio of times on the seeds that both ran; only cells of one machine are compared."""
     times = {name: tables.seconds_per_character(name) for name in (first, second)}
-    absent = [name for name, seeds in times.items() if not seeds]
-    if absent:
-        return outcome(NOT_MEASURED, Reason.NOT_THERE, label=f"{label} {' and '.join(absent)}")
-    label = f"{label} {first}/{second}"
+    if not all(times.values()):
+        return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
     if len({row["environment"] for row in tables.cells if row["activation"] in times}) > 1:
         return outcome(UNDECIDED, Reason.OTHER_MACHINE, label=label)
     seeds = sorted(set(times[first]) & set(times[second]))

@@ -21,7 +21,7 @@ Range = tuple[float, float]
 
 
 def percent_range(value: float, others: tuple[float, ...], count: int) -> tuple[Range, Range]:
-    """Return how many percent `value` is below others, of which some were printed.
+    """Return how many percent `value` is below others, at least and at most.
 
     Args:
         value: the printed figure.
@@ -29,7 +29,7 @@ def percent_range(value: float, others: tuple[float, ...], count: int) -> tuple[
         count: others in all; the rest lie between the lowest and the highest.
 
     Returns:
-        The least and the most over single others, and over all means that the others can have.
+        The range over single others, and over all means that the others can have.
     """
     ends = (min(others), max(others))
     free, total = max(0, count - len(others)), max(count, len(others))
@@ -79,9 +79,8 @@ def judge_percent(test: claims.PrintedPercent) -> Outcome:
     nothing.
     """
     single, mean = percent_range(test.value, test.others, test.count)
-    figures = [Figure("below the others", single[0], unit="%")]
+    figures = [Figure("below the others", None, single, "%")]
     if single[1] > single[0]:
-        figures = [Figure("below the others", None, single, "%")]
         figures.append(Figure("below their mean", None, mean, "%"))
     least = test.claimed or 0
     holds = single[0] > 0 and round(single[0]) >= least

@@ -75,7 +75,7 @@ WORDS = {
     Reason.PRINTED_DO_NOT_GIVE: "the printed figures do not give {claim}",
 }
 
-_JUDGES: dict[str, Callable[..., Outcome]] = {
+JUDGES: dict[str, Callable[..., Outcome]] = {
     "contrast": primitives.judge_contrast,
     "between": primitives.judge_between,
     "level": primitives.judge_level,
@@ -94,7 +94,7 @@ def judge(claim: Claim, evidence: Evidence) -> Outcome:
     a model predicts says nothing of an activation. How long it takes is another matter.
     """
     test = claim.test
-    outcome = _JUDGES[test.kind](test, *([evidence] if test.about else []))
+    outcome = JUDGES[test.kind](test, *([evidence] if test.about else []))
     of_time = isinstance(test, Between) and test.measures == (TIME,)
     behind = () if of_time else tuple(_behind(test.about, evidence))
     if not behind or outcome.verdict not in (SUPPORTED, REFUTED):
@@ -170,7 +170,8 @@ def figure_text(figure: Figure) -> str:
         text += f" {figure.value:.4g}{figure.unit}"
         text += "" if ends is None else f" [{ends[0]:.4g}, {ends[1]:.4g}]"
     elif ends is not None:
-        text += f" {ends[0]:.4g} to {ends[1]:.4g}{figure.unit}"
+        low, high = (f"{end:.4g}" for end in ends)
+        text += f" {low}{f' to {high}' * (low != high)}{figure.unit}"
     return text if figure.p is None else f"{text}, p {figure.p:.2g}"
 
 
