@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from reprocore.analysis.estimates import estimate_model
+from reprocore.analysis.estimates import estimate_groups
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.trajectories import read_trajectories
-from reprocore.audit import audit, read_evidence
-from reprocore.claims import PUBLISHED_MODELS, load_claims
+from reprocore.report.audit.claims import PUBLISHED_MODELS, load_claims
+from reprocore.report.audit.evidence import read_evidence
+from reprocore.report.audit.table import audit_table
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study
@@ -40,7 +41,9 @@ def simulate(study: Study, model: str, root: Path, snapshots: int) -> tuple[list
         rows = list(itertools.combinations(range(len(study.seeds)), 2))
         first, second = np.array(rows * len(steps)).T
         level = 0.5 + own[first] + own[second] + random.normal(0, 0.01, len(first))
+        group = {"model": model, "activation": activation, "arm": "all"}
         columns = {
+            **{name: [value] * len(first) for name, value in group.items()},
             "seed_a": np.array(study.seeds)[first],
             "seed_b": np.array(study.seeds)[second],
             "step": np.repeat(steps, len(rows)),
@@ -92,8 +95,8 @@ def main() -> None:
         trajectories = {}
         for model, (pairs, curves) in files.items():
             tables = {"curves": read_table(curves, CURVES_SCHEMA), "cells": cells_of(study, model)}
-            tables["summary"] = estimate_model(pairs, tables["curves"], 0.95)
-            trajectories[model] = read_trajectories(pairs, curves)
+            tables["estimates"] = estimate_groups(pairs, tables["curves"], 0.95)
+            trajectories[model] = read_trajectories(pairs, [curves])[model]
             tables |= analyse_model(study, model, trajectories[model])
             for table, content in tables.items():
                 write_table(root / model / f"{table}.parquet", content)
@@ -102,8 +105,11 @@ def main() -> None:
         analyse_across(study, trajectories)
         across = time.perf_counter() - begin
         begin = time.perf_counter()
-        evidence = read_evidence(study, {model: root / model for model in study.models})
-        audit(load_claims(CLAIMS, study), evidence)
+        names = ("estimates", "contrasts", "sensitivity", "cells", "curves")
+        evidence = read_evidence(
+            study, {name: [root / model / f"{name}.parquet" for model in files] for name in names}
+        )
+        audit_table(load_claims(CLAIMS, study), evidence)
         judged = time.perf_counter() - begin
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"models one by one {each:.1f} s, over all models {across:.1f} s, ", end="")

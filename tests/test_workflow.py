@@ -30,7 +30,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "analyse": 2,
         "across": 1,
         "audit": 1,
-        "draw_audit": 1,
         "draw_model": 2,
         "summarise": 1,
         "draw_study": 1,
@@ -101,7 +100,7 @@ def test_what_does_not_change_a_result_runs_nothing(project: Project) -> None:
 
 def test_a_figure_option_redraws_and_runs_nothing_else(project: Project) -> None:
     jobs = project.planned(project.changed(figures={"dpi": 60}))
-    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "draw_audit", "all"}
+    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "all"}
 
 
 def test_another_confidence_estimates_again_and_trains_nothing(project: Project) -> None:
@@ -240,7 +239,6 @@ def test_an_added_seed_runs_its_cells_and_what_follows(project: Project) -> None
         "analyse": 2,
         "across": 1,
         "audit": 1,
-        "draw_audit": 1,
         "summarise": 1,
         "draw_model": 2,
         "draw_study": 1,

@@ -7,11 +7,11 @@ localrules:
 
 rule audit:
     input:
-        claims=STUDY.claims,
         **{
             name: model_tables(name)
             for name in ("estimates", "contrasts", "sensitivity", "cells", "curves")
         },
+        claims=STUDY.claims,
     output:
         parquet=f"{RESULTS}/audit.parquet",
         markdown=report(
@@ -24,6 +24,6 @@ rule audit:
         f"{RESULTS}/logs/audit.log",
     params:
         **settings("audit"),
-        source=source("audit.py", "reprocore.report.audit.audit"),
+        source=source("audit.py", "reprocore.report.audit.table"),
     script:
         "../scripts/audit.py"

@@ -1,12 +1,11 @@
-"""Hold published claims against the study's results."""
+"""Compare published claims with the study's results."""
 
-from pathlib import Path
-
-from reprocore.audit import audit, read_evidence, write_audit
-from reprocore.claims import load_claims
 from reprocore.pipeline.jobs import job
+from reprocore.report.audit.claims import load_claims
+from reprocore.report.audit.evidence import read_evidence
+from reprocore.report.audit.table import audit_table, write_audit
 
 with job(snakemake) as study:
-    folders = {Path(path).parent.name: Path(path).parent for path in snakemake.input.tables}
-    table = audit(load_claims(snakemake.input.claims, study), read_evidence(study, folders))
-    write_audit(table, study, Path(snakemake.output.parquet).parent)
+    tables = dict(snakemake.input.items())
+    claims = load_claims(tables.pop("claims"), study)
+    write_audit(audit_table(claims, read_evidence(study, tables)), study, snakemake.output)

@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 import safetensors
 
-from reprocore.audit import AUDIT_SCHEMA
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
@@ -311,7 +310,7 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "across/ratios": schemas.RATIOS_SCHEMA,
     "across/early_sensitivity": schemas.EARLY_SENSITIVITY_SCHEMA,
     "summary/summary": schemas.SUMMARY_SCHEMA,
-    "summary/audit": AUDIT_SCHEMA,
+    "summary/audit": schemas.AUDIT_SCHEMA,
 }
 _READERS: dict[str, Callable[[Path], Any]] = {
     "corpus/tokens": read_corpus,

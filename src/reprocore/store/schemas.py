@@ -255,3 +255,19 @@ SUMMARY_SCHEMA = pa.schema(
         _column("flags", _TEXT, "what to know before using the row"),
     ]
 )
+
+AUDIT_SCHEMA = pa.schema(
+    [
+        _column("id", _TEXT, "name of the claim"),
+        _column("claim", _TEXT, "what was claimed"),
+        _column("source", _TEXT, "where in the published report"),
+        _column("reported", _TEXT, "the figures as published"),
+        _column("kind", _TEXT, "the kind of test"),
+        _column("measured", _TEXT, "all figures that decide, one a line; may be empty"),
+        _column("verdict", _TEXT, "supported, refuted, undecided or not measured"),
+        _column("reason", _TEXT, "all facts that decide, one a line"),
+        _column("codes", _TEXT, "codes of these facts, one a line"),
+        _column("beside", _TEXT, "figures and facts that decide nothing, one a line"),
+        _nullable("seeds_more", _INT, "seeds to add for a decision; null: not known"),
+    ]
+)

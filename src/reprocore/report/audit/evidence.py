@@ -1,0 +1,233 @@
+"""The tables of a study that claims are compared with, and figures with their errors."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from reprocore.report.audit.outcome import NOT_MEASURED, Fact, Outcome, Reason, outcome
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, least_seeds, seeds_needed
+from reprocore.store.schemas import (
+    CELLS_SCHEMA,
+    CONTRASTS_SCHEMA,
+    CURVES_SCHEMA,
+    ESTIMATES_SCHEMA,
+    SENSITIVITY_SCHEMA,
+)
+from reprocore.store.tables import read_table
+from reprocore.study.study import Study
+from reprocore.vocabulary import FINAL
+
+ARM = "all"
+Row = dict[str, Any]
+Bounds = tuple[float | None, float | None]
+
+_SCHEMAS = {
+    "estimates": ESTIMATES_SCHEMA,
+    "contrasts": CONTRASTS_SCHEMA,
+    "sensitivity": SENSITIVITY_SCHEMA,
+    "cells": CELLS_SCHEMA,
+    "curves": CURVES_SCHEMA,
+}
+_TURNED = {
+    "more reproducible": "less reproducible",
+    "less reproducible": "more reproducible",
+    "lower": "higher",
+    "higher": "lower",
+}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Rows of one model's tables, of the arm `all` alone; what does not exist is empty."""
+
+    estimates: Sequence[Row] = ()
+    contrasts: Sequence[Row] = ()
+    sensitivity: Sequence[Row] = ()
+    cells: Sequence[Row] = ()
+    curves: Sequence[Row] = ()
+
+    def final(self, measure: str) -> dict[str, Row]:
+        """Return the last estimates of a measure, by activation."""
+        rows = [row for row in self.estimates if row["measure"] == measure]
+        return {row["activation"]: row for row in sorted(rows, key=lambda row: int(row["step"]))}
+
+    def spread(self, measure: str) -> Row | None:
+        """Return the row of the sensitivity at the end, None if there is none."""
+        return next(iter(_at_the_end(self.sensitivity, measure)), None)
+
+    def contrast(self, measure: str, first: str, second: str) -> Row | None:
+        """Return the contrast at the end, seen from the first, and how many its `family` has."""
+        rows = _at_the_end(self.contrasts, measure)
+        for row in rows:
+            if {row["first"], row["second"]} == {first, second}:
+                row = row | {"family": len(rows)}
+                return row if row["first"] == first else _turned(row)
+        return None
+
+    def seeds_to_separate(self, measure: str, seeds: int, alpha: float, family: int) -> int | None:
+        """Return the seeds to add to separate activations that differ by 10%, or else by 5%.
+
+        Args:
+            measure: in which they differ.
+            seeds: that there are.
+            alpha: chance of a wrong verdict.
+            family: contrasts judged together.
+
+        Returns:
+            None where it is not known.
+        """
+        floor = least_seeds(alpha, max(family, 1))
+        row = self.spread(measure) or {}
+        for percent in (10, 5):
+            wanted = row.get(f"seeds_for_{percent}")
+            if wanted is not None and max(wanted, floor) > seeds:
+                return int(max(wanted, floor)) - seeds
+        return floor - seeds if floor > seeds else None
+
+    def seconds_per_character(self, activation: str) -> dict[int, float]:
+        """Return the time by seed: the median over a training's logged steps."""
+        speeds: dict[int, list[float]] = {}
+        for row in self.curves:
+            if row["activation"] == activation and (row["tokens_per_second"] or 0) > 0:
+                speeds.setdefault(row["seed"], []).append(row["tokens_per_second"])
+        return {seed: 1 / float(np.median(values)) for seed, values in speeds.items()}
+
+
+def _at_the_end(rows: Sequence[Row], measure: str) -> list[Row]:
+    return [row for row in rows if row["measure"] == measure and row["condition"] == FINAL]
+
+
+def _turned(row: Row) -> Row:
+    difference = row["difference"]
+    return row | {
+        "verdict": _TURNED.get(row["verdict"], row["verdict"]),
+        "difference": None if difference is None else -difference,
+        "ratio_low": _inverse(row["ratio_high"]),
+        "ratio_high": _inverse(row["ratio_low"]),
+        "ratio": _inverse(row["ratio"]),
+    }
+
+
+def _inverse(value: float | None) -> float | None:
+    return 1 / value if value is not None and value > 0 else None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that claims are judged by: the study and the tables of the models that ran."""
+
+    study: Study
+    models: Mapping[str, Tables]
+
+    @property
+    def alpha(self) -> float:
+        """Chance of a wrong verdict that the study allows."""
+        return 1 - self.study.statistics.confidence
+
+    @property
+    def margin(self) -> float:
+        """Share by which two figures may differ and count as equal."""
+        return self.study.statistics.margin
+
+    def gap(self, model: str) -> Outcome | None:
+        """Say why nothing is known of a model; None if something is."""
+        if model not in self.study.models:
+            return outcome(NOT_MEASURED, Reason.NOT_IN_STUDY, model=model)
+        if not self.models.get(model, Tables()).cells:
+            return outcome(NOT_MEASURED, Reason.NOT_RUN, model=model)
+        return None
+
+
+def read_evidence(study: Study, tables: Mapping[str, Sequence[str | Path]]) -> Evidence:
+    """Read the tables of the models that ran.
+
+    Args:
+        study: what was to run.
+        tables: for each name in `Tables`, the Parquet files of all models.
+
+    Raises:
+        ReprocoreError: a table is missing, damaged or foreign.
+    """
+    models: dict[str, dict[str, list[Row]]] = {}
+    for name, paths in tables.items():
+        for path in paths:
+            for row in read_table(path, _SCHEMAS[name]).to_pylist():
+                if row["arm"] == ARM:
+                    models.setdefault(row["model"], {}).setdefault(name, []).append(row)
+    return Evidence(study, {model: Tables(**rows) for model, rows in models.items()})
+
+
+class Known(NamedTuple):
+    """A figure with its standard error, in the scale in which its error is symmetric."""
+
+    estimate: float
+    se: float
+    dof: float
+    seeds: int
+    logarithm: bool = False
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """Return the interval of level 1 − alpha, by t."""
+        half = float(stdtrit(self.dof, 1 - alpha / 2)) * self.se
+        low, high = self.estimate - half, self.estimate + half
+        if not self.logarithm:
+            return low, high
+        # exp of a hundred is beyond any measure, and of a thousand overflows.
+        return math.exp(min(low, 100.0)), math.exp(min(high, 100.0))
+
+    def value(self) -> float:
+        """Return the figure in its own scale."""
+        return math.exp(self.estimate) if self.logarithm else self.estimate
+
+    def seeds_more(self, bounds: Bounds, alpha: float) -> int | None:
+        """Return the seeds to add for an estimate that stays to clear the nearest bound."""
+        ends = [end for end in bounds if end is not None and (end > 0 or not self.logarithm)]
+        places = [math.log(end) if self.logarithm else end for end in ends]
+        distance = min((abs(self.estimate - place) for place in places), default=0.0)
+        if distance == 0:
+            return None
+        wanted = seeds_needed(self.se, self.seeds, distance, alpha=alpha)
+        return None if wanted is None else max(1, wanted - self.seeds)
+
+
+def known(row: Row, name: str = "estimate") -> Known | Fact:
+    """Return a row's estimate or difference with its error, or why it cannot decide anything."""
+    value, se, seeds = row[name], row["se"], row["seeds"] or 0
+    if seeds < LEAST_SEEDS:
+        return Fact(Reason.FEW_SEEDS, {"seeds": seeds})
+    if value is None or se is None or not math.isfinite(value) or not math.isfinite(se):
+        return Fact(Reason.NO_INTERVAL, {"note": row["note"]})
+    if se <= 0:
+        return Fact(Reason.NO_VARIATION, {})
+    return Known(float(value), float(se), seeds - 1, seeds)
+
+
+def known_ratio(
+    low: float | None, high: float | None, seeds: int, alpha: float, note: str = ""
+) -> Known | Fact:
+    """Return a ratio with its error on the logarithm, from the ends of its interval.
+
+    Fieller's interval, all but symmetric on the logarithm, stands for that of a t.
+    """
+    if low is None or high is None:
+        return Fact(Reason.NO_INTERVAL, {"note": note})
+    if not 0 < low < high:
+        return Fact(Reason.NO_VARIATION, {})
+    centre, half = (math.log(high) + math.log(low)) / 2, (math.log(high) - math.log(low)) / 2
+    return Known(centre, half / float(stdtrit(seeds - 1, 1 - alpha / 2)), seeds - 1, seeds, True)
+
+
+def independent_ratio(above: Known, below: Known) -> Known | Fact:
+    """Return the ratio of two estimates that no seed connects (delta method, Welch)."""
+    if above.estimate <= 0 or below.estimate <= 0:
+        return Fact(Reason.NOT_POSITIVE, {})
+    parts = [((one.se / one.estimate) ** 2, one.dof) for one in (above, below)]
+    total = sum(v for v, _ in parts)
+    dof = total**2 / sum(v**2 / free for v, free in parts)
+    centre = math.log(above.estimate / below.estimate)
+    return Known(centre, math.sqrt(total), dof, min(above.seeds, below.seeds), True)

@@ -1,0 +1,127 @@
+"""The outcome of a claim as codes and numbers, and how the outcomes of its parts combine.
+
+Nothing here is a sentence: `table` turns facts and figures into text at the very end.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class ClaimVerdict(StrEnum):
+    """What a study says of a claim; the first two rest on tests or intervals alone."""
+
+    SUPPORTED = "supported"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+    NOT_MEASURED = "not measured"
+
+
+SUPPORTED, REFUTED, UNDECIDED, NOT_MEASURED = ClaimVerdict
+
+
+# Why a claim, or a part of it, has its verdict; `table.WORDS` has a text for each.
+Reason = StrEnum(
+    "Reason",
+    "BETTER WORSE EQUIVALENT NOT_SEPARATED NOT_CLEAR_OVER_MODELS INSIDE OUTSIDE ACROSS "
+    "FEW_SEEDS NO_INTERVAL NO_VARIATION NOT_POSITIVE OTHER_MACHINE OMNIBUS_UNDECIDED "
+    "MORE_SENSITIVE LESS_SENSITIVE CVS_OVERLAP SIZES_ALIKE NOT_IN_STUDY NOT_RUN NOT_THERE "
+    "PARTLY_MEASURED WITHHELD ABOVE_UNIGRAM PRINTED_GIVE PRINTED_DO_NOT_GIVE",
+)
+
+
+class Fact(NamedTuple):
+    """One reason, with the names and numbers that it is about."""
+
+    reason: Reason
+    data: Mapping[str, Any]
+
+
+class Figure(NamedTuple):
+    """One figure that was looked at; `value` or `interval` may not exist, `p` is of its test."""
+
+    label: str
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    unit: str = ""
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was concluded of a claim, or of one part of it.
+
+    Attributes:
+        verdict: of the claim or the part.
+        facts: why, those that decide.
+        figures: what the facts rest on.
+        seeds_more: seeds to add for a decision, where they are known for an undecided claim.
+        beside: parts that were looked at and decide nothing.
+    """
+
+    verdict: ClaimVerdict
+    facts: tuple[Fact, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    seeds_more: int | None = None
+    beside: tuple["Outcome", ...] = ()
+
+    def everything(self) -> Iterator["Outcome"]:
+        """Yield this outcome and then all parts that decide nothing."""
+        yield self
+        for part in self.beside:
+            yield from part.everything()
+
+
+def outcome(
+    verdict: ClaimVerdict, reason: Reason, *figures: Figure, more: int | None = None, **data: Any
+) -> Outcome:
+    """Return the outcome of one part, for one reason with its names and numbers."""
+    return Outcome(verdict, (Fact(reason, data),), figures, more)
+
+
+def all_of(parts: Sequence[Outcome]) -> Outcome:
+    """Combine the parts of a claim that holds if all of them do."""
+    return at_least(len(parts), parts)
+
+
+def at_least(count: int, parts: Sequence[Outcome]) -> Outcome:
+    """Combine the parts of a claim that holds if so many of them do.
+
+    Supported once enough parts are, refuted once too few can be, not measured if no part was; in
+    every other case undecided.
+    """
+    holding, failing, undecided, gaps = (
+        [part for part in parts if part.verdict == verdict] for verdict in ClaimVerdict
+    )
+    if len(failing) > len(parts) - count:
+        return _combined(REFUTED, failing, parts)
+    if len(gaps) == len(parts):
+        return _combined(NOT_MEASURED, gaps, parts)
+    if len(holding) >= count:
+        return _combined(SUPPORTED, holding, parts)
+    if gaps:
+        # Whoever reads only the first facts must see that something is missing.
+        first = undecided[:1] or [outcome(UNDECIDED, Reason.PARTLY_MEASURED)]
+        return _combined(UNDECIDED, [*first, *gaps, *undecided[1:]], parts)
+    more = [part.seeds_more for part in undecided if part.seeds_more is not None]
+    return _combined(
+        UNDECIDED, undecided, parts, max(more) if len(more) == len(undecided) else None
+    )
+
+
+def _combined(
+    verdict: ClaimVerdict,
+    deciding: Sequence[Outcome],
+    parts: Sequence[Outcome],
+    more: int | None = None,
+) -> Outcome:
+    chosen = set(map(id, deciding))
+    beside = [other for part in deciding for other in part.beside]
+    return Outcome(
+        verdict,
+        tuple(fact for part in deciding for fact in part.facts),
+        tuple(figure for part in deciding for figure in part.figures),
+        more,
+        (*beside, *(part for part in parts if id(part) not in chosen)),
+    )

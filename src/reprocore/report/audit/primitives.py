@@ -1,0 +1,332 @@
+"""Judging claims by a contrast of activations, a figure between bounds, or a spread over models.
+
+Multiplicity: the verdicts of contrasts are adjusted within a model's family, and where a claim is
+refuted by any one of several models or intervals, each is judged at the level over their number
+(Bonferroni). Where all must hold to support it, none needs more.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+from reprocore.report.audit.claims import TIME, Between, Contrast, Level, Spread
+from reprocore.report.audit.evidence import (
+    Bounds,
+    Evidence,
+    Known,
+    Row,
+    Tables,
+    independent_ratio,
+    known,
+    known_ratio,
+)
+from reprocore.report.audit.outcome import (
+    NOT_MEASURED,
+    REFUTED,
+    SUPPORTED,
+    UNDECIDED,
+    Fact,
+    Figure,
+    Outcome,
+    Reason,
+    all_of,
+    at_least,
+    outcome,
+)
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ratio_interval
+
+# Verdicts of contrasts: which say that the first is better, and which that it is worse.
+_REPRODUCIBLE = ("more reproducible", "less reproducible")
+_SCORES = {"val_loss": ("lower", "higher"), "val_accuracy": ("higher", "lower")}
+
+
+def _over_pairs(
+    test: Contrast | Between, evidence: Evidence, judge: Callable[[str, str, str, str], Outcome]
+) -> Outcome:
+    """Judge (model, measure, first, second) and combine by the test's quantifiers."""
+
+    def quantified(quantifier: str | int, parts: Sequence[Outcome]) -> Outcome:
+        count = {"each": len(parts), "some": 1}.get(str(quantifier), quantifier)
+        return at_least(int(count), parts)
+
+    def in_model(model: str) -> Outcome:
+        rows = [
+            [all_of([judge(model, m, a, b) for m in test.measures]) for b in test.partners(a)]
+            for a in test.first
+        ]
+        parts = [quantified(test.quantifier, row) for row in rows]
+        return quantified(test.first_quantifier, parts)
+
+    return all_of([evidence.gap(model) or in_model(model) for model in test.models])
+
+
+def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
+    """Judge by the verdicts of contrasts; equivalence supports only that one is no worse.
+
+    A refutation counts only if it stands when the adjusted p is multiplied by the number of
+    models.
+    """
+
+    def judge(model: str, measure: str, first: str, second: str) -> Outcome:
+        tables, models = evidence.models[model], len(test.models)
+        label = f"{model}: {measure} of {first}/{second}"
+        row = tables.contrast(measure, first, second)
+        if row is None:
+            return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+        names: dict[str, Any] = {
+            "model": model,
+            "measure": measure,
+            "first": first,
+            "second": second,
+        }
+        ends = (row["ratio_low"], row["ratio_high"])
+        figure = Figure(label, row["ratio"], None if None in ends else ends, p=row["p_adjusted"])
+        better, worse = _SCORES.get(measure, _REPRODUCIBLE)
+        if row["verdict"] == better:
+            return outcome(SUPPORTED, Reason.BETTER, figure, **names)
+        if row["verdict"] == worse:
+            if row["p_adjusted"] is not None and row["p_adjusted"] * models <= evidence.alpha:
+                return outcome(REFUTED, Reason.WORSE, figure, **names)
+            return outcome(UNDECIDED, Reason.NOT_CLEAR_OVER_MODELS, figure, models=models, **names)
+        if row["verdict"] == "equivalent":
+            verdict = SUPPORTED if test.relation == "no_worse" else UNDECIDED
+            return outcome(verdict, Reason.EQUIVALENT, figure, margin=evidence.margin, **names)
+        more = tables.seeds_to_separate(measure, row["seeds"] or 0, evidence.alpha, row["family"])
+        return outcome(
+            UNDECIDED, Reason.NOT_SEPARATED, figure, more=more, note=row["note"], **names
+        )
+
+    return _over_pairs(test, evidence, judge)
+
+
+def judge_between(test: Between, evidence: Evidence) -> Outcome:
+    """Judge by whether the intervals of ratios or differences lie between the bounds.
+
+    Each interval is made at the level over the number of figures that the claim is about.
+    """
+    bounds = _bounds(test, evidence)
+    pairs = sum(len(test.partners(first)) for first in test.first)
+    alpha = evidence.alpha / (pairs * len(test.measures) * len(test.models))
+
+    def judge(model: str, measure: str, first: str, second: str) -> Outcome:
+        tables, label = evidence.models[model], f"{model}: {measure} of {first}/{second}"
+        if measure == TIME:
+            return _time(tables, label, first, second, bounds, alpha)
+        row = tables.contrast(measure, first, second)
+        if row is None:
+            return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+        if test.figure == "difference":
+            return within(label.replace("/", " less "), known(row, "difference"), bounds, alpha)
+        ends = (row["ratio_low"], row["ratio_high"])
+        ratio = known_ratio(*ends, row["seeds"] or 0, evidence.alpha, row["note"])
+        return within(label, ratio, bounds, alpha)
+
+    return _over_pairs(test, evidence, judge)
+
+
+def judge_level(test: Level, evidence: Evidence) -> Outcome:
+    """Judge by whether the intervals of all activations' estimates lie between the bounds.
+
+    Each interval is made at the level over the number of figures that were measured.
+    """
+    bounds, parts = _bounds(test, evidence), list(_estimates(test, evidence))
+    alpha = evidence.alpha / max(1, sum(isinstance(part, _Estimate) for part in parts))
+    return all_of(
+        [part if isinstance(part, Outcome) else part.judge(bounds, alpha) for part in parts]
+    )
+
+
+def _bounds(test: Between | Level, evidence: Evidence) -> Bounds:
+    (low, high), factor = test.bounds, 1 + evidence.margin * test.within_margin
+    return (None if low is None else low / factor, None if high is None else high * factor)
+
+
+def _time(
+    tables: Tables, label: str, first: str, second: str, bounds: Bounds, alpha: float
+) -> Outcome:
+    """Judge a ratio of times on the seeds that both ran; only cells of one machine are compared."""
+    times = {name: tables.seconds_per_character(name) for name in (first, second)}
+    if not all(times.values()):
+        return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+    if len({row["environment"] for row in tables.cells if row["activation"] in times}) > 1:
+        return outcome(UNDECIDED, Reason.OTHER_MACHINE, label=label)
+    seeds = sorted(set(times[first]) & set(times[second]))
+    missing = LEAST_SEEDS - len(seeds)
+    if missing > 0:
+        return outcome(UNDECIDED, Reason.FEW_SEEDS, more=missing, label=label, seeds=len(seeds))
+    above, below = ([times[name][seed] for seed in seeds] for name in (first, second))
+    low, high = ratio_interval(above, below, 1 - alpha) or (None, None)
+    return within(label, known_ratio(low, high, len(seeds), alpha), bounds, alpha)
+
+
+class _Estimate(NamedTuple):
+    """An estimate, or its ratio over `other`: of another model, or another measure of its own."""
+
+    label: str
+    row: Row
+    other: Row | None = None
+    same_seeds: bool = False
+
+    def judge(self, bounds: Bounds, alpha: float) -> Outcome:
+        one = known(self.row)
+        if self.other is None or isinstance(one, Fact):
+            return within(self.label, one, bounds, alpha)
+        other = known(self.other)
+        if isinstance(other, Fact):
+            return within(self.label, other, bounds, alpha)
+        if not self.same_seeds:
+            return within(self.label, independent_ratio(one, other), bounds, alpha)
+        # How two measures of the same seeds go together is not in the tables. So each has half of
+        # the allowed error, and the ratio is between the outermost ratios of their ends.
+        (a_low, a_high), (b_low, b_high) = one.interval(alpha / 2), other.interval(alpha / 2)
+        if b_low <= 0:
+            return outcome(UNDECIDED, Reason.NOT_POSITIVE, label=self.label)
+        ends = (min(a_low / b_high, a_low / b_low), a_high / b_low)
+        return by_interval(Figure(self.label, one.estimate / other.estimate, ends), bounds)
+
+
+def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]:
+    """List the estimates of a test, and what is not there."""
+    for model, other_model, measure, other_measure in itertools.product(
+        test.models, test.other_models or ("",), test.measures, test.other_measures or ("",)
+    ):
+        gap = evidence.gap(model) or (evidence.gap(other_model) if other_model else None)
+        if gap:
+            yield gap
+            continue
+        tables = evidence.models[model]
+        label = f"{model}: {measure}"
+        rows = [row for row in tables.estimates if row["measure"] == measure]
+        if test.at:
+            places = _reached(tables, test.at.measure, test.at.value, evidence.margin)
+            rows = [row for row in rows if (row["activation"], row["step"]) in places]
+            label += f" where {test.at.measure} is {test.at.value:g}"
+        else:
+            rows = list(tables.final(measure).values())
+        if other_model or other_measure:
+            below = evidence.models[other_model or model].final(other_measure or measure)
+            rows = [row for row in rows if row["activation"] in below]
+            label += f" over that of {other_model}" if other_model else f"/{other_measure}"
+        if not rows:
+            yield outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+        for row in rows:
+            name = f"{label}, {row['activation']} at step {row['step']}"
+            other = below[row["activation"]] if other_model or other_measure else None
+            yield _Estimate(name, row, other, same_seeds=bool(other_measure))
+
+
+def _reached(tables: Tables, measure: str, value: float, margin: float) -> set[tuple[str, int]]:
+    """Return (activation, step) of the snapshots whose estimate is within the margin of `value`."""
+    low, high = value / (1 + margin), value * (1 + margin)
+    return {
+        (row["activation"], row["step"])
+        for row in tables.estimates
+        if row["measure"] == measure and low <= row["estimate"] <= high
+    }
+
+
+def within(label: str, figure: Known | Fact, bounds: Bounds, alpha: float) -> Outcome:
+    """Judge whether a figure lies between two bounds, by its interval.
+
+    Args:
+        label: of the figure, for people.
+        figure: what is known of it, or why nothing is that decides.
+        bounds: None is open.
+        alpha: of the interval; divide it by the number of figures judged together.
+
+    Returns:
+        Supported if the whole interval does, refuted if none of it does, else undecided, with the
+        seeds with which an estimate that stays where it is would clear the nearest bound.
+    """
+    if isinstance(figure, Fact):
+        return outcome(UNDECIDED, figure.reason, label=label, **figure.data)
+    shown = Figure(label, figure.value(), figure.interval(alpha))
+    return by_interval(shown, bounds, lambda: figure.seeds_more(bounds, alpha))
+
+
+def by_interval(
+    figure: Figure, bounds: Bounds, more: Callable[[], int | None] = lambda: None
+) -> Outcome:
+    """Judge a figure's interval, which it must have; `more` gives the seeds if it is undecided."""
+    assert figure.interval is not None
+    (low, high), (bottom, top) = figure.interval, bounds
+    names: dict[str, Any] = {"label": figure.label, "bounds": bounds}
+    if (top is not None and low > top) or (bottom is not None and high < bottom):
+        return outcome(REFUTED, Reason.OUTSIDE, figure, **names)
+    if (top is None or high <= top) and (bottom is None or low >= bottom):
+        return outcome(SUPPORTED, Reason.INSIDE, figure, **names)
+    return outcome(UNDECIDED, Reason.ACROSS, figure, more=more(), **names)
+
+
+def judge_spread(test: Spread, evidence: Evidence) -> Outcome:
+    """Judge the noise-corrected CV across activations: its size, or its order over models."""
+    if test.order is None:
+        return all_of([evidence.gap(m) or _small_cv(test, evidence, m) for m in test.models])
+    if test.order == "falling":
+        pairs = itertools.combinations(test.models, 2)
+        return all_of([_higher_cv(test, evidence, *pair) for pair in pairs])
+    gaps = {model: evidence.gap(model) for model in test.models}
+    absent = [gap for gap in gaps.values() if gap]
+    size = {
+        model: median(row["parameters"] for row in evidence.models[model].cells)
+        for model in test.models
+        if not gaps[model]
+    }
+    ordered = itertools.combinations(sorted(size, key=lambda model: -size[model]), 2)
+    parts = [
+        _higher_cv(test, evidence, *pair)
+        for pair in ordered
+        if size[pair[0]] >= test.factor * size[pair[1]]
+    ]
+    return all_of([*(parts or [outcome(NOT_MEASURED, Reason.SIZES_ALIKE)]), *absent])
+
+
+def _cv(test: Spread, evidence: Evidence, model: str) -> tuple[Figure, int | None] | Outcome:
+    """Return a model's CV and the seeds to add for more, or why it decides nothing."""
+    tables = evidence.models[model]
+    row, label = tables.spread(test.measure), f"{model}: CV"
+    if row is None:
+        return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+    if row["low"] is None or row["high"] is None:
+        more = LEAST_SEEDS - row["seeds"] if row["seeds"] < LEAST_SEEDS else None
+        return outcome(UNDECIDED, Reason.NO_INTERVAL, more=more, label=label, note=row["note"])
+    figure = Figure(label, row["corrected"], (row["low"], row["high"]), "%", row["p_omnibus"])
+    if row["low"] == row["high"]:
+        return outcome(UNDECIDED, Reason.NO_VARIATION, figure, label=label)
+    return figure, tables.seeds_to_separate(test.measure, row["seeds"], evidence.alpha, 1)
+
+
+def _small_cv(test: Spread, evidence: Evidence, model: str) -> Outcome:
+    """Support it by the whole interval; refute it by all of that and the omnibus test."""
+    cv = _cv(test, evidence, model)
+    if isinstance(cv, Outcome):
+        return cv
+    figure, more = cv
+    judged = by_interval(figure, (None, test.at_most), lambda: more)
+    differ = figure.p is not None and figure.p * len(test.models) <= evidence.alpha
+    if judged.verdict == REFUTED and not differ:
+        return outcome(UNDECIDED, Reason.OMNIBUS_UNDECIDED, figure, more=more, label=figure.label)
+    return judged
+
+
+def _higher_cv(test: Spread, evidence: Evidence, first: str, second: str) -> Outcome:
+    """Judge whether the first model's interval is above the second's.
+
+    Intervals that do not overlap are a stricter test than one of the difference.
+    """
+    gaps = [gap for gap in map(evidence.gap, (first, second)) if gap]
+    if gaps:
+        return all_of(gaps)
+    one, other = (_cv(test, evidence, model) for model in (first, second))
+    if isinstance(one, Outcome) or isinstance(other, Outcome):
+        return all_of([cv for cv in (one, other) if isinstance(cv, Outcome)])
+    figures, more = (one[0], other[0]), [seeds for _, seeds in (one, other) if seeds is not None]
+    (low, high), (other_low, other_high) = (figure.interval or (0, 0) for figure in figures)
+    names: dict[str, Any] = {"first": first, "second": second}
+    if low > other_high:
+        return outcome(SUPPORTED, Reason.MORE_SENSITIVE, *figures, **names)
+    if high < other_low:
+        return outcome(REFUTED, Reason.LESS_SENSITIVE, *figures, **names)
+    most = max(more, default=None)
+    return outcome(UNDECIDED, Reason.CVS_OVERLAP, *figures, more=most, **names)

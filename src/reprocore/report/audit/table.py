@@ -1,0 +1,218 @@
+"""The audit as a table and as Markdown: the only place where codes become words."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from reprocore.report.audit import primitives, printed
+from reprocore.report.audit.claims import TIME, Between, Claim
+from reprocore.report.audit.evidence import Evidence, Tables
+from reprocore.report.audit.outcome import (
+    REFUTED,
+    SUPPORTED,
+    UNDECIDED,
+    ClaimVerdict,
+    Fact,
+    Figure,
+    Outcome,
+    Reason,
+)
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.store.files import atomic
+from reprocore.store.schemas import AUDIT_SCHEMA
+from reprocore.store.tables import write_table
+from reprocore.study.study import Study
+
+SHOWN = 3
+
+_PAIR = "{model}: {measure} of {first} and {second}: "
+WORDS = {
+    Reason.BETTER: _PAIR + "the first is better",
+    Reason.WORSE: _PAIR + "the first is worse",
+    Reason.EQUIVALENT: _PAIR + "equivalent within {margin:.0%}",
+    Reason.NOT_SEPARATED: _PAIR + "not separated {note}",
+    Reason.NOT_CLEAR_OVER_MODELS: _PAIR + "different, but not clearly enough for {models} models",
+    Reason.INSIDE: "{label}: the whole interval is {bounds}",
+    Reason.OUTSIDE: "{label}: no part of the interval is {bounds}",
+    Reason.ACROSS: "{label}: the interval is partly {bounds}",
+    Reason.FEW_SEEDS: f"{{label}}: {{seeds}} seeds, an interval needs {LEAST_SEEDS}",
+    Reason.NO_INTERVAL: "{label}: no interval {note}",
+    Reason.NO_VARIATION: "{label}: nothing varies from seed to seed, so no error can be estimated",
+    Reason.NOT_POSITIVE: "{label}: not clearly above 0, so there is no ratio",
+    Reason.OTHER_MACHINE: "{label}: the two ran on different machines",
+    Reason.OMNIBUS_UNDECIDED: "{label}: the omnibus test does not separate the activations",
+    Reason.MORE_SENSITIVE: "{first} is more sensitive than {second}",
+    Reason.LESS_SENSITIVE: "{first} is less sensitive than {second}",
+    Reason.CVS_OVERLAP: "the intervals of the CVs of {first} and {second} overlap",
+    Reason.SIZES_ALIKE: "no two models of different size were measured",
+    Reason.NOT_IN_STUDY: "{model} is not in the study",
+    Reason.NOT_RUN: "{model} has not run",
+    Reason.NOT_THERE: "{label}: not measured",
+    Reason.PARTLY_MEASURED: "measured only in part",
+    Reason.WITHHELD: "would be {verdict}, but not all cells have learned",
+    Reason.ABOVE_UNIGRAM: "{behind} of {cells} cells of {model} are not below the unigram entropy",
+    Reason.PRINTED_GIVE: "the printed figures give {claim}",
+    Reason.PRINTED_DO_NOT_GIVE: "the printed figures do not give {claim}",
+}
+
+JUDGES: dict[str, Callable[..., Outcome]] = {
+    "contrast": primitives.judge_contrast,
+    "between": primitives.judge_between,
+    "level": primitives.judge_level,
+    "spread": primitives.judge_spread,
+    "printed_percent": printed.judge_percent,
+    "printed_times": printed.judge_times,
+    "printed_cv": printed.judge_cv,
+    "printed_disagreement": printed.judge_disagreement,
+}
+
+
+def judge(claim: Claim, evidence: Evidence) -> Outcome:
+    """Judge one claim.
+
+    A verdict on models of which a cell has not beaten the unigram entropy is withheld: what such
+    a model predicts says nothing of an activation. How long it takes is another matter.
+    """
+    test = claim.test
+    outcome = JUDGES[test.kind](test, *([evidence] if test.about else []))
+    of_time = isinstance(test, Between) and test.measures == (TIME,)
+    behind = () if of_time else tuple(_behind(test.about, evidence))
+    if not behind or outcome.verdict not in (SUPPORTED, REFUTED):
+        return outcome
+    withheld = Fact(Reason.WITHHELD, {"verdict": outcome.verdict})
+    return replace(outcome, verdict=UNDECIDED, facts=(withheld, *behind, *outcome.facts))
+
+
+def _behind(models: Sequence[str], evidence: Evidence) -> list[Fact]:
+    facts = []
+    for model in models:
+        cells = evidence.models.get(model, Tables()).cells
+        behind = sum(not row["beats_unigram"] for row in cells)
+        if behind:
+            data = {"behind": behind, "cells": len(cells), "model": model}
+            facts.append(Fact(Reason.ABOVE_UNIGRAM, data))
+    return facts
+
+
+def audit_table(claims: Sequence[Claim], evidence: Evidence) -> pa.Table:
+    """Judge every claim; returns a table of `AUDIT_SCHEMA` in their order."""
+    rows = []
+    for claim in claims:
+        outcome = judge(claim, evidence)
+        # Parts may share a fact, such as that a model has not run.
+        facts = {fact_text(fact): fact.reason for fact in outcome.facts}
+        beside = [line for part in outcome.everything() for line in _lines(part)]
+        rows.append(
+            {
+                "id": claim.id,
+                "claim": claim.text,
+                "source": claim.source,
+                "reported": claim.reported,
+                "kind": claim.test.kind,
+                "measured": "\n".join(dict.fromkeys(map(figure_text, outcome.figures))),
+                "verdict": outcome.verdict.value,
+                "reason": "\n".join(facts),
+                "codes": "\n".join(facts.values()),
+                "beside": "\n".join(dict.fromkeys(beside[len(_lines(outcome)) :])),
+                "seeds_more": outcome.seeds_more,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=AUDIT_SCHEMA)
+
+
+def _lines(part: Outcome) -> list[str]:
+    return [*map(figure_text, part.figures), *map(fact_text, part.facts)]
+
+
+def fact_text(fact: Fact) -> str:
+    """Write a fact for people, in one line."""
+    data = dict(fact.data)
+    if "bounds" in data:
+        data["bounds"] = bounds_text(*data["bounds"])
+    if "note" in data:
+        data["note"] = f"({data['note']})" if data["note"] else ""
+    return " ".join(WORDS[fact.reason].format(**data).split())
+
+
+def bounds_text(low: float | None, high: float | None) -> str:
+    """Write bounds for people."""
+    if low is None:
+        return f"at most {high:.4g}"
+    if high is None:
+        return f"at least {low:.4g}"
+    return f"within {low:.4g} to {high:.4g}"
+
+
+def figure_text(figure: Figure) -> str:
+    """Write a figure for people, in one line."""
+    text, ends = figure.label, figure.interval
+    if figure.value is not None:
+        text += f" {figure.value:.4g}{figure.unit}"
+        text += "" if ends is None else f" [{ends[0]:.4g}, {ends[1]:.4g}]"
+    elif ends is not None:
+        low, high = (f"{end:.4g}" for end in ends)
+        text += f" {low}{f' to {high}' * (low != high)}{figure.unit}"
+    return text if figure.p is None else f"{text}, p {figure.p:.2g}"
+
+
+def write_audit(table: pa.Table, study: Study, out: Mapping[str, str | Path]) -> None:
+    """Write the audit as `parquet` and as `markdown`, each atomically."""
+    write_table(out["parquet"], table)
+    with atomic(out["markdown"]) as temporary:
+        temporary.write_text(audit_text(study, table.to_pylist()), "utf-8")
+
+
+def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write the audit for people, in Markdown; of many facts only the first are shown.
+
+    Args:
+        study: for its title and its confidence.
+        rows: of `AUDIT_SCHEMA`.
+    """
+    counts = Counter(row["verdict"] for row in rows)
+    heads = ("claim", "reported", "measured here", "verdict", "why")
+    lines = [
+        f"# Published claims compared with the study “{study.title}”",
+        "",
+        f"{len(rows)} claims: "
+        + ", ".join(f"{counts[name]} {name}" for name in ClaimVerdict)
+        + ".",
+        "",
+        _line(heads),
+        _line(["---"] * len(heads)),
+    ]
+    for row in rows:
+        more = row["seeds_more"]
+        verdict = f"**{row['verdict']}**"
+        if more is not None:
+            verdict += f" (needs {more} more seed{'s' * (more != 1)})"
+        texts = (shortened(row["measured"]), verdict, shortened(row["reason"]))
+        lines.append(_line((f"{row['claim']} ({row['source']})", row["reported"], *texts)))
+    lines += [
+        "",
+        "Supported or refuted only where tests or "
+        f"{study.statistics.confidence:.0%} intervals over seeds say so: an estimate alone decides "
+        "nothing. Undecided is no evidence for or against. Not measured is what this study has not "
+        "run; nothing is filled in. Claims about printed figures are judged by those figures "
+        f"alone. This study has its own models and settings; a verdict holds for them. At most "
+        f"{SHOWN} figures and facts are shown of each claim; `audit.parquet` holds all.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def shortened(text: str) -> str:
+    """Return the first lines of a text in one line, and how many more the table has."""
+    lines = text.split("\n")
+    rest = len(lines) - SHOWN
+    more = f"; {rest} more in audit.parquet" if rest > 0 else ""
+    return "; ".join(lines[:SHOWN]) + more
+
+
+def _line(cells: Sequence[str]) -> str:
+    kept = (cell.replace("|", "\\|").replace("\n", " ") or "–" for cell in cells)
+    return f"| {' | '.join(kept)} |"
