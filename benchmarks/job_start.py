@@ -1,7 +1,8 @@
 """How long a SLURM job takes from its start to the first line of its script, by the study's size.
 
 Each job reads the whole study again, in two Snakemakes, one within the other. Starts one cell of a
-study of 10 cells and one of 3,600 in turn, as root on a cluster of this machine (tests/cluster.py).
+study of 10 cells and one of 3,600 in turn, as root on a cluster of this machine
+(tests/cluster/slurm.py).
 
     python benchmarks/job_start.py [--rounds 5]
 """
@@ -13,9 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/cluster"))
 
-from cluster import missing, slurm_cluster
+from slurm import missing, slurm_cluster
+
 from project import TINY, Project
 
 ALLOWED_SECONDS = 4

@@ -4,7 +4,7 @@ Two nodes, each one slurmd on the loopback interface: partition `cpu`; `gpu` and
 two counted GPUs that are none, where `gpu` preempts `gpu_low`. A job above its memory is killed, a
 job that asks for a GPU in the wrong partition, or for none in a GPU partition, is refused.
 
-    python tests/cluster.py COMMAND...    run a command beside such a cluster
+    python tests/cluster/slurm.py COMMAND...    run a command beside such a cluster
 """
 
 import os

@@ -698,9 +698,3 @@ def test_drawing_needs_no_torch_and_no_pyplot():
         check=True,
     )
     assert not {"torch", "matplotlib.pyplot"} & set(loaded.stdout.split())
-
-
-def test_every_figure_has_a_caption():
-    folder = Path(__file__).parents[1] / "workflow" / "report"
-    for name in {*MODEL_FIGURES, *STUDY_FIGURES}:
-        assert len((folder / f"{name}.rst").read_text("utf-8").split()) > 60, name

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slurm import Cluster, missing, output, slurm_cluster, wait_until
 
-from cluster import Cluster, missing, output, slurm_cluster, wait_until
 from project import TINY, Project
 
 REASON = missing(accounting=True)

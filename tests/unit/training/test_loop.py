@@ -132,7 +132,7 @@ def test_arms_vary_one_stream_around_the_same_control(train_cell):
 
 
 # Validation loss after 8 iterations. If it is meant to change, print the new values with
-#   pytest tests/test_training.py -k golden
+#   pytest tests/unit/training/test_loop.py -k golden
 # and copy them here; say why in the commit. Every study must then be run again.
 GOLDEN = {
     ("charlm", "gelu"): 3.05697988,

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from project import REPOSITORY
 from reprocore.pipeline import documents as config_docs
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.vocabulary import MEASURE_NAMES, MEASURES
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -20,7 +19,7 @@ ROOT = Path(__file__).parents[1]
     ids=["reference", "schema"],
 )
 def test_generated_documents_are_as_generated(path: Path, text: str) -> None:
-    stored = (ROOT / path).read_text("utf-8")
+    stored = (REPOSITORY / path).read_text("utf-8")
     assert stored == text, f"{path} is out of date; run: reprocore document"
 
 
@@ -47,16 +46,16 @@ def test_names_of_measures_are_the_same_everywhere() -> None:
 
 def test_every_figure_has_a_caption() -> None:
     for name in (*MODEL_FIGURES, *STUDY_FIGURES, "audit", "summary"):
-        text = (ROOT / f"workflow/report/{name}.rst").read_text("utf-8")
+        text = (REPOSITORY / f"workflow/report/{name}.rst").read_text("utf-8")
         assert len(text.split()) > 20, name
 
 
 def test_the_readme_names_only_files_that_are_there() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (REPOSITORY / "README.md").read_text("utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (ROOT / target).exists(), target
+        assert (REPOSITORY / target).exists(), target
 
 
 def test_profiles_are_valid_yaml() -> None:
-    for path in ROOT.glob("profiles/*/config.yaml"):
+    for path in REPOSITORY.glob("profiles/*/config.yaml"):
         assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict), path

@@ -7,6 +7,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib.colors import to_hex
+from test_figures import (
+    LONG,
+    Tables,
+    artist,
+    clipped,
+    gids,
+    hatches,
+    make_study,
+    overlapping,
+    rendered,
+    texts,
+)
 
 from reprocore.report.figures.all_models.early import draw_early, reliable_from
 from reprocore.report.figures.all_models.ratios import draw_ratios
@@ -21,18 +33,6 @@ from reprocore.report.figures.trade_off import (
 )
 from reprocore.store.schemas import EARLY_SCHEMA
 from reprocore.vocabulary import FINAL, MATCHED
-from test_figures import (
-    LONG,
-    Tables,
-    artist,
-    clipped,
-    gids,
-    hatches,
-    make_study,
-    overlapping,
-    rendered,
-    texts,
-)
 
 ARMS = ("all", "init", "order", "dropout", "none")
 SHARES = dict(zip(ARMS, (1.0, 0.9, 0.8, 0.5, 0.0), strict=True))
