@@ -11,7 +11,7 @@ from torch import nn
 
 from conftest import one_line, tiny_config
 from reprocore.errors import ReprocoreError
-from reprocore.study.cells import study as config
+from reprocore.study import study as config
 from reprocore.study.study import parse_study
 from reprocore.training.models.activations import (
     activation,

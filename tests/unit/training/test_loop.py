@@ -25,6 +25,7 @@ from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.sections import TrainingSettings
 from reprocore.study.study import parse_study
+from reprocore.training import loop as training
 from reprocore.training.cell import load_cell, run_cell
 from reprocore.training.loop import (
     evaluate,
@@ -35,7 +36,6 @@ from reprocore.training.loop import (
     row_iterations,
     snapshot_iterations,
 )
-from reprocore.training.loop import loop as training
 from reprocore.training.models.activations import activation
 from reprocore.training.models.build import build_model
 from reprocore.training.models.layers import attach_stream
