@@ -11,8 +11,8 @@ from torch import nn
 
 from conftest import one_line, tiny_config
 from reprocore.errors import ReprocoreError
-from reprocore.study import study as config
 from reprocore.study.study import parse_study
+from reprocore.training.models import activations
 from reprocore.training.models.activations import (
     activation,
     gated_hidden,
@@ -20,8 +20,7 @@ from reprocore.training.models.activations import (
     smelu,
     study_activation,
 )
-from reprocore.training.models.build import activations
-from reprocore.vocabulary import smelu_beta
+from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS, smelu_beta
 
 BETAS = st.floats(0.01, 100)
 INPUTS = st.floats(-1000, 1000)
@@ -129,16 +128,16 @@ def test_activation_computes_its_formula(name):
 
 
 def test_every_listed_activation_has_a_reference_here():
-    assert set(config.PLAIN_ACTIVATIONS) <= set(REFERENCE)
-    assert set(config.GATED_ACTIVATIONS) <= set(GATES)
+    assert set(PLAIN_ACTIVATIONS) <= set(REFERENCE)
+    assert set(GATED_ACTIVATIONS) <= set(GATES)
 
 
 def test_config_and_activations_list_the_same_names():
-    assert tuple(activations._PLAIN) == config.PLAIN_ACTIVATIONS
-    assert tuple(activations._GATED) == config.GATED_ACTIVATIONS
+    assert tuple(activations._PLAIN) == PLAIN_ACTIVATIONS
+    assert tuple(activations._GATED) == GATED_ACTIVATIONS
 
 
-@pytest.mark.parametrize("name", [*config.PLAIN_ACTIVATIONS, "smelu_05", "smelu_2"])
+@pytest.mark.parametrize("name", [*PLAIN_ACTIVATIONS, "smelu_05", "smelu_2"])
 def test_plain_names_resolve_to_plain_activations(name):
     found = activation(name)
     assert (found.name, found.gated) == (name, False)
@@ -146,7 +145,7 @@ def test_plain_names_resolve_to_plain_activations(name):
     assert found.make() is not found.make()
 
 
-@pytest.mark.parametrize("name", [*config.GATED_ACTIVATIONS, "smeglu_05", "smeglu_2"])
+@pytest.mark.parametrize("name", [*GATED_ACTIVATIONS, "smeglu_05", "smeglu_2"])
 def test_gated_names_resolve_to_gated_activations(name):
     found = activation(name)
     assert (found.name, found.gated) == (name, True)
