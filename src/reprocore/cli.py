@@ -182,7 +182,7 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     from reprocore.pipeline.runs import hold_results
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
-    from reprocore.training.cell import print_progress, run_cell
+    from reprocore.training.cell import print_progress, train_cell
 
     study = _study(configfile)
     check_places(study)
@@ -193,7 +193,7 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
     folder = chosen.folder(study.results)
     with lock:
-        run_cell(study, chosen, corpus, probe, folder, print_progress)
+        train_cell(study, chosen, corpus, probe, folder, print_progress)
     console.print(f"written: {folder}", markup=False)
 
 

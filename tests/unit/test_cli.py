@@ -22,7 +22,7 @@ from reprocore.pipeline.status import seconds_left, study_status
 from reprocore.statistics.divergence import churn, relative_pd
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell
 from reprocore.training.checkpoint import StoppedError
 
 
@@ -57,7 +57,7 @@ def study_file(
     write_corpus(tmp_path / "out/corpus/tokens.parquet", tiny_corpus)
     write_probe(tmp_path / "out/corpus/probe.parquet", tiny_probe)
     cell = Cell("charlm", "relu", "all", 1)
-    run_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results))
+    train_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results))
     failed = Cell("charlm", "relu", "all", 2).folder(study.results)
     failed.mkdir(parents=True)
     (failed / "failed.json").write_text(json.dumps({"reason": "the loss became nan"}))
@@ -105,7 +105,7 @@ class TestStatus:
             signal.raise_signal(signal.SIGTERM)
 
         with pytest.raises(StoppedError):
-            run_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results), progress)
+            train_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results), progress)
         status = study_status(study)[2]
         assert (status.cell, status.state, status.reason) == (cell, "begun", "iteration 1 of 8")
         content = yaml.safe_load(study_file.read_text())

@@ -17,7 +17,7 @@ from reprocore.errors import ReprocoreError
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell, all_cells
 from reprocore.study.study import Study, parse_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell
 
 
 def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
@@ -79,7 +79,7 @@ def run_pilot(
         root = Path(name)
         for cell in all_cells(study):
             started(cell)
-            run_cell(study, cell, corpus, probe, cell.folder(root))
+            train_cell(study, cell, corpus, probe, cell.folder(root))
         pairs, curves = _tables(study, model, root)
         return analyse_model(study, model, read_trajectories(pairs, [curves])[model])
 

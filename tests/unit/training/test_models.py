@@ -16,7 +16,7 @@ from reprocore.training.models.activations import activation, load_dotted, study
 from reprocore.training.models.build import build_model, check_model, count_parameters
 from reprocore.training.models.layers import CausalConv, Dropout, FeedForward, attach_stream
 from reprocore.training.randomness import MaskStream, stream_seeds
-from reprocore.training.state import begin
+from reprocore.training.state import begin_training
 from reprocore.vocabulary import FAMILY_BUILDERS
 
 VOCABULARY = 65
@@ -91,7 +91,7 @@ def test_activations_differ_before_and_after_training(name, tiny_corpus):
         model = tiny_model(name, chosen, vocabulary=size)
         with torch.no_grad():
             before[chosen] = model.eval()(tokens)
-        run = begin(model, settings, stream_seeds("all", 1), torch.device("cpu"))
+        run = begin_training(model, settings, stream_seeds("all", 1), torch.device("cpu"))
         list(train(run, tiny_corpus, settings, CONTEXT, evaluation))
         with torch.no_grad():
             after[chosen] = model.eval()(tokens)
