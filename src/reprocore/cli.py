@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from reprocore.errors import ReprocoreError
-from reprocore.study.study import Study, load_study
 
 if TYPE_CHECKING:
     from reprocore.study.study import Study
@@ -280,6 +279,7 @@ def _recommendation(row: dict[str, Any], budget: float) -> str:
 
 def _study(configfile: Path) -> "Study":
     # Not at the top: `--help` needs no pydantic, half of the time that the imports would take.
+    from reprocore.study.study import load_study
 
     return load_study(configfile)
 

@@ -384,7 +384,10 @@ class TestPilot:
         code, out, _ = command("pilot", "charlm", *options, 3)
         assert code == 0
         assert "4 cells are done already" in out
-        assert re.findall(r"^training (\S+)", out, re.M) == ["charlm/relu/all-3", "charlm/swiglu/all-3"]
+        assert re.findall(r"^training (\S+)", out, re.M) == [
+            "charlm/relu/all-3",
+            "charlm/swiglu/all-3",
+        ]
 
     def test_the_cells_of_a_pilot_are_no_foreign_files(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 2)

@@ -21,7 +21,7 @@ from reprocore.store.source_digest import (
 from reprocore.study.cells import CELL_FILES, Cell, all_cells
 from reprocore.study.sections import Section
 from reprocore.study.study import Study
-from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, smelu_beta
+from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, activation_path, smelu_beta
 
 
 def corpus_settings(study: Study) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def model_settings(study: Study, model: str, activation: str) -> dict[str, Any]:
             "name": activation,
             "gated": study.is_gated(activation),
             "beta": smelu_beta(activation) if custom is None else None,
-            "path": custom.path if custom else None,
+            "path": custom.path if custom else activation_path(activation),
         },
     }
 
