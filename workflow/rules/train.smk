@@ -53,21 +53,22 @@ def forced_if_stale(wildcards):
 def passed_preflight(wildcards):
     """The check that a cell waits for; one that is done again retrains nothing.
 
-    To Snakemake any ancient input counts as new if it has to be made. So a finished cell whose
-    check was deleted is not linked to the check: as its input is missing, it stays as it is.
+    A cell that is as the study says today is not linked to the check: to Snakemake an ancient
+    input counts as new if it is missing, and hides other reasons to run if it is made again.
     """
     path = f"{RESULTS}/{preflight_file(wildcards.model, wildcards.activation)}"
-    linked = (
-        cell_of(wildcards) not in PLAN.current
-        or Path(path).exists()
-        or anything_forced()
-    )
-    return ancient(path if linked else before_update(path))
+    cell = cell_of(wildcards)
+    if cell not in PLAN.current or is_forced(cell):
+        return path
+    return ancient(before_update(path))
 
 
-def anything_forced():
-    dag = workflow.dag_settings
-    return dag.forceall or dag.forcetargets or dag.forcerun
+def is_forced(cell):
+    """Whether the command line asks to train a cell again whatever its state."""
+    asked = workflow.dag_settings
+    names = {"train", *(cell_file(cell, name) for name in CELL_FILES)}
+    forced = {*asked.forcerun, *(asked.targets if asked.forcetargets else ())}
+    return asked.forceall or bool(names & forced)
 
 
 def needs(wildcards):
