@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,18 @@ def test_an_added_seed_after_a_deleted_check_trains_its_cell_alone(project: Proj
 
 def test_another_setting_checks_again_and_trains_again(project: Project) -> None:
     training = {**TINY["training"], "learning_rate": 0.01}
-    jobs = rules_of(project.planned(project.changed(training=training)))
+    own = project.study
+    project.write(project.changed(training=training))
+    try:
+        done = project.snakemake("--dry-run")
+    finally:
+        project.write(own)
+    output = done.stdout + done.stderr
+    jobs = rules_of(listed_jobs(output))
     assert (jobs["preflight"], jobs["train"]) == (2, 4)
+    # Snakemake names the setting, and does not say that something was forced.
+    assert re.search(r"reason: Params have changed.*training \{", output)
+    assert "reason: Forced" not in output
 
 
 def test_a_forced_check_retrains_nothing_and_a_forced_cell_is_trained(project: Project) -> None:

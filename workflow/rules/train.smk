@@ -3,17 +3,27 @@
 PREFLIGHT = f"{RESULTS}/{preflight_file('{model}', '{activation}')}"
 
 
+def force_if_forgotten(rule, wildcards, parameters):
+    """Force stale files, unless Snakemake knows by itself that their parameters have changed.
+
+    Its own metadata can be gone, or be of files that were put in the place of others since.
+    """
+    files, _ = workflow.get_rule(rule).expand_output(wildcards)
+    known = workflow.persistence.params(files[0])
+    if not known or set(known) == set(map(repr, parameters.values())):
+        workflow.dag.forcefiles.update(files)
+
+
 def preflight_source(wildcards):
     return f"source {preflight_identity(STUDY, *wildcards)['source']}"
 
 
 def forced_if_stale_preflight(wildcards):
-    """No file; but a check that is not of today's settings and code is forced.
-
-    As for cells below: Snakemake's own metadata can be gone.
-    """
+    """No file; but a check that only its own file shows to be stale is forced."""
     if workflow.is_main_process and PLAN.preflight_is_stale(*wildcards):
-        workflow.dag.forcefiles.add(f"{RESULTS}/{preflight_file(*wildcards)}")
+        today = parameters(rule_settings(STUDY, "preflight", *wildcards))
+        today["source"] = preflight_source(wildcards)
+        force_if_forgotten("preflight", wildcards, today)
     return []
 
 
@@ -36,17 +46,10 @@ def cell_parameter(name):
 
 
 def forced_if_stale(wildcards):
-    """No file; but a cell that only its `cell.json` shows to be stale is forced.
-
-    Snakemake compares parameters with its own metadata, which can be gone, or of cells that were
-    put in the place of others since.
-    """
+    """No file; but a cell that only its `cell.json` shows to be stale is forced."""
     cell = cell_of(wildcards)
     if workflow.is_main_process and PLAN.stale(cell):
-        files, _ = workflow.get_rule("train").expand_output(wildcards)
-        known = workflow.persistence.params(files.cell)
-        if not known or set(known) == set(map(repr, cell_parameters(cell).values())):
-            workflow.dag.forcefiles.update(files)
+        force_if_forgotten("train", wildcards, cell_parameters(cell))
     return []
 
 
