@@ -21,7 +21,7 @@ from reprocore.data.tokens import Corpus, encode
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell as train
 from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,7 +149,7 @@ def train_cell(
     ) -> tuple[Path, dict[str, Any]]:
         cell = Cell(model, activation, arm, seed)
         folder = cell.folder(tmp_path / results)
-        return folder, run_cell(study, cell, tiny_corpus, tiny_probe, folder)
+        return folder, train(study, cell, tiny_corpus, tiny_probe, folder)
 
     return run
 

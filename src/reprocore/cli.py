@@ -174,25 +174,34 @@ def sample(
 
 
 @app.command()
-def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Train one cell of the study now; its corpus and probe must be there."""
+def train(
+    cell: CellArgument,
+    configfile: ConfigOption = DEFAULT_CONFIG,
+    force: Annotated[bool, typer.Option("--force", help="Train a finished cell again.")] = False,
+) -> None:
+    """Train one cell of the study now, unless it is done; its corpus and probe must be there."""
     from reprocore.data.probe import read_probe
     from reprocore.data.tokens import read_corpus
     from reprocore.pipeline.runs import hold_results
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
-    from reprocore.training.cell import print_progress, run_cell
+    from reprocore.training.cell import is_done, print_progress, train_cell
+    from reprocore.training.preflight import preflight
 
     study = _study(configfile)
     check_places(study)
     check_links(study.results)
     chosen = parse_cell(study, cell)
+    folder = chosen.folder(study.results)
+    if not force and is_done(study, chosen, folder):
+        console.print(f"{chosen.key} is done; --force trains it again", markup=False)
+        return
     lock = hold_results(study.results)
     corpus = read_corpus(_corpus_file(study))
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
-    folder = chosen.folder(study.results)
     with lock:
-        run_cell(study, chosen, corpus, probe, folder, print_progress)
+        preflight(study, chosen.model, chosen.activation, corpus)
+        train_cell(study, chosen, corpus, probe, folder, print_progress)
     console.print(f"written: {folder}", markup=False)
 
 
@@ -203,17 +212,22 @@ def pilot(
     iterations: Annotated[int, typer.Option(min=2, help="Optimiser steps per cell.")] = 100,
     seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
 ) -> None:
-    """Train a model's cells for a short time and say what that foretells, and how surely."""
+    """Train a model's cells for a short time and say what that predicts, and how surely.
+
+    The cells are kept under `pilot` in the results: after an interruption the same command trains
+    only what is missing.
+    """
     from reprocore.data.shakespeare import default_cache
-    from reprocore.pipeline.pilot import pilot_study, run_pilot
+    from reprocore.pipeline.pilot import pilot_folder, pilot_study, pilot_tables
+    from reprocore.study.permissions import check_links, check_places
     from reprocore.vocabulary import FINAL
 
     full = _study(configfile)
+    check_places(full)
+    check_links(full.results)
     study = pilot_study(full, model, iterations, seeds)
     measure = study.figures.measure
-    tables = run_pilot(
-        study, model, default_cache(), lambda cell: console.print(f"training {cell.key}")
-    )
+    tables = pilot_tables(study, model, default_cache(), lambda line: print(line, flush=True))
     rows = {
         name: [
             row
@@ -233,6 +247,7 @@ def pilot(
         console.print(_recommendation(row, iterations / full.training_of(model).iterations))
     for note in sorted({row["note"] for row in rows["contrasts"]} - {""}):
         console.print(f"Note: {note}.")
+    console.print(f"The cells are kept in {pilot_folder(study, model)}.", markup=False)
 
 
 @app.command(hidden=True)

@@ -26,6 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert rules_of(first) == {
         "corpus": 1,
         "probe": 1,
+        "preflight": 4,
         "train": 12,
         "compare": 4,
         "estimate": 2,
@@ -339,6 +340,17 @@ def test_a_gpu_model_is_left_out_with_a_notice_and_shown_as_not_run(project: Pro
         project.write(own)
 
 
+# Sound for as long as a preflight takes; what is broken at once is in test_preflight.py.
+BREAKS_LATE = """
+calls = 0
+
+def broken(x):
+    global calls
+    calls += 1
+    return x.tanh() if calls <= 8 else x * float("nan")
+"""
+
+
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A study in which one activation makes the loss NaN, after its first run."""
@@ -350,8 +362,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
         "seeds": [1, 2],
     }
     project = Project(tmp_path_factory.mktemp("broken"), study)
-    code = "import torch\n\n\ndef broken(x):\n    return torch.log(-x.abs())\n"
-    (project.root / "src/broken_activation.py").write_text(code)
+    (project.root / "src/broken_activation.py").write_text(BREAKS_LATE)
     done = project.snakemake()
     assert done.returncode != 0
     return project, done.stdout + done.stderr

@@ -17,6 +17,7 @@ from reprocore.store.identity import (
     cell_identity,
     cell_settings,
     parameters,
+    preflight_identity,
     rule_settings,
 )
 from reprocore.store.source_digest import (
@@ -28,7 +29,7 @@ from reprocore.store.source_digest import (
 )
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.gpus import local_gpus
-from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
+from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES, preflight_file
 from reprocore.study.permissions import check_links, check_places
 from reprocore.study.study import parse_study
 
@@ -104,7 +105,8 @@ def settings(rule):
 
     def parameter(name):
         def of_wildcards(wildcards):
-            return parameters(rule_settings(STUDY, rule, wildcards.get("model")))[name]
+            labels = wildcards.get("model"), wildcards.get("activation")
+            return parameters(rule_settings(STUDY, rule, *labels))[name]
 
         return of_wildcards
 
@@ -112,9 +114,11 @@ def settings(rule):
 
 
 def name_failed_cells():
-    """Say at the end of a run, whose messages may be far above, which cells failed and why."""
+    """Say at the end of a run, whose messages may be far above, what failed and why."""
     from reprocore.pipeline.status import study_status
 
+    for reason in PLAN.failed_preflights():
+        logger.error(f"failed: {reason}")
     for status in study_status(STUDY):
         if status.state == "failed":
             logger.error(f"failed: {status.cell.key}: {status.reason}")

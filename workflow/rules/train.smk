@@ -1,4 +1,20 @@
-"""One training job per (model, activation, arm, seed)."""
+"""One check per (model, activation), then one training job per (model, activation, arm, seed)."""
+
+PREFLIGHT = f"{RESULTS}/{preflight_file('{model}', '{activation}')}"
+
+
+def preflight_source(wildcards):
+    return f"source {preflight_identity(STUDY, *wildcards)['source']}"
+
+
+def forced_if_stale_preflight(wildcards):
+    """No file; but a check that is not of today's settings and code is forced.
+
+    As for cells below: Snakemake's own metadata can be gone.
+    """
+    if workflow.is_main_process and PLAN.preflight_is_stale(*wildcards):
+        workflow.dag.forcefiles.add(f"{RESULTS}/{preflight_file(*wildcards)}")
+    return []
 
 
 def cell_of(wildcards):
@@ -34,6 +50,26 @@ def forced_if_stale(wildcards):
     return []
 
 
+def passed_preflight(wildcards):
+    """The check that a cell waits for; one that is done again retrains nothing.
+
+    To Snakemake any ancient input counts as new if it has to be made. So a finished cell whose
+    check was deleted is not linked to the check: as its input is missing, it stays as it is.
+    """
+    path = f"{RESULTS}/{preflight_file(wildcards.model, wildcards.activation)}"
+    linked = (
+        cell_of(wildcards) not in PLAN.current
+        or Path(path).exists()
+        or anything_forced()
+    )
+    return ancient(path if linked else before_update(path))
+
+
+def anything_forced():
+    dag = workflow.dag_settings
+    return dag.forceall or dag.forcetargets or dag.forcerun
+
+
 def needs(wildcards):
     return STUDY.models[wildcards.model].resources
 
@@ -54,11 +90,33 @@ def cell_threads(wildcards):
     return STUDY.training_of(wildcards.model).threads
 
 
+# A short job on the CPU, also for models that train on a GPU, and on a cluster no local one: it
+# may need the model's memory, and it shows that the environment works where cells are trained.
+rule preflight:
+    input:
+        forced_if_stale_preflight,
+        corpus=rules.corpus.output.tokens,
+    output:
+        passed=PREFLIGHT,
+    log:
+        f"{RESULTS}/logs/preflight/{{model}}/{{activation}}.log",
+    # A broken model stays broken.
+    retries: 0
+    resources:
+        mem_mb=memory,
+    params:
+        **settings("preflight"),
+        source=preflight_source,
+    script:
+        "../scripts/preflight.py"
+
+
 rule train:
     input:
         forced_if_stale,
         corpus=rules.corpus.output.tokens,
         probe=rules.probe.output.probe,
+        preflight=passed_preflight,
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

@@ -5,13 +5,21 @@ Importing this module is cheap, so that a Snakefile can.
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import read_json
-from reprocore.store.identity import cell_identity, changed_settings, current_cells
+from reprocore.store.identity import (
+    cell_identity,
+    changed_settings,
+    current_cells,
+    preflight_identity,
+    recorded_identity,
+)
 from reprocore.study.cells import GROUP, Cell, all_cells
 from reprocore.study.gpus import runnable_models
+from reprocore.study.layout import preflight_failure, preflight_file
 from reprocore.study.study import Study
 
 
@@ -62,6 +70,28 @@ class Plan:
             model, activation, arm = (getattr(cell, name) for name in GROUP)
             groups.setdefault((model, activation, arm), []).append(cell)
         return groups
+
+    @cached_property
+    def preflights(self) -> tuple[tuple[str, str], ...]:
+        """The model and activation of each check that the cells wait for; none if none may train.
+
+        Also of cells that are done, as they rest on it.
+        """
+        checked = () if self.study.partial else self.taken
+        return tuple(dict.fromkeys((cell.model, cell.activation) for cell in checked))
+
+    def preflight_is_stale(self, model: str, activation: str) -> bool:
+        """Return whether a check has been done, but of other settings or code than today's."""
+        path = Path(self.study.results) / preflight_file(model, activation)
+        return path.is_file() and recorded_identity(path) != preflight_identity(
+            self.study, model, activation
+        )
+
+    def failed_preflights(self) -> list[str]:
+        """Return the reasons of the checks that failed when they were last done."""
+        results = Path(self.study.results)
+        paths = (results / preflight_failure(*pair) for pair in self.preflights)
+        return [str(read_json(path)["reason"]) for path in paths if path.is_file()]
 
     def stale(self, cell: Cell) -> list[str]:
         """Return what has changed since a cell was made, by the word of its `cell.json`.

@@ -24,11 +24,11 @@ from reprocore.store.readers import read_history, read_pairs
 from reprocore.store.records import file_sha256, read_cell, read_record, read_sealed
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, all_cells
-from reprocore.study.layout import CORPUS_FILES, derived_files
+from reprocore.study.layout import CORPUS_FILES, UNCHECKED, derived_files, preflight_failure
 from reprocore.study.study import Study
 
 STATES = ("damaged", "foreign", "stale", "missing", "leftover")
-KINDS = ("corpus", "cells", "pairs", "models", "across", "figures", "summary", "other")
+KINDS = ("corpus", "preflight", "cells", "pairs", "models", "across", "figures", "summary", "other")
 _TEMPORARY = re.compile(r"\..+\.tmp")
 
 
@@ -106,6 +106,8 @@ class _Check:
             for cell in plan.cells
             if cell in plan.taken or (cell.folder(self.results) / "cell.json").is_file()
         ]
+        failures = (preflight_failure(cell.model, cell.activation) for cell in plan.cells)
+        self.known = {*self.files, *failures, ".lock"}
         self.probe = self._probe_hash()
         self._records: dict[str, dict[str, Any] | None] = {}
         self._behind: dict[str, set[str]] = {}
@@ -167,7 +169,9 @@ class _Check:
         """Check one file that follows from others."""
         path = self.results / place
         if not os.path.lexists(path):
-            return [Finding(place, "missing", "no such file")]
+            # Nothing is trained in a partial study, so nothing needs to have been checked.
+            needless = self.study.partial and place.startswith("preflight/")
+            return [] if needless else [Finding(place, "missing", "no such file")]
         try:
             record = read_record(self.results, path)
             if record is None:
@@ -182,8 +186,8 @@ class _Check:
         return [Finding(place, "stale", reason)] if reason else []
 
     def _why_changed(self, place: str, record: dict[str, Any]) -> str:
-        model = record["wildcards"].get("model")
-        settings = parameters(rule_settings(self.study, record["rule"], model))
+        labels = (record["wildcards"].get(name) for name in ("model", "activation"))
+        settings = parameters(rule_settings(self.study, record["rule"], *labels))
         if changed := _differing(record["settings"], settings):
             return f"was made with other settings than today's: {', '.join(changed)}"
         for name, sha256 in record["inputs"].items():
@@ -245,7 +249,7 @@ class _Check:
             each: Finding | None
             if _TEMPORARY.fullmatch(name):
                 each = Finding(place, "leftover", "a temporary file of a run that was killed")
-            elif place in self.files or place.startswith("logs/") or place == ".lock":
+            elif place in self.known or _is_unchecked(place):
                 continue
             elif place == "study.json":
                 each = self._study_file()
@@ -277,6 +281,10 @@ class _Check:
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def _is_unchecked(place: str) -> bool:
+    return place.partition("/")[0] in UNCHECKED
 
 
 def _beside_cell(place: str, name: str, whole: bool) -> Finding | None:
