@@ -51,6 +51,9 @@ PLAIN_ACTIVATIONS = (
 
 GATED_ACTIVATIONS = ("swiglu", "geglu", "reglu")
 
+# What others call them; here each has one name, in configs, paths and tables.
+OTHER_NAMES = {"silu": "swish", "smelu": "smelu_1", "smeglu": "smeglu_1", "squared_relu": "relu2"}
+
 
 MEASURE_NAMES = tuple(MEASURES)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reprocore.store.files import atomic
+from reprocore.study.base import Section
 from reprocore.study.sections import (
     FAMILY_SIZES,
     CorpusSettings,
@@ -14,7 +15,6 @@ from reprocore.study.sections import (
     ModelSettings,
     ProbeSettings,
     Resources,
-    Section,
     StatisticsSettings,
     TrainingSettings,
 )
