@@ -32,6 +32,9 @@ def _plain_path(path: str) -> str:
         raise ValueError(f"{shown(path)}: ~ is not replaced here; write the full path")
     if visible(path, kept="") != path:
         raise ValueError(f"{shown(path)}: a path must not hold control characters")
+    # What file systems take, less the names of our own files.
+    if len(path.encode()) > 2000 or any(len(part.encode()) > 255 for part in path.split("/")):
+        raise ValueError(f"{shown(path)}: is too long for a path")
     return path
 
 
