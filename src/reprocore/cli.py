@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -96,11 +97,24 @@ def _refusal(message: str, status: int) -> int:
 
 def _in_plain_words(message: str, error: Any) -> str:
     """Return a message of the parser of the command line, with where to read on."""
-    words = " ".join(message.split()).rstrip(".").replace("Input should be", "must be")
-    for end in (", unable to parse string as an integer", ", unable to parse string as a number"):
-        words = words.replace(end, "")
+    words = " ".join(message.split()).rstrip(".")
+    for theirs, ours in _PLAIN_WORDS.items():
+        words = words.replace(theirs, ours)
     command = error.ctx.command_path if error.ctx else "reprocore"
-    return f"{words[0].lower()}{words[1:]}; see {command} --help"
+    return f"{words[0].lower()}{words[1:]}{'' if words.endswith('?') else ';'} see {command} --help"
+
+
+_PLAIN_WORDS = {
+    ". Did you": "; did you",
+    "Input should be": "must be",
+    ", unable to parse string as an integer": "",
+    ", unable to parse string as a number": "",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "got unexpected extra argument(s)": "unexpected:",
+}
 
 
 def _mark(state: str) -> Text:
@@ -245,7 +259,7 @@ def sample(
 
     study = _study(configfile)
     chosen = parse_cell(study, cell)
-    corpus = read_corpus(_corpus_file(study))
+    corpus = read_corpus(_corpus_file(study, configfile))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
     text = draw(
         model,
@@ -274,7 +288,7 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
     check_links(study.results)
     chosen = parse_cell(study, cell)
     lock = hold_results(study.results)
-    corpus = read_corpus(_corpus_file(study))
+    corpus = read_corpus(_corpus_file(study, configfile))
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
     folder = chosen.folder(study.results)
     with lock:
@@ -361,10 +375,12 @@ def _study(configfile: Path) -> "Study":
     return study
 
 
-def _corpus_file(study: "Study") -> Path:
+def _corpus_file(study: "Study", configfile: Path) -> Path:
     path = Path(study.results) / "corpus" / "tokens.parquet"
     if not path.is_file():
-        raise ReprocoreError(f"{path}: no such file; make it with: snakemake {path} --cores 1")
+        probe = path.with_name("probe.parquet")
+        command = shlex.join(["snakemake", str(probe), "--configfile", str(configfile)])
+        raise ReprocoreError(f"{path}: no such file; make it with: {command} --cores 1")
     return path
 
 

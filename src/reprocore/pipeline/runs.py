@@ -3,6 +3,8 @@
 Importing this module is cheap, so that a Snakefile can.
 """
 
+import json
+import re
 import shlex
 import time
 from collections.abc import Iterable, Mapping
@@ -39,7 +41,7 @@ def hold_results(results: str | Path) -> filelock.BaseFileLock:
 
 
 class WorkflowRun:
-    """One run of Snakemake, told in `study.json` from its start on.
+    """One run of Snakemake, recorded in `study.json` from its start on.
 
     A run that was killed keeps null as its end and outcome.
     """
@@ -113,11 +115,22 @@ def _cell_hosts(study: Study) -> list[str]:
 def snakemake_command(configfiles: Iterable[str | Path], overrides: Mapping[str, Any]) -> str:
     """Write the Snakemake command of a study with these config files and `--config` values.
 
-    Each list of values ends at the next option, so targets must follow one.
+    Targets belong in front, see `reprocore.store.records.with_targets`.
     """
     here = Path.cwd()
     files = [p.relative_to(here) if p.is_relative_to(here) else p for p in map(Path, configfiles)]
     parts = ["snakemake", *(["--configfile", *map(str, files)] if files else [])]
     if overrides:
-        parts += ["--config", *(f"{key}={value}" for key, value in overrides.items())]
+        parts += ["--config", *(f"{key}={_typed(value)}" for key, value in overrides.items())]
     return shlex.join(parts)
+
+
+def _typed(value: Any) -> str:
+    """Write a value such that Snakemake reads the same from `--config`."""
+    if value is None:
+        return ""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    # Text that it would take for a number or for YAML, of which a title can look like either.
+    plain = not isinstance(value, str) or re.fullmatch(r"[A-Za-z_./][\w./-]*", value)
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
