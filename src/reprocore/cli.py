@@ -248,7 +248,9 @@ def sample(
     configfile: ConfigOption = DEFAULT_CONFIG,
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "\n",
     length: Annotated[int, typer.Option(min=1, help="Characters to draw.")] = 500,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Below 1 favours the likely.")] = 0.8,
+    temperature: Annotated[
+        float, typer.Option(min=0.01, max=100, help="Below 1 favours the likely.")
+    ] = 0.8,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
 ) -> None:
     """Print text drawn from a trained cell."""

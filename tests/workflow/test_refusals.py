@@ -1,12 +1,14 @@
 """What the workflow refuses while it is read, and the commands that it prints."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from snakemake.cli import parse_config
 
 from conftest import one_line
 from project import TINY, Project, finished
@@ -68,6 +70,31 @@ def test_an_escape_in_the_configuration_does_not_reach_the_terminal(project: Pro
     done = project.snakemake("--dry-run")
     assert r"\x1b[31mred\u202e" in refusal(done)
     assert "\x1b[31mred" not in done.stdout + done.stderr
+
+
+TEXTS = (
+    "a: b",
+    "3",
+    "1e3",
+    "it's",
+    "'q'",
+    "True",
+    "nan",
+    "",
+    "null",
+    "x y",
+    "a-b",
+    "[1]",
+    "~",
+    "é",
+)
+OTHERS = (["1", "2"], {"a": ["1"]}, None, True, 3, 0.5)
+
+
+@pytest.mark.parametrize("value", [*TEXTS, *OTHERS], ids=repr)
+def test_a_value_on_the_command_line_is_the_same_again(value: object) -> None:
+    *_, entry = shlex.split(snakemake_command([], {"title": value}))
+    assert parse_config([entry]) == {"title": value}
 
 
 OVERRIDES: list[dict[str, Any]] = [

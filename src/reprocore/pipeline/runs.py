@@ -131,6 +131,10 @@ def _typed(value: Any) -> str:
         return ""
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
-    # Text that it would take for a number or for YAML, of which a title can look like either.
-    plain = not isinstance(value, str) or re.fullmatch(r"[A-Za-z_./][\w./-]*", value)
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+    # Text that could be taken for a number or for YAML; quotes at the ends would be stripped.
+    words = ("true", "false", "inf", "infinity", "nan")
+    if not isinstance(value, str) or (
+        re.fullmatch(r"[A-Za-z_./][\w./-]*", value) and value.lower() not in words
+    ):
+        return str(value)
+    return f"!!str {json.dumps(value, ensure_ascii=False)} #"
