@@ -128,8 +128,8 @@ def test_tests_pass_where_signals_are_ignored() -> None:
     shell = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh", sys.executable]
     assert finished([*shell, "-c", IGNORED]).stdout == "['SIGINT', 'SIGHUP']\n"
     tests = (
-        "test_interruption.py::test_what_tests_start_ignores_no_signal",
-        "test_checkpoint.py::test_under_slurm_ctrl_c_stops",
+        "workflow/test_interruption.py::test_what_tests_start_ignores_no_signal",
+        "unit/training/test_checkpoint.py::test_under_slurm_ctrl_c_stops",
     )
     command = [*shell, "-m", "pytest", "-p", "no:cacheprovider", *(f"tests/{t}" for t in tests)]
     done = finished(command, cwd=REPOSITORY)

@@ -19,7 +19,13 @@ from reprocore.store.identity import (
     parameters,
     rule_settings,
 )
-from reprocore.store.source_digest import digest, source_digest, text_digest
+from reprocore.store.source_digest import (
+    CELL_LAYERS,
+    TABLE_LAYERS,
+    digest,
+    source_digest,
+    text_digest,
+)
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.gpus import local_gpus
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
@@ -93,9 +99,10 @@ def model_tables(name):
     return expand(f"{RESULTS}/models/{{model}}/{name}.parquet", model=PLAN.models)
 
 
-def source(script, *modules):
-    """Digest of a script and of the modules that it runs."""
-    return "source " + digest([text_digest(SCRIPTS / script), source_digest(*modules)])
+def source(script, module, layers=TABLE_LAYERS):
+    """Digest of a script and of the module that it runs, with what that imports."""
+    code = [text_digest(SCRIPTS / script), source_digest(module, layers=layers)]
+    return f"source {digest(code)}"
 
 
 def settings(rule):

