@@ -200,11 +200,7 @@ def verify(
     for found in result.findings:
         console.lines(f"{study.results}/{found.path}: {found.state}: {found.reason}")
     if not result.findings:
-        console.print(
-            "All files are as they should be."
-            if not quick
-            else "Nothing is wrong, but files were not read as a whole."
-        )
+        console.print("All is well." if not quick else "Nothing is wrong; files were not read.")
         return
     console.print("To repair:")
     for command in repair_commands(study, configfile, result.findings):
