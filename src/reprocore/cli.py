@@ -1,5 +1,8 @@
 """The command `reprocore`: what a study's files say, without Snakemake."""
 
+import io
+import os
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -9,19 +12,36 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from reprocore.errors import ReprocoreError
+from reprocore.errors import ReprocoreError, visible
 
 if TYPE_CHECKING:
     from reprocore.study.study import Study
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="How reproducible are a model's predictions when it is trained again?",
 )
-console = Console(highlight=False)
+
+
+class PlainConsole(Console):
+    """A console on which text is text: no markup in it is obeyed, nothing in it steers a terminal.
+
+    Titles, paths and reasons come from files of others. Our own styles are `Text` objects.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return `text` as it is printed; every string of a table passes here too."""
+        return super().render_str(visible(text), **options)
+
+    def lines(self, text: str) -> None:
+        """Print lines that are copied or searched, never wrapped."""
+        self.print(text, soft_wrap=True)
+
+
+console = PlainConsole(highlight=False, markup=False, emoji=False)
 
 ConfigOption = Annotated[
     Path, typer.Option("--configfile", "-c", help="The study's configuration, in YAML.")
@@ -31,23 +51,98 @@ CellArgument = Annotated[
 ]
 DEFAULT_CONFIG = Path("config/config.yaml")
 
+# Sign, its like on a terminal without Unicode, and style.
 MARKS = {
-    "done": "[green]✓[/]",
-    "stale": "[yellow]~[/]",
-    "failed": "[bold red]✗[/]",
-    "begun": "[cyan]›[/]",
-    "missing": "[dim]·[/]",
-    "not runnable": "[dim]–[/]",
+    "done": ("✓", "+", "green"),
+    "stale": ("~", "~", "yellow"),
+    "failed": ("✗", "x", "bold red"),
+    "begun": ("›", ">", "cyan"),
+    "missing": ("·", ".", "dim"),
+    "not runnable": ("–", "-", "dim"),
 }
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends it with one line and status 1."""
+    """Run the command line; a user's mistake ends it with one line and a status that is not 0."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode
     try:
-        app()
+        status = app(prog_name="reprocore", standalone_mode=False)
     except ReprocoreError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        status = _refusal(str(error), 1)
+    except _UsageError as error:
+        if not (message := error.format_message()):  # no command at all: the help is the message
+            error.show()
+            raise SystemExit(error.exit_code) from None
+        status = _refusal(_in_plain_words(message, error), error.exit_code)
+    except typer.Abort:
+        status = _refusal("stopped", 130)
+    except BrokenPipeError:  # as by `| head`; what is still to be flushed has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except OSError as error:
+        status = _refusal(f"{error.filename or 'reprocore'}: {error.strerror or error}", 1)
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+# Typer carries its own copy of click, or imports it, depending on its version.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def _refusal(message: str, status: int) -> int:
+    print(f"error: {visible(message)}", file=sys.stderr)
+    return status
+
+
+def _in_plain_words(message: str, error: Any) -> str:
+    """Return a message of the parser of the command line, with where to read on."""
+    words = " ".join(message.split()).rstrip(".")
+    for theirs, ours in _PLAIN_WORDS.items():
+        words = words.replace(theirs, ours)
+    command = error.ctx.command_path if error.ctx else "reprocore"
+    return f"{words[0].lower()}{words[1:]}{'' if words.endswith('?') else ';'} see {command} --help"
+
+
+_PLAIN_WORDS = {
+    ". Did you": "; did you",
+    "Input should be": "must be",
+    ", unable to parse string as an integer": "",
+    ", unable to parse string as a number": "",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "got unexpected extra argument(s)": "unexpected:",
+}
+
+
+def _mark(state: str) -> Text:
+    sign, plain, style = MARKS[state]
+    return Text(plain if console.options.ascii_only else sign, style=style)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"reprocore {version('reprocore')}")
+        except PackageNotFoundError:
+            raise ReprocoreError("reprocore is not installed, so its version is unknown") from None
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """How reproducible are a model's predictions when it is trained again?"""
 
 
 @app.command()
@@ -57,22 +152,23 @@ def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
 
     study = _study(configfile)
     statuses = study_status(study)
-    rows: dict[tuple[str, str, str], list[str]] = {}
-    for each in statuses:
-        key = (each.cell.model, each.cell.activation, each.cell.arm)
-        rows.setdefault(key, []).append(MARKS[each.state])
+    rows: dict[tuple[str, str, str], list[Text]] = {}
+    for cell in statuses:
+        key = (cell.cell.model, cell.cell.activation, cell.cell.arm)
+        rows.setdefault(key, []).append(_mark(cell.state))
     table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
     for head in ("model", "activation", "arm"):
         table.add_column(head, overflow="fold")
     table.add_column(f"seeds {', '.join(map(str, study.seeds))}", overflow="fold")
     for key, marks in rows.items():
-        table.add_row(*key, " ".join(marks))
+        table.add_row(*key, Text(" ").join(marks))
     console.print(table)
-    counts = Counter(each.state for each in statuses)
-    console.print(", ".join(f"{MARKS[state]} {counts[state]} {state}" for state in MARKS))
-    for each in statuses:
-        if each.reason:
-            console.print(f"{each.state} {each.cell.key}: {each.reason}", markup=False)
+    counts = Counter(cell.state for cell in statuses)
+    totals = [_mark(state) + Text(f" {counts[state]} {state}") for state in MARKS]
+    console.print(Text(", ").join(totals))
+    for cell in statuses:
+        if cell.reason:
+            console.print(f"{cell.state} {cell.cell.key}: {cell.reason}")
     seconds, unknown = seconds_left(statuses)
     if seconds:
         console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")
@@ -102,13 +198,13 @@ def verify(
             table.add_row(kind, *(str(number) if number else "·" for number in numbers))
     console.print(table)
     for found in result.findings:
-        print(f"{study.results}/{found.path}: {found.state}: {found.reason}")
+        console.lines(f"{study.results}/{found.path}: {found.state}: {found.reason}")
     if not result.findings:
-        console.print("All is well." if not quick else "Nothing is amiss; files were not read.")
+        console.print("All is well." if not quick else "Nothing is wrong; files were not read.")
         return
-    print("To repair:")
+    console.print("To repair:")
     for command in repair_commands(study, configfile, result.findings):
-        print(f"  {command}")
+        console.lines(f"  {command}")
     raise typer.Exit(1)
 
 
@@ -148,7 +244,9 @@ def sample(
     configfile: ConfigOption = DEFAULT_CONFIG,
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "\n",
     length: Annotated[int, typer.Option(min=1, help="Characters to draw.")] = 500,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Below 1 favours the likely.")] = 0.8,
+    temperature: Annotated[
+        float, typer.Option(min=0.01, max=100, help="Below 1 favours the likely.")
+    ] = 0.8,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
 ) -> None:
     """Print text drawn from a trained cell."""
@@ -159,7 +257,7 @@ def sample(
 
     study = _study(configfile)
     chosen = parse_cell(study, cell)
-    corpus = read_corpus(_corpus_file(study))
+    corpus = read_corpus(_corpus_file(study, configfile))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
     text = draw(
         model,
@@ -170,7 +268,7 @@ def sample(
         temperature=temperature,
         seed=seed,
     )
-    print(text)
+    console.lines(text)
 
 
 @app.command()
@@ -194,15 +292,15 @@ def train(
     chosen = parse_cell(study, cell)
     folder = chosen.folder(study.results)
     if not force and is_done(study, chosen, folder):
-        console.print(f"{chosen.key} is done; --force trains it again", markup=False)
+        console.print(f"{chosen.key} is done; --force trains it again")
         return
     lock = hold_results(study.results)
-    corpus = read_corpus(_corpus_file(study))
+    corpus = read_corpus(_corpus_file(study, configfile))
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
     with lock:
         preflight(study, chosen.model, chosen.activation, corpus)
         train_cell(study, chosen, corpus, probe, folder, print_progress)
-    console.print(f"written: {folder}", markup=False)
+    console.print(f"written: {folder}")
 
 
 @app.command()
@@ -247,7 +345,7 @@ def pilot(
         console.print(_recommendation(row, iterations / full.training_of(model).iterations))
     for note in sorted({row["note"] for row in rows["contrasts"]} - {""}):
         console.print(f"Note: {note}.")
-    console.print(f"The cells are kept in {pilot_folder(study, model)}.", markup=False)
+    console.print(f"The cells are kept in {pilot_folder(study, model)}.")
 
 
 @app.command(hidden=True)
@@ -256,7 +354,7 @@ def document() -> None:
     from reprocore.pipeline.documents import write_documents
 
     for path in write_documents(Path.cwd()):
-        console.print(f"written: {path}", markup=False)
+        console.print(f"written: {path}")
 
 
 def _recommendation(row: dict[str, Any], budget: float) -> str:
@@ -269,25 +367,33 @@ def _recommendation(row: dict[str, Any], budget: float) -> str:
         f"(p = {row['p_omnibus']:.3f}). "
     )
     if row["low"] > 0:
-        return spread + "They differ by then; whether that holds to the end, the full study tells."
+        return (
+            spread
+            + "They differ by then; only the full study can say whether that lasts to the end."
+        )
     most = row["high"]
     return spread + (
-        f"No difference shows, and one of up to {most:.1f}% is not excluded: before choosing an "
-        "activation by it, train longer or with more seeds."
+        f"No difference is visible, and one of up to {most:.1f}% is not excluded: before choosing "
+        "an activation by it, train longer or with more seeds."
     )
 
 
 def _study(configfile: Path) -> "Study":
     # Not at the top: `--help` needs no pydantic, half of the time that the imports would take.
+    from reprocore.study.permissions import check_ours
     from reprocore.study.study import load_study
 
-    return load_study(configfile)
+    study = load_study(configfile)
+    check_ours(study.results)
+    return study
 
 
-def _corpus_file(study: "Study") -> Path:
+def _corpus_file(study: "Study", configfile: Path) -> Path:
     path = Path(study.results) / "corpus" / "tokens.parquet"
     if not path.is_file():
-        raise ReprocoreError(f"{path}: no such file; make it with: snakemake --cores 1 {path}")
+        probe = path.with_name("probe.parquet")
+        command = shlex.join(["snakemake", str(probe), "--configfile", str(configfile)])
+        raise ReprocoreError(f"{path}: no such file; make it with: {command} --cores 1")
     return path
 
 

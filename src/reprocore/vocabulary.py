@@ -82,6 +82,8 @@ ACTIVATIONS: Mapping[str, BuiltIn] = MappingProxyType(
 )
 PLAIN_ACTIVATIONS = tuple(name for name, known in ACTIVATIONS.items() if not known.gated)
 GATED_ACTIVATIONS = tuple(name for name, known in ACTIVATIONS.items() if known.gated)
+# What others call them; here each has one name, in configs, paths and tables.
+OTHER_NAMES = {"silu": "swish", "smelu": "smelu_1", "smeglu": "smeglu_1", "squared_relu": "relu2"}
 
 
 def smelu_beta(name: str) -> float | None:

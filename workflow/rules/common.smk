@@ -8,7 +8,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from reprocore.errors import ReprocoreError
+from reprocore.errors import ReprocoreError, visible
 from reprocore.pipeline.plan import Plan
 from reprocore.pipeline.runs import WorkflowRun, snakemake_command
 from reprocore.store.identity import (
@@ -31,6 +31,7 @@ from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.gpus import local_gpus
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES, preflight_file
 from reprocore.study.permissions import check_links, check_places
+from reprocore.study.reading import read_yaml
 from reprocore.study.study import parse_study
 
 
@@ -44,8 +45,13 @@ def or_exit(action, *arguments):
 
 
 def resolve_study():
+    for path in workflow.configfiles:
+        # Snakemake, which has read them already, takes the last of two equal keys.
+        read_yaml(path)
     study = parse_study(config, ", ".join(map(str, workflow.configfiles)))
     check_places(study)
+    if study.claims:
+        read_yaml(study.claims)
     return Plan.of(study)
 
 
@@ -121,7 +127,9 @@ def name_failed_cells():
         logger.error(f"failed: {reason}")
     for status in study_status(STUDY):
         if status.state == "failed":
-            logger.error(f"failed: {status.cell.key}: {status.reason}")
+            logger.error(
+                visible(f"failed: {status.cell.key}: {status.reason}", kept="")
+            )
 
 
 def announce():
@@ -137,7 +145,7 @@ def announce():
         names = Counter(name for changed in stale for name in changed)
         logger.warning(
             f"{len(stale)} finished cells are not as the study says today and are trained again "
-            f"where they are asked for; changed: {', '.join(sorted(names))}"
+            f"where they are asked for; changed: {visible(', '.join(sorted(names)), kept='')}"
         )
 
 

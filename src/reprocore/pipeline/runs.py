@@ -3,6 +3,8 @@
 Importing this module is cheap, so that a Snakefile can.
 """
 
+import json
+import re
 import shlex
 import time
 from collections.abc import Iterable, Mapping
@@ -113,11 +115,26 @@ def _cell_hosts(study: Study) -> list[str]:
 def snakemake_command(configfiles: Iterable[str | Path], overrides: Mapping[str, Any]) -> str:
     """Write the Snakemake command of a study with these config files and `--config` values.
 
-    A list of values ends at the next option, so targets must come after one.
+    Targets belong in front, see `reprocore.store.records.with_targets`.
     """
     here = Path.cwd()
     files = [p.relative_to(here) if p.is_relative_to(here) else p for p in map(Path, configfiles)]
     parts = ["snakemake", *(["--configfile", *map(str, files)] if files else [])]
     if overrides:
-        parts += ["--config", *(f"{key}={value}" for key, value in overrides.items())]
+        parts += ["--config", *(f"{key}={_typed(value)}" for key, value in overrides.items())]
     return shlex.join(parts)
+
+
+def _typed(value: Any) -> str:
+    """Write a value such that Snakemake reads the same from `--config`."""
+    if value is None:
+        return ""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    # Text that could be taken for a number or for YAML; quotes at the ends would be stripped.
+    words = ("true", "false", "inf", "infinity", "nan")
+    if not isinstance(value, str) or (
+        re.fullmatch(r"[A-Za-z_./][\w./-]*", value) and value.lower() not in words
+    ):
+        return str(value)
+    return f"!!str {json.dumps(value, ensure_ascii=False)} #"

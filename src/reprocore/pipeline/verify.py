@@ -21,7 +21,7 @@ from reprocore.store import schemas
 from reprocore.store.identity import changed_settings, parameters, rule_settings
 from reprocore.store.predictions import read_predictions
 from reprocore.store.readers import read_history, read_pairs
-from reprocore.store.records import file_sha256, read_cell, read_record, read_sealed
+from reprocore.store.records import file_sha256, read_cell, read_record, read_sealed, with_targets
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, all_cells
 from reprocore.study.layout import CORPUS_FILES, UNCHECKED, derived_files, preflight_failure
@@ -359,6 +359,6 @@ def repair_commands(study: Study, configfile: Path, findings: Iterable[Finding])
     snakemake = f"snakemake --configfile {shlex.quote(str(configfile))}"
     # The corpus by itself: made again beside what follows from it, all of that would be, too,
     # while alone it turns out to be the same as before.
-    forced = [f"{snakemake} --force {shlex.join(paths)}" for paths in remade.values() if paths]
+    forced = [with_targets(f"{snakemake} --force", paths) for paths in remade.values() if paths]
     removal = [f"rm -rf -- {shlex.join(removed)}"] if removed else []
     return [*removal, *forced, *([snakemake] if left else [])]

@@ -18,8 +18,8 @@ from reprocore.store.source_digest import (
     digest,
     source_digest,
 )
+from reprocore.study.base import Section
 from reprocore.study.cells import CELL_FILES, Cell, all_cells
-from reprocore.study.sections import Section
 from reprocore.study.study import Study
 from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, activation_path, smelu_beta
 

@@ -137,7 +137,7 @@ def check_inputs(results: str, paths: Iterable[str]) -> dict[str, str]:
             corpus = [str(Path(results) / name) for name in CORPUS_FILES]
             # Snakemake deletes the probe before a job that makes it anew and fails.
             again = corpus if str(path) in corpus else [str(path)]
-            command = f"{study_command(results)} --force {shlex.join(again)}"
+            command = with_targets(f"{study_command(results)} --force", again)
             raise ReprocoreError(f"{error}; make it again with: {command}") from None
     return found
 
@@ -168,12 +168,21 @@ def _name(results: str, path: str) -> str:
 
 
 def study_command(results: str | Path) -> str:
-    """Return the command that ran the study of a results folder last, as `study.json` tells."""
+    """Return the command that ran the study of a results folder last, as `study.json` has it."""
     try:
         command = read_sealed(Path(results) / "study.json").get("command")
     except DamagedError:
         command = None
     return command or "snakemake"
+
+
+def with_targets(command: str, targets: Iterable[str]) -> str:
+    """Return a Snakemake command with targets, in front of its options.
+
+    `--configfile` and `--config` take all words up to the next option, targets too.
+    """
+    program, space, options = command.partition(" ")
+    return f"{program} {shlex.join(targets)}{space}{options}"
 
 
 def environment() -> dict[str, Any]:

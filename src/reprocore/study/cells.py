@@ -68,13 +68,13 @@ def parse_cell(study: Study, key: str) -> Cell:
     activation, _, last = rest.partition("/")
     arm, _, seed = last.rpartition("-")
     if model not in study.models:
-        raise ReprocoreError(f"{key}: no model {model!r}; allowed: {', '.join(study.models)}")
+        raise ReprocoreError(f"{key!r}: no model {model!r}; allowed: {', '.join(study.models)}")
     activations = study.activations_of(model)
     if activation not in activations:
         allowed = ", ".join(activations)
-        raise ReprocoreError(f"{key}: no activation {activation!r}; allowed: {allowed}")
+        raise ReprocoreError(f"{key!r}: no activation {activation!r}; allowed: {allowed}")
     for cell in (c for a in study.arms_of(model) for c in cells_of(study, model, activation, a)):
         if (cell.arm, str(cell.seed)) == (arm or "all", seed):
             return cell
     ends = ", ".join(f"{a}-{s}" for a in study.arms_of(model) for s in study.seeds)
-    raise ReprocoreError(f"{key}: no cell {last!r}; allowed: {ends}")
+    raise ReprocoreError(f"{key!r}: no cell {last!r}; allowed: {ends}")

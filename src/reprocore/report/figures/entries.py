@@ -9,7 +9,7 @@ import pandas as pd
 
 from reprocore.report.figures import style
 from reprocore.store.readers import final_rows
-from reprocore.study.sections import Arm
+from reprocore.study.base import Arm
 from reprocore.study.study import Study
 
 NAME_LETTERS = 16
