@@ -59,9 +59,11 @@ def rows(table: pa.Table, **wanted) -> list[dict]:
 
 
 class TestCourses:
-    def write(self, folder: Path, seeds=(1, 2, 3)) -> tuple[list[Path], Path]:
+    def write(self, folder: Path, seeds=(1, 2, 3)) -> tuple[list[Path], list[Path]]:
         pairs = [
-            {"seed_a": a, "seed_b": b, "step": step} | dict.fromkeys(MEASURES, step + a + b / 10)
+            {"model": "charlm", "activation": "relu", "arm": "all"}
+            | {"seed_a": a, "seed_b": b, "step": step}
+            | dict.fromkeys(MEASURES, step + a + b / 10)
             for step in (50, 100)
             for a in seeds
             for b in seeds
@@ -77,10 +79,10 @@ class TestCourses:
             for seed in seeds
         ]
         write_table(folder / "curves.parquet", pa.Table.from_pylist(curves, schema=CURVES_SCHEMA))
-        return [path], folder / "curves.parquet"
+        return [path], [folder / "curves.parquet"]
 
     def test_pairs_and_losses_stand_where_they_belong(self, tmp_path: Path) -> None:
-        (trajectory,) = read_trajectories(*self.write(tmp_path)).values()
+        (trajectory,) = read_trajectories(*self.write(tmp_path))["charlm"].values()
         assert trajectory.seeds.tolist() == [1, 2, 3]
         assert trajectory.steps.tolist() == [50, 100]
         assert trajectory.pairs["churn"][1, 0, 2] == trajectory.pairs["churn"][1, 2, 0] == 101.3

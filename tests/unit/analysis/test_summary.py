@@ -10,7 +10,12 @@ import pyarrow as pa
 import pytest
 
 from conftest import one_line, tiny_config
-from reprocore.analysis.estimates import estimate_model, gather_cells, gather_curves
+from reprocore.analysis.estimates import (
+    estimate_groups,
+    estimate_model,
+    gather_cells,
+    gather_curves,
+)
 from reprocore.analysis.summary import summarise
 from reprocore.errors import ReprocoreError
 from reprocore.report.summary_text import with_interval, write_summary
@@ -76,7 +81,8 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
                     | {"iteration": step, "val_loss": 3 - step / 100 + seed / 10}
                     for step in (0, *STEPS)
                 ]
-                table = pa.Table.from_pylist(rows, schema=HISTORY_SCHEMA)
+                named = HISTORY_SCHEMA.with_metadata({"cell": cell.key})
+                table = pa.Table.from_pylist(rows, schema=named)
                 write_table(folder / "history.parquet", table)
                 write_json(folder / "cell.json", sealed(describe(cell, **changes)))
                 histories.append(folder / "history.parquet")
@@ -86,6 +92,7 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
                 table = pa.Table.from_pylist(
                     [
                         dict(zip(MEASURE_NAMES, random.uniform(0.1, 0.5, 7), strict=True))
+                        | {"model": model, "activation": activation, "arm": "all"}
                         | {"seed_a": a, "seed_b": b, "step": step}
                         for step in STEPS
                         for i, a in enumerate(seeds)
@@ -104,7 +111,7 @@ def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
     estimates, cells = [], []
     for index, (pairs, histories, descriptions) in enumerate(files):
         tables = estimate_model(pairs, histories, descriptions, 0.95)
-        for name, paths in (("summary", estimates), ("cells", cells)):
+        for name, paths in (("estimates", estimates), ("cells", cells)):
             write_table(folder / f"{index}-{name}.parquet", tables[name])
             paths.append(folder / f"{index}-{name}.parquet")
     return summarise(study, estimates, cells).to_pandas()
@@ -112,7 +119,7 @@ def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
 
 def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
     pairs, histories, _ = fill()
-    frame = estimate_model(pairs, gather_curves(histories), 0.9).to_pandas()
+    frame = estimate_groups(pairs, gather_curves(histories), 0.9).to_pandas()
     assert len(frame) == 2 * len(STEPS) * (len(MEASURE_NAMES) + 2)
     stored = pd.read_parquet(pairs[0])
     matrix = np.zeros((4, 4))
@@ -129,7 +136,7 @@ def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
 
 def test_losses_are_means_over_seeds_at_the_same_step(fill) -> None:
     pairs, histories, _ = fill()
-    frame = estimate_model(pairs, gather_curves(histories), 0.95).to_pandas()
+    frame = estimate_groups(pairs, gather_curves(histories), 0.95).to_pandas()
     losses = frame[(frame.measure == "val_loss") & (frame.activation == "relu")]
     assert losses.set_index("step")["estimate"].to_dict() == pytest.approx({50: 2.75, 100: 2.25})
 
@@ -202,7 +209,7 @@ def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:
 def test_pairs_and_histories_of_different_seeds_are_an_error(fill) -> None:
     pairs, histories, _ = fill()
     with pytest.raises(ReprocoreError) as error:
-        estimate_model(pairs, gather_curves(histories[1:]), 0.95)
+        estimate_groups(pairs, gather_curves(histories[1:]), 0.95)
     assert "has seeds [1, 2, 3, 4], the histories [2, 3, 4]" in one_line(error)
 
 
@@ -222,7 +229,7 @@ def test_a_description_of_another_cell_is_an_error(fill) -> None:
     descriptions[0].write_bytes(descriptions[1].read_bytes())
     with pytest.raises(ReprocoreError) as error:
         gather_cells(descriptions)
-    assert "must be charlm/relu/all-1" in one_line(error)
+    assert "must be of charlm/relu/all-1" in one_line(error)
 
 
 def test_an_infinite_measure_is_shown_as_infinite_without_interval(fill, tmp_path: Path) -> None:
@@ -244,7 +251,9 @@ def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
     study = study_of(("charlm", "other"))
     files = fill()
     frame = summary_of(study, tmp_path, [files])
-    write_summary(study, pa.Table.from_pandas(frame, preserve_index=False), tmp_path)
+    out = {"parquet": "summary.parquet", "csv": "summary.csv", "markdown": "summary.md"}
+    paths = {kind: tmp_path / name for kind, name in out.items()}
+    write_summary(study, pa.Table.from_pandas(frame, preserve_index=False), paths)
     stored = pd.read_parquet(tmp_path / "summary.parquet")
     listed = pd.read_csv(tmp_path / "summary.csv")
     assert listed["churn"].tolist() == pytest.approx(stored["churn"].tolist(), nan_ok=True)

@@ -515,7 +515,8 @@ def test_the_text_is_a_table_without_a_number_that_is_none(
     study, shipped, tmp_path: Path, name
 ) -> None:
     table = audit_table(shipped, evidence_of(study, name))
-    write_audit(table, study, tmp_path)
+    out = {"parquet": tmp_path / "audit.parquet", "markdown": tmp_path / "audit.md"}
+    write_audit(table, study, out)
     text = (tmp_path / "audit.md").read_text("utf-8")
     assert text == audit_text(study, table.to_pylist())
     assert not {"nan", "none", "inf", "null"} & set(text.lower().replace("|", " ").split())
@@ -527,17 +528,17 @@ def test_the_text_is_a_table_without_a_number_that_is_none(
 
 
 def test_tables_are_read_from_files(study, shipped, tmp_path: Path) -> None:
-    names = SCHEMAS | {"summary": ESTIMATES_SCHEMA}
-    for name, schema in names.items():
-        write_table(tmp_path / f"{name}.parquet", schema.empty_table())
+    files = {name: [tmp_path / f"{name}.parquet"] for name in SCHEMAS}
+    for name, schema in SCHEMAS.items():
+        write_table(files[name][0], schema.empty_table())
     full = {"model": "charlm", "train_seconds": 1.0, "val_loss": 2.0, "val_accuracy": 0.3}
     full |= {"unigram_entropy": 3.3, "probe_hash": "p", "source": "s"}
     rows = [cell(**full, arm=arm) for arm in ("all", "init")]
     write_table(tmp_path / "cells.parquet", pa.Table.from_pylist(rows, schema=CELLS_SCHEMA))
-    evidence = read_evidence(study, {"charlm": tmp_path})
+    evidence = read_evidence(study, files)
     assert len(evidence.models["charlm"].cells) == 1
     assert len(audit_table(shipped, evidence)) == len(shipped)
     (tmp_path / "contrasts.parquet").unlink()
     with pytest.raises(ReprocoreError) as error:
-        read_evidence(study, {"charlm": tmp_path})
+        read_evidence(study, files)
     assert "contrasts.parquet" in one_line(error)

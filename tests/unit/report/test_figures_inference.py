@@ -135,7 +135,7 @@ def test_more_is_closer_turns_the_directions(armed):
     assert any("right of 1 = more alike than ReLU" in text for text in texts(figure))
     figure = draw_accuracy_against_pd(study, "convlm", *armed_tables(armed, "convlm"))
     assert any("best is at the upper right" in text for text in texts(figure))
-    figure = draw_ratios(study, armed.analysis["ratios"], armed.models)
+    figure = draw_ratios(study, armed.analysis["ratios"], armed.summary)
     assert any("lower = less alike" in text for text in texts(figure))
 
 
@@ -308,7 +308,7 @@ def test_ratios_that_no_model_has_are_hatched(armed):
     table = armed.analysis["ratios"].copy()
     table.loc[table["first"] == "gelu", ["ratio", "low", "high"]] = np.nan
     table.loc[table["first"] == "gelu", ["chance_lower", "share_lower"]] = np.nan
-    figure = draw_ratios(armed.study, table, armed.models)
+    figure = draw_ratios(armed.study, table, armed.summary)
     assert texts(figure).count("no model has a ratio") == 2
     assert not gids(figure, "estimate:ratio:gelu") | gids(figure, "chance:gelu")
 
