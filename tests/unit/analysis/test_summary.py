@@ -19,6 +19,7 @@ from reprocore.analysis.estimates import (
 from reprocore.analysis.summary import summarise
 from reprocore.errors import ReprocoreError
 from reprocore.report.summary_text import with_interval, write_summary
+from reprocore.report.words import flag_texts
 from reprocore.statistics.jackknife import jackknife
 from reprocore.store.files import write_json
 from reprocore.store.records import sealed
@@ -26,7 +27,7 @@ from reprocore.store.schemas import CELLS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import MEASURE_NAMES
+from reprocore.vocabulary import MEASURE_NAMES, Flag, Reason, join_codes
 
 STEPS = (50, 100)
 
@@ -150,30 +151,36 @@ def test_the_summary_has_a_row_for_everything_wanted(fill, tmp_path: Path) -> No
         ["other", "relu"],
         ["other", "gelu"],
     ]
-    assert frame["flags"].tolist() == ["", "not run", "not run", "not run"]
+    assert frame["flags"].tolist() == ["", *[Flag.NOT_RUN] * 3]
+    assert frame["missing_seeds"].tolist() == ["", *["1, 2, 3, 4"] * 3]
     assert frame["seeds"].tolist() == [4, 0, 0, 0]
     assert frame.loc[1:, list(MEASURE_NAMES)].isna().all(axis=None)
     assert frame.loc[0, "step"] == 100
 
 
 @pytest.mark.parametrize(
-    ("seeds", "flag"),
+    ("seeds", "flags", "words"),
     [
-        ((1, 2, 4), "missing seed 3"),
-        ((1, 4), "missing seeds 2, 3; no interval: needs 3 seeds"),
-        ((2,), "missing seeds 1, 3, 4; no pair of seeds"),
+        ((1, 2, 4), [], "missing seeds: 3"),
+        ((1, 4), [Flag.NO_INTERVAL], "missing seeds: 2, 3; no interval: 2 seeds, needs 3"),
+        ((2,), [Flag.NO_PAIR], "missing seeds: 1, 3, 4; no pair of seeds"),
     ],
 )
-def test_missing_seeds_are_named(fill, tmp_path: Path, seeds: tuple[int, ...], flag: str) -> None:
+def test_missing_seeds_are_named(
+    fill, tmp_path: Path, seeds: tuple[int, ...], flags: list[Flag], words: str
+) -> None:
     frame = summary_of(study_of(), tmp_path, [fill(seeds=seeds)])
-    assert frame["flags"].tolist() == [flag, flag]
+    assert frame["flags"].tolist() == [join_codes([Flag.MISSING_SEEDS, *flags])] * 2
+    assert ["; ".join(flag_texts(row)) for row in frame.to_dict("records")] == [words] * 2
     assert frame["seeds"].tolist() == [len(seeds)] * 2
     assert frame["relative_pd_low"].isna().all() == (len(seeds) < 3)
 
 
 def test_cells_above_the_unigram_entropy_are_flagged(fill, tmp_path: Path) -> None:
     frame = summary_of(study_of(), tmp_path, [fill(beats_unigram=False)])
-    assert frame["flags"].tolist() == ["4 of 4 not below unigram entropy"] * 2
+    assert frame["flags"].tolist() == [Flag.ABOVE_UNIGRAM] * 2
+    assert frame["cells_above_unigram"].tolist() == [4, 4]
+    assert flag_texts(frame.iloc[0]) == ["4 of 4 not below unigram entropy"]
 
 
 def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -> None:
@@ -184,10 +191,7 @@ def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -
     content["identity"]["source"] = "another"
     write_json(path, sealed(content))
     frame = summary_of(study_of(), tmp_path, [files])
-    assert frame["flags"].tolist() == [
-        "cells of different machines or torch versions; cells of different code",
-        "",
-    ]
+    assert frame["flags"].tolist() == [join_codes([Flag.MIXED_MACHINES, Flag.MIXED_CODE]), ""]
 
 
 def test_a_cell_that_went_on_on_another_machine_is_flagged(fill, tmp_path: Path) -> None:
@@ -196,7 +200,7 @@ def test_a_cell_that_went_on_on_another_machine_is_flagged(fill, tmp_path: Path)
     content["earlier"] = [{"hardware": {"processor": "another"}, "until": 3}]
     files[2][0].write_text(json.dumps(sealed(content)))
     frame = summary_of(study_of(), tmp_path, [files])
-    assert frame["flags"].tolist() == ["cells of different machines or torch versions", ""]
+    assert frame["flags"].tolist() == [Flag.MIXED_MACHINES, ""]
 
 
 def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:
@@ -242,7 +246,8 @@ def test_an_infinite_measure_is_shown_as_infinite_without_interval(fill, tmp_pat
     frame = summary_of(study_of(), tmp_path, [files])
     assert np.isinf(frame["jeffreys"]).all()
     assert frame["jeffreys_low"].isna().all()
-    assert frame["flags"].str.contains("no interval: infinite").all()
+    assert frame["flags"].tolist() == [Flag.NO_INTERVAL] * 2
+    assert frame["reason"].tolist() == [Reason.INFINITE] * 2
 
 
 def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(

@@ -49,7 +49,7 @@ from reprocore.store.tables import write_table
 from reprocore.study.cells import cells_of
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.study import parse_study
-from reprocore.vocabulary import FINAL, MEASURE_NAMES, MEASURES
+from reprocore.vocabulary import MEASURE_NAMES, MEASURES, Condition, Reason, split_codes
 
 STEPS = (13, 25, 50, 100)
 BASE = {"relative_pd": 0.5, "relative_pd_true": 0.4, "total_variation": 0.2}
@@ -213,7 +213,7 @@ class Tables:
         names = ("estimates", "sensitivity", "sources", "early")
         base = self.folder / "models"
         files = {name: [base / m / f"{name}.parquet" for m in self.models] for name in names}
-        for name in ("ratios", "early_sensitivity"):
+        for name in ("ratios", "early_model_order"):
             files[name] = self.folder / "across" / f"{name}.parquet"
         return files | {
             "summary": self.folder / "summary.parquet",
@@ -229,7 +229,7 @@ class Tables:
                 self.study, self.estimates, self.summary
             ),
             "sources": draw_sources(self.study, a["sources"]),
-            "early": draw_early(self.study, a["early"], a["early_sensitivity"]),
+            "early": draw_early(self.study, a["early"], a["early_model_order"]),
             "ratios": draw_ratios(self.study, a["ratios"], self.summary),
         }
         for model in self.study.models:
@@ -417,7 +417,7 @@ def test_single_pairs_are_all_drawn(gappy, drawn):
 
 def test_sensitivity_is_that_of_the_table(gappy, drawn):
     table = gappy.analysis["sensitivity"]
-    rows = table[(table["measure"] == "relative_pd") & (table["condition"] == FINAL)]
+    rows = table[(table["measure"] == "relative_pd") & (table["condition"] == Condition.FINAL)]
     assert set(rows["model"]) == {"charlm", "convlm", "tinylstm"}
     for row in rows.to_dict("records"):
         figure, model = drawn["cross_model"], row["model"]
@@ -428,7 +428,7 @@ def test_sensitivity_is_that_of_the_table(gappy, drawn):
         assert list(artist(figure, f"corrected:{model}").get_xdata()) == [row["corrected"]]
         bar = artist(figure, f"interval:d:{model}").get_xdata()
         assert list(bar) == [row["low"], row["high"]]
-        few = "cannot reach" in row["note"]
+        few = Reason.FEW_SEEDS_FOR_OMNIBUS in split_codes(row["reason"], Reason)
         p = "too few seeds for p" if few else f"p = {row['p_omnibus']:.2g}"
         assert any(p in text for text in texts(figure)), model
     # One of charlm's two activations has 2 seeds, so there is nothing to correct with.
@@ -542,7 +542,7 @@ def test_control_arm_of_exact_zeros(tmp_path):
     spread = tables.analysis["sensitivity"].copy()
     numbers = ["cv", "corrected", "low", "high", "p_omnibus"]
     spread.loc[spread["measure"] == "relative_pd", numbers] = np.nan
-    spread.loc[spread["measure"] == "relative_pd", "note"] = "the mean is 0: no CV"
+    spread.loc[spread["measure"] == "relative_pd", "reason"] = Reason.ZERO_MEAN
     figure = draw_cross_model(study, tables.summary, zero, tables.final_pairs, spread)
     assert list(artist(figure, "interval:a:charlm:relu").get_xdata()) == [0.0, 0.0]
     assert any("mean is 0" in t for t in texts(figure))

@@ -13,6 +13,7 @@ from reprocore.report.figures.entries import (
     confidence_text,
     drawn_arm,
     model_entries,
+    none_ran,
 )
 from reprocore.report.figures.frame import new_figure, title
 from reprocore.report.figures.intervals import (
@@ -23,8 +24,9 @@ from reprocore.report.figures.intervals import (
     extent,
     set_range,
 )
+from reprocore.report.words import gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES
+from reprocore.vocabulary import MEASURES, Gap
 
 LABEL_LETTERS = 20
 COLUMNS = 4
@@ -99,10 +101,10 @@ def draw_accuracy_and_loss(
         estimates: of `ESTIMATES_SCHEMA`.
         cells: of `CELLS_SCHEMA`.
     """
-    mine = cells[(cells["model"] == model) & (cells["arm"] == drawn_arm(study, model))]
+    cells_drawn = cells[(cells["model"] == model) & (cells["arm"] == drawn_arm(study, model))]
     panels = {
         name: [
-            _with_lone_seed(entry, mine, name)
+            _with_lone_seed(entry, cells_drawn, name)
             for entry in model_entries(study, model, estimates, cells, name)
         ]
         for name in SCORES
@@ -123,12 +125,12 @@ def draw_accuracy_and_loss(
     for index, (name, entries) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[index])
         label, unit, better = SCORES[name]
-        values = _finite(mine[name])
+        values = _finite(cells_drawn[name])
         _draw_rows(axes, study, entries, name, SCORE_INCHES, values)
-        _draw_seeds(axes, study, entries, mine, name)
+        _draw_seeds(axes, study, entries, cells_drawn, name)
         _label_rows(axes, labels, shown=index == 0)
         axes.set_xlabel(f"{label} ({unit})")
-        extra = _draw_unigram(axes, mine) if name == "val_loss" else ""
+        extra = _draw_unigram(axes, cells_drawn) if name == "val_loss" else ""
         title(axes, label[0].upper() + label[1:], f"{better}{extra}")
     return figure
 
@@ -142,7 +144,7 @@ def _with_lone_seed(entry: Entry, cells: pd.DataFrame, name: str) -> Entry:
     values = _finite(cells.loc[cells["activation"] == entry.activation, name])
     if entry.seeds != 1 or entry.estimate is not None or len(values) != 1:
         return entry
-    return replace(entry, estimate=values[0], gap="")
+    return replace(entry, estimate=values[0], gap=None)
 
 
 def _draw_seeds(
@@ -210,15 +212,15 @@ def _draw_rows(
     """Draw one line per activation; `others` are numbers that the range must hold too."""
     # How many seeds are missing stands at the left; here only that there is no interval.
     drawn = [entry for entry in entries if entry.estimate is not None]
-    notes = {e.activation: e.note.replace(" (", "\n(") if e.low is None else "" for e in drawn}
+    notes = {e.activation: "{}\n({})".format(*e.note_parts) if e.low is None else "" for e in drawn}
     placed = [(extent(entry), notes[entry.activation]) for entry in drawn]
     set_range(axes, [*ends(entries), *(others or [])], placed, inches)
-    if entries and all(entry.gap == "not run" for entry in entries):
-        style.draw_missing(axes, "not run")
+    if none_ran(entries):
+        style.draw_missing(axes, gap_text(Gap.NOT_RUN))
         return
     for row, entry in enumerate(entries):
         if entry.gap:
-            style.draw_missing(axes, entry.gap, y=(row - 0.4, row + 0.4))
+            style.draw_missing(axes, entry.why, y=(row - 0.4, row + 0.4))
         else:
             look = style.look(entry.activation, study.figures.colours)
             note = notes[entry.activation]
