@@ -190,6 +190,12 @@ def rank_correlation(
         return no_rank_correlation(reason, pairs, seeds)
     if x.ndim == 3:
         x, y = paired_pseudo_values(x), paired_pseudo_values(y)
+    return _rank_correlation(x, y, pairs, confidence)
+
+
+def _rank_correlation(x: Floats, y: Floats, pairs: int, confidence: float) -> RankCorrelation:
+    """Rank correlation of per-seed values [A, M] at two times."""
+    activations, seeds = x.shape
     i, j = np.triu_indices(activations, 1)
     tests = [paired_difference(v[i], v[j]) for v in (x, y)]
     signs = [np.sign(test.estimate) for test in tests]

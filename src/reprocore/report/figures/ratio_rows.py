@@ -10,12 +10,11 @@ from matplotlib.axes import Axes
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import Entry
-from reprocore.report.figures.intervals import BEHIND, draw_interval, ends, set_range
+from reprocore.report.figures.intervals import draw_interval, ends, set_range
 from reprocore.report.words import REASONS, VERDICTS, gap_text, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import ContrastVerdict, Gap, Measure, Reason
 
-LABEL_LETTERS = 20
 PANEL_INCHES = 3.4
 BAND = "#e9eef5"
 Row = Mapping[Any, Any]
@@ -84,25 +83,9 @@ def gathered_notes(lines: Iterable[Line]) -> list[str]:
     return result
 
 
-def row_label(entry: Entry) -> str:
-    """Return an activation's name, with the seeds if there are fewer than wanted."""
-    name = style.wrap(style.readable(entry.activation), LABEL_LETTERS)
-    name += f" {BEHIND}" if entry.behind else ""
-    few = 0 < entry.seeds < entry.wanted
-    return f"{name}\n{entry.seeds} of {entry.wanted} seeds" if few else name
-
-
 def rows_inches(labels: Sequence[str]) -> float:
     """Return the height of rows with these labels."""
     return max(1.2, sum(0.26 + 0.16 * max(1, label.count("\n")) for label in labels))
-
-
-def label_rows(axes: Axes, labels: Sequence[str], shown: bool = True) -> None:
-    """Make room for one row per label, and write the labels if they are to be `shown`."""
-    axes.set_yticks(range(len(labels)), list(labels))
-    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, labelleft=shown, labelsize=style.NORMAL)
-    axes.grid(visible=False, axis="y")
 
 
 def draw_lines(

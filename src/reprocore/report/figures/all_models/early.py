@@ -155,11 +155,12 @@ def _note(study: Study, panels: dict[str, pd.DataFrame]) -> str:
             "as a whole; it does not promise that every pair of activations is in its final order."
         )
     if never:
-        where = "In no model" if len(never) == len(known) else f"Not for {', '.join(never)}"
-        parts.append(
-            f"{where} do these seeds show that training could be stopped early: a high mark with "
-            "a bar that crosses 0 can be luck."
+        luck = "training could be stopped early: a high mark with a bar that crosses 0 can be luck."
+        none = len(never) == len(known)
+        which = (
+            "In no model do these seeds" if none else f"In {', '.join(never)}, these seeds do not"
         )
+        parts.append(f"{which} show that {luck}")
     if any(t["estimate"].isna().any() or t.empty for t in panels.values()):
         parts.append("Hatched: there is no such number, and none is filled in.")
     return "\n".join(parts)

@@ -62,9 +62,7 @@ def draw_cross_model(
     singles = _singles(study, entries, pairs, measure)
     activations = study.studied_activations()
     lanes = Lanes.of(study, entries)
-    upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
-    lower = max(2.4, row_inches(study) * len(study.models)) + 1.3
-    width = WIDTH + max(0, len(activations) - HEATMAP_COLUMNS) * COLUMN_INCHES
+    upper, lower, width = _inches(study, lanes, len(activations))
     names = {activation: style.wrap(style.readable(activation), 24) for activation in activations}
     figure = new_figure(
         study,
@@ -81,11 +79,17 @@ def draw_cross_model(
     draw_estimates(panel_a, study, entries, lanes, measure)
     panel_b = figure.add_subplot(first[1], sharex=panel_a, sharey=panel_a)
     draw_pairs(panel_b, study, singles, entries, lanes, measure)
-    panel_c = figure.add_subplot(second[0])
-    losses = _losses(study, summary)
+    panel_c, losses = figure.add_subplot(second[0]), _losses(study, summary)
     draw_heatmap(panel_c, study, entries, activations, measure, losses, width / WIDTH)
     draw_sensitivity(figure.add_subplot(second[1]), study, entries, sensitivity, measure)
     return figure
+
+
+def _inches(study: Study, lanes: Lanes, columns: int) -> tuple[float, float, float]:
+    """Return the height of the upper and the lower panels, and the width of the figure."""
+    upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
+    lower = max(2.4, row_inches(study) * len(study.models)) + 1.3
+    return upper, lower, WIDTH + max(0, columns - HEATMAP_COLUMNS) * COLUMN_INCHES
 
 
 def _singles(study: Study, entries: Entries, pairs: pd.DataFrame, measure: Measure) -> Singles:

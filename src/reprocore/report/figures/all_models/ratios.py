@@ -15,6 +15,7 @@ from reprocore.report.figures.entries import (
     study_arm,
 )
 from reprocore.report.figures.frame import new_figure, title
+from reprocore.report.figures.intervals import label_rows, row_label
 from reprocore.report.figures.ratio_rows import (
     Line,
     Row,
@@ -22,8 +23,6 @@ from reprocore.report.figures.ratio_rows import (
     draw_lines,
     finite,
     gathered_notes,
-    label_rows,
-    row_label,
     rows_inches,
 )
 from reprocore.report.words import counted, gap_text, reason_texts

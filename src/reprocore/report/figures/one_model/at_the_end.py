@@ -22,13 +22,14 @@ from reprocore.report.figures.intervals import (
     draw_interval,
     ends,
     extent,
+    label_rows,
+    row_label,
     set_range,
 )
 from reprocore.report.words import gap_text
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap
 
-LABEL_LETTERS = 20
 COLUMNS = 4
 MEASURE_INCHES = 2.3
 SCORE_INCHES = 4.6
@@ -51,7 +52,7 @@ def draw_pd_by_activation(
         cells: of `CELLS_SCHEMA`, for the seeds that ran.
     """
     panels = {name: model_entries(study, model, estimates, cells, name) for name in MEASURES}
-    labels = _row_labels(panels[study.figures.measure])
+    labels = [row_label(entry) for entry in panels[study.figures.measure]]
     height = sum(0.14 + 0.17 * (label.count("\n") + 1) for label in labels)
     rows = -(-len(MEASURES) // COLUMNS)
     figure = new_figure(
@@ -65,7 +66,7 @@ def draw_pd_by_activation(
         axes = figure.add_subplot(grid[index // COLUMNS, index % COLUMNS])
         measure = MEASURES[name]
         _draw_rows(axes, study, entries, name, MEASURE_INCHES)
-        _label_rows(axes, labels, shown=index % COLUMNS == 0)
+        label_rows(axes, labels, shown=index % COLUMNS == 0)
         axes.set_xlabel(measure.unit or f"from 0 to {measure.upper:g}")
         title(axes, style.wrap(measure.label, 26), direction(measure), size=10.0)
     return figure
@@ -109,7 +110,7 @@ def draw_accuracy_and_loss(
         ]
         for name in SCORES
     }
-    labels = _row_labels(panels["val_loss"])
+    labels = [row_label(entry) for entry in panels["val_loss"]]
     height = sum(0.2 + 0.17 * (label.count("\n") + 1) for label in labels)
     level = confidence_text(study)
     figure = new_figure(
@@ -128,7 +129,7 @@ def draw_accuracy_and_loss(
         values = _finite(cells_drawn[name])
         _draw_rows(axes, study, entries, name, SCORE_INCHES, values)
         _draw_seeds(axes, study, entries, cells_drawn, name)
-        _label_rows(axes, labels, shown=index == 0)
+        label_rows(axes, labels, shown=index == 0)
         axes.set_xlabel(f"{label} ({unit})")
         extra = _draw_unigram(axes, cells_drawn) if name == "val_loss" else ""
         title(axes, label[0].upper() + label[1:], f"{better}{extra}")
@@ -181,24 +182,6 @@ def _draw_unigram(axes: Axes, cells: pd.DataFrame) -> str:
     return (
         f"; unigram entropy {entropy:.2f} is {'right' if entropy > right else 'left'} of the axis"
     )
-
-
-def _row_labels(entries: list[Entry]) -> list[str]:
-    """Return the name of each activation, with the seeds if there are fewer than wanted."""
-    labels = []
-    for entry in entries:
-        name = style.wrap(style.readable(entry.activation), LABEL_LETTERS)
-        few = 0 < entry.seeds < entry.wanted
-        name += f" {BEHIND}" if entry.behind else ""
-        labels.append(f"{name}\n{entry.seeds} of {entry.wanted} seeds" if few else name)
-    return labels
-
-
-def _label_rows(axes: Axes, labels: list[str], shown: bool) -> None:
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, labelleft=shown, labelsize=style.NORMAL)
-    axes.grid(visible=False, axis="y")
 
 
 def _draw_rows(

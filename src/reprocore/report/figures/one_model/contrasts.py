@@ -14,7 +14,7 @@ from reprocore.report.figures.entries import (
     model_entries,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.figures.intervals import BEHIND
+from reprocore.report.figures.intervals import BEHIND, label_rows, row_label
 from reprocore.report.figures.ratio_rows import (
     Line,
     Row,
@@ -23,8 +23,6 @@ from reprocore.report.figures.ratio_rows import (
     draw_lines,
     finite,
     gathered_notes,
-    label_rows,
-    row_label,
     rows_inches,
 )
 from reprocore.report.words import gap_text
