@@ -218,6 +218,8 @@ def compare(
 ) -> None:
     """Compare the predictions of models: every measure, with an interval from three files on."""
     from reprocore.analysis.arrays import compare_arrays, load_array
+    from reprocore.analysis.rows import result_row
+    from reprocore.report.words import reason_texts
 
     pairs, values, estimates = compare_arrays(
         [load_array(path, step) for path in files], confidence
@@ -230,9 +232,9 @@ def compare(
         ends = (estimate.low, estimate.high, values[name].min(), values[name].max())
         table.add_row(name, *map(_number, (estimate.estimate, *ends)))
     console.print(table)
-    notes = {estimate.note for estimate in estimates.values()} - {""}
-    if notes:
-        console.print(f"No interval: {', '.join(sorted(notes))}.")
+    reasons = {text for row in map(result_row, estimates.values()) for text in reason_texts(row)}
+    if reasons:
+        console.print(f"No interval: {', '.join(sorted(reasons))}.")
     console.print("Divergences are in nats; churn and overlap are shares.")
     if len(files) > 2:
         console.print(f"low, high: {confidence:.0%} interval, jackknife over models.")
@@ -317,8 +319,9 @@ def pilot(
     """
     from reprocore.data.shakespeare import default_cache
     from reprocore.pipeline.pilot import pilot_folder, pilot_study, pilot_tables
+    from reprocore.report.words import VERDICTS, reason_texts
     from reprocore.study.permissions import check_links, check_places
-    from reprocore.vocabulary import FINAL
+    from reprocore.vocabulary import Condition, ContrastVerdict
 
     full = _study(configfile)
     check_places(full)
@@ -330,7 +333,7 @@ def pilot(
         name: [
             row
             for row in tables[name].to_pylist()
-            if row["measure"] == measure and row["condition"] == FINAL
+            if row["measure"] == measure and row["condition"] == Condition.FINAL
         ]
         for name in ("contrasts", "sensitivity")
     }
@@ -339,12 +342,13 @@ def pilot(
         table.add_column(head)
     for row in rows["contrasts"]:
         numbers = [_number(row[name]) for name in ("ratio", "ratio_low", "ratio_high")]
-        table.add_row(row["first"], row["second"], *numbers, row["verdict"])
+        verdict = VERDICTS[ContrastVerdict(row["verdict"])]
+        table.add_row(row["first"], row["second"], *numbers, verdict)
     console.print(table)
     for row in rows["sensitivity"]:
         console.print(_recommendation(row, iterations / full.training_of(model).iterations))
-    for note in sorted({row["note"] for row in rows["contrasts"]} - {""}):
-        console.print(f"Note: {note}.")
+    for text in sorted({text for row in rows["contrasts"] for text in reason_texts(row)}):
+        console.print(f"Note: {text}.")
     console.print(f"The cells are kept in {pilot_folder(study, model)}.")
 
 
@@ -359,8 +363,10 @@ def document() -> None:
 
 def _recommendation(row: dict[str, Any], budget: float) -> str:
     """Say what a pilot's sensitivity means for the full run."""
+    from reprocore.report.words import reason_texts
+
     if row["low"] is None:
-        return f"No recommendation: {row['note']}."
+        return f"No recommendation: {'; '.join(reason_texts(row))}."
     spread = (
         f"After {budget:.0%} of the training the activations differ by a CV of "
         f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "

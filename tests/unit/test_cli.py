@@ -145,7 +145,7 @@ class TestCompare:
         assert code == 0
         assert f"{relative_pd(p, q):.6f}" in out
         assert f"{churn(p, q):.6f}" in out
-        assert "No interval: needs 3 seeds" in out
+        assert "No interval: 2 seeds, needs 3" in out
 
     def test_three_files_have_an_interval(self, command: Any, tmp_path: Path) -> None:
         arrays = distributions(3)

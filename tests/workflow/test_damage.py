@@ -38,7 +38,7 @@ FILES = {
     },
     "pairs/small/relu/all.parquet": "pairs/memory/relu/all.parquet",
     **{f"models/small/{name}.parquet": f"models/memory/{name}.parquet" for name in TABLES},
-    "across/ratios.parquet": "across/early_sensitivity.parquet",
+    "across/ratios.parquet": "across/early_model_order.parquet",
     "summary.parquet": "models/small/summary.parquet",
     "summary.csv": "audit.md",
     "audit.parquet": "summary.parquet",

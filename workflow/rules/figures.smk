@@ -58,7 +58,7 @@ rule draw_study:
         sources=model_tables("sources"),
         early=model_tables("early"),
         ratios=rules.across.output.ratios,
-        early_sensitivity=rules.across.output.early_sensitivity,
+        early_model_order=rules.across.output.early_model_order,
         pairs=all_pairs(),
     output:
         **{name: study_figure(name) for name in STUDY_FIGURES},

@@ -31,7 +31,7 @@ rule across:
         curves=model_tables("curves"),
     output:
         ratios=f"{RESULTS}/across/ratios.parquet",
-        early_sensitivity=f"{RESULTS}/across/early_sensitivity.parquet",
+        early_model_order=f"{RESULTS}/across/early_model_order.parquet",
     log:
         f"{RESULTS}/logs/across.log",
     params:

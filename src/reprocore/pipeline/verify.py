@@ -316,7 +316,7 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "models/sources": schemas.SOURCES_SCHEMA,
     "models/early": schemas.EARLY_SCHEMA,
     "across/ratios": schemas.RATIOS_SCHEMA,
-    "across/early_sensitivity": schemas.EARLY_SENSITIVITY_SCHEMA,
+    "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
     "summary/summary": schemas.SUMMARY_SCHEMA,
     "summary/audit": schemas.AUDIT_SCHEMA,
 }
