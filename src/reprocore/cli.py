@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from reprocore.errors import ReprocoreError
 
 if TYPE_CHECKING:
+    from reprocore.pipeline.plan import Problem
     from reprocore.study.study import Study
 
 app = typer.Typer(
@@ -24,16 +26,38 @@ app = typer.Typer(
 console = Console(highlight=False)
 
 ConfigOption = Annotated[
-    Path, typer.Option("--configfile", "-c", help="The study's configuration, in YAML.")
+    Path | None,
+    typer.Option(
+        "--configfile",
+        "-c",
+        help="The study's configuration, in YAML.  [default: config/config.yaml of the project]",
+    ),
+]
+ValuesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        metavar="KEY=VALUE ...",
+        help="Values over those of the file, as Snakemake takes them.",
+    ),
+]
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder in which the study is run.  [default: this folder, or the nearest above it, "
+        "that holds the Snakefile]"
+    ),
 ]
 CellArgument = Annotated[
     str, typer.Argument(help="MODEL/ACTIVATION/SEED, such as charlm/relu/1 or charlm/relu/init-1.")
 ]
-DEFAULT_CONFIG = Path("config/config.yaml")
+# How many problems of one kind are listed unless all are asked for.
+SHOWN = 20
 
 MARKS = {
     "done": "[green]✓[/]",
     "stale": "[yellow]~[/]",
+    "damaged": "[bold yellow]![/]",
     "failed": "[bold red]✗[/]",
     "begun": "[cyan]›[/]",
     "missing": "[dim]·[/]",
@@ -44,35 +68,46 @@ MARKS = {
 def main() -> None:
     """Run the command line; a user's mistake ends it with one line and status 1."""
     try:
-        app()
+        app(args=_config_values_apart(sys.argv[1:]))
     except ReprocoreError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
 @app.command()
-def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
+def status(
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
+) -> None:
+    """Show the study as a matrix of cells: done, stale, damaged, failed, begun, missing, ..."""
+    from reprocore.pipeline.runs import open_study
     from reprocore.pipeline.status import seconds_left, study_status
+    from reprocore.pipeline.verify import has_run
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
     statuses = study_status(study)
     rows: dict[tuple[str, str, str], list[str]] = {}
     for each in statuses:
         key = (each.cell.model, each.cell.activation, each.cell.arm)
         rows.setdefault(key, []).append(MARKS[each.state])
-    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
+    _print_title(study)
+    table = Table(box=box.SIMPLE_HEAD)
     for head in ("model", "activation", "arm"):
         table.add_column(head, overflow="fold")
     table.add_column(f"seeds {', '.join(map(str, study.seeds))}", overflow="fold")
     for key, marks in rows.items():
         table.add_row(*key, " ".join(marks))
     console.print(table)
-    counts = Counter(each.state for each in statuses)
+    counts = Counter(str(status.state) for status in statuses)
     console.print(", ".join(f"{MARKS[state]} {counts[state]} {state}" for state in MARKS))
     for each in statuses:
         if each.reason:
             console.print(f"{each.state} {each.cell.key}: {each.reason}", markup=False)
+    _print_recorded(study)
+    if not has_run(study):
+        print(f"Nothing has run yet. To start: {command}")
+        return
     seconds, unknown = seconds_left(statuses)
     if seconds:
         console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")
@@ -82,33 +117,56 @@ def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
 
 @app.command()
 def verify(
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not read whole files.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List every file, however many.")
+    ] = False,
 ) -> None:
-    """Check every file of the results: damaged, foreign, stale, missing; say what repairs it."""
-    from reprocore.pipeline.verify import KINDS, STATES, kind_of, repair_commands
+    """Check every file of the results: damaged, stale, missing, ...; say what repairs it."""
+    from reprocore.pipeline.contents import KINDS, kind_of
+    from reprocore.pipeline.repair import repairs
+    from reprocore.pipeline.runs import is_held, open_study
+    from reprocore.pipeline.verify import PROBLEMS, has_run
     from reprocore.pipeline.verify import verify as check
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
+    if not has_run(study):
+        print(f"{Path(study.results).absolute()}: nothing has run yet. To start: {command}")
+        raise typer.Exit(1)
     result = check(study, quick)
-    counts = Counter((kind_of(found.path), found.state) for found in result.findings)
-    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
+    counts = Counter((kind_of(problem.path), problem.state) for problem in result.problems)
+    _print_title(study)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("kind")
-    for head in ("files", *STATES):
-        table.add_column(head, justify="right")
+    for head in ("files", *PROBLEMS):
+        table.add_column(head, justify="right", min_width=6)
     for kind in KINDS:
         if result.checked[kind]:
-            numbers = (result.checked[kind], *(counts[kind, state] for state in STATES))
+            numbers = (result.checked[kind], *(counts[kind, state] for state in PROBLEMS))
             table.add_row(kind, *(str(number) if number else "·" for number in numbers))
     console.print(table)
-    for found in result.findings:
-        print(f"{study.results}/{found.path}: {found.state}: {found.reason}")
-    if not result.findings:
-        console.print("All is well." if not quick else "Nothing is amiss; files were not read.")
+    limit = None if everything else SHOWN
+    _print_problems(study, result.problems, limit)
+    _print_recorded(study)
+    if result.kept:
+        print("Beside this study, and kept:")
+        _print_problems(study, result.kept, limit)
+    if not result.problems:
+        print("No problem is seen; files were not read." if quick else "All is well.")
         return
+    if is_held(study.results):
+        print("A run is writing here now; verify again when it has ended.")
+        raise typer.Exit(1)
+    repair = repairs(result.plan, result.problems, command)
+    if repair.elsewhere:
+        print("To be trained again where there is a GPU:")
+        _print_problems(study, repair.elsewhere, limit)
     print("To repair:")
-    for command in repair_commands(study, configfile, result.findings):
-        print(f"  {command}")
+    for line in repair.commands:
+        print(f"  {line}")
     raise typer.Exit(1)
 
 
@@ -145,7 +203,9 @@ def compare(
 @app.command()
 def sample(
     cell: CellArgument,
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "\n",
     length: Annotated[int, typer.Option(min=1, help="Characters to draw.")] = 500,
     temperature: Annotated[float, typer.Option(min=0.01, help="Below 1 favours the likely.")] = 0.8,
@@ -153,11 +213,12 @@ def sample(
 ) -> None:
     """Print text drawn from a trained cell."""
     from reprocore.data.tokens import read_corpus
+    from reprocore.pipeline.runs import open_study
     from reprocore.study.cells import parse_cell
     from reprocore.training.cell import load_cell
     from reprocore.training.generation import sample as draw
 
-    study = _study(configfile)
+    study, _ = open_study(configfile, config, directory)
     chosen = parse_cell(study, cell)
     corpus = read_corpus(_corpus_file(study))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
@@ -174,16 +235,21 @@ def sample(
 
 
 @app.command()
-def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None:
+def train(
+    cell: CellArgument,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
+) -> None:
     """Train one cell of the study now; its corpus and probe must be there."""
     from reprocore.data.probe import read_probe
     from reprocore.data.tokens import read_corpus
-    from reprocore.pipeline.runs import hold_results
+    from reprocore.pipeline.runs import hold_results, open_study
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
     from reprocore.training.cell import print_progress, run_cell
 
-    study = _study(configfile)
+    study, _ = open_study(configfile, config, directory)
     check_places(study)
     check_links(study.results)
     chosen = parse_cell(study, cell)
@@ -199,16 +265,19 @@ def train(cell: CellArgument, configfile: ConfigOption = DEFAULT_CONFIG) -> None
 @app.command()
 def pilot(
     model: Annotated[str, typer.Argument(help="A model of the study.")],
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     iterations: Annotated[int, typer.Option(min=2, help="Optimiser steps per cell.")] = 100,
     seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
 ) -> None:
     """Train a model's cells for a short time and say what that foretells, and how surely."""
     from reprocore.data.shakespeare import default_cache
     from reprocore.pipeline.pilot import pilot_study, run_pilot
+    from reprocore.pipeline.runs import open_study
     from reprocore.vocabulary import FINAL
 
-    full = _study(configfile)
+    full, _ = open_study(configfile, config, directory)
     study = pilot_study(full, model, iterations, seeds)
     measure = study.figures.measure
     tables = run_pilot(
@@ -262,11 +331,46 @@ def _recommendation(row: dict[str, Any], budget: float) -> str:
     )
 
 
-def _study(configfile: Path) -> "Study":
-    # Not at the top: `--help` needs no pydantic, half of the time that the imports would take.
-    from reprocore.study.study import load_study
+def _config_values_apart(arguments: Iterable[str]) -> list[str]:
+    """Return the arguments with one `--config` before each of its values, which may be several."""
+    apart: list[str] = []
+    among_values = False
+    for argument in arguments:
+        among_values = among_values and not argument.startswith("-")
+        if among_values and apart[-1] != "--config":
+            apart.append("--config")
+        apart.append(argument)
+        among_values = among_values or argument == "--config"
+    return apart
 
-    return load_study(configfile)
+
+def _print_title(study: "Study") -> None:
+    # Not as the title of a table, which would break a long path.
+    print(f"{study.title}: {Path(study.results).absolute()}")
+
+
+def _print_recorded(study: "Study") -> None:
+    """Say in a line if the results were made with another configuration."""
+    from reprocore.pipeline.runs import recorded_study
+
+    recorded = recorded_study(study)
+    if recorded and recorded.differs:
+        print(
+            f"{study.results}/study.json: the last run had another configuration: "
+            f"{', '.join(recorded.differs)}; its command: {recorded.command}"
+        )
+
+
+def _print_problems(study: "Study", problems: Iterable["Problem"], limit: int | None) -> None:
+    """Print a line for each problem, of each state no more than `limit`."""
+    by_state: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_state.setdefault(problem.state, []).append(problem)
+    for state, members in by_state.items():
+        for problem in members[:limit]:
+            print(f"{study.results}/{problem.path}: {state}: {problem.reason}")
+        if limit is not None and len(members) > limit:
+            print(f"and {len(members) - limit:,} more that are {state}; --all lists them")
 
 
 def _corpus_file(study: "Study") -> Path:

@@ -97,3 +97,8 @@ STREAMS = ("init", "order", "dropout")
 
 
 QUANTITIES = (*SCORES, *MEASURES)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural: 1 cell, 2 cells."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -94,7 +94,8 @@ class TestStatus:
     def test_a_cell_without_one_of_its_files_is_not_done(self, study_file: Path) -> None:
         study = load_study(study_file)
         (Cell("charlm", "relu", "all", 1).folder(study.results) / "history.parquet").unlink()
-        assert study_status(study)[0].state == "stale"
+        status = study_status(study)[0]
+        assert (status.state, status.reason) == ("damaged", "history.parquet: no such file")
 
     def test_a_stopped_cell_has_begun_unless_its_checkpoint_is_of_other_settings(
         self, study_file: Path, tiny_corpus: Corpus, tiny_probe: Probe
@@ -128,7 +129,7 @@ class TestStatus:
         assert code == 0
         assert re.search(r"charlm +relu +all +✓ ✗ ·", out)
         assert "failed charlm/relu/all-2: the loss became nan" in out
-        assert "✓ 1 done, ~ 0 stale, ✗ 1 failed, › 0 begun, · 4 missing, – 6 not runnable" in out
+        assert "✓ 1 done, ~ 0 stale, ! 0 damaged, ✗ 1 failed, › 0 begun, · 4 missing, –" in out
 
 
 class TestCompare:

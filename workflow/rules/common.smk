@@ -4,13 +4,12 @@ Reading this changes nothing on disk.
 """
 
 import os
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.plan import Plan
-from reprocore.pipeline.runs import WorkflowRun, snakemake_command
+from reprocore.pipeline.plan import Plan, State, only
+from reprocore.pipeline.runs import WorkflowRun, again_command, snakemake_command
 from reprocore.store.identity import (
     CELL_SETTINGS,
     RULE_SETTINGS,
@@ -22,9 +21,10 @@ from reprocore.store.identity import (
 from reprocore.store.source_digest import digest, source_digest, text_digest
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.gpus import local_gpus
-from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
+from reprocore.study.layout import CORPUS_FILES, MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.permissions import check_links, check_places
 from reprocore.study.study import parse_study
+from reprocore.vocabulary import counted
 
 
 def or_exit(action, *arguments):
@@ -56,6 +56,10 @@ wildcard_constraints:
     activation="[a-z][a-z0-9_]*",
     arm="all|init|order|dropout|none",
     seed="[0-9]+",
+
+
+def cell_of(wildcards):
+    return Cell(*wildcards[:3], int(wildcards.seed))
 
 
 def cell_file(cell, name):
@@ -113,20 +117,80 @@ def name_failed_cells():
             logger.error(f"failed: {status.cell.key}: {status.reason}")
 
 
+def forced_if_damaged(_wildcards):
+    """No file; but files of the results that are seen to be damaged are forced.
+
+    Snakemake looks at the age of a file and not at the file. What is not asked for stays as it is.
+    """
+    if workflow.is_main_process:
+        workflow.dag.forcefiles.update(f"{RESULTS}/{p.path}" for p in PLAN.damaged)
+    return []
+
+
+def lost_corpus():
+    """Return the files of the corpus that are gone though cells were trained on them."""
+    paths = [f"{RESULTS}/{name}" for name in CORPUS_FILES]
+    return (
+        []
+        if STUDY.partial or not PLAN.current
+        else [p for p in paths if not os.path.exists(p)]
+    )
+
+
+def refuse_to_train_again():
+    """Stop a run that would train finished cells only because their corpus is gone.
+
+    Snakemake runs whatever takes a file that is made anew, whether or not it comes out the same.
+    """
+    training = {
+        cell_of(job.wildcards)
+        for job in workflow.dag.needrun_jobs()
+        if str(job.rule) == "train"
+    }
+    if LOST_CORPUS and training & PLAN.current:
+        raise ReprocoreError(
+            f"{', '.join(LOST_CORPUS)}: no such file, and made together with the rest it would have "
+            f"finished cells trained again; make it first, with: {CORPUS_COMMAND}"
+        )
+
+
+def shown(paths, limit=5):
+    """Some paths in a line."""
+    more = f", and {len(paths) - limit} more" if len(paths) > limit else ""
+    return ", ".join(paths[:limit]) + more
+
+
 def announce():
-    """Say what a user would not expect: models left out, and cells that are trained again."""
+    """Say what a user would not expect: what is left out, and what is made again."""
     for model in STUDY.models:
         if model not in PLAN.models and not STUDY.partial:
             logger.warning(
                 f"{model} needs a GPU and none is here: left out, and shown as not run. "
                 "Where jobs are sent to GPUs elsewhere, say --config gpu=available."
             )
-    stale = [changed for cell in PLAN.taken if (changed := PLAN.stale(cell))]
-    if stale:
-        names = Counter(name for changed in stale for name in changed)
+    if stale := list(PLAN.stale()):
+        names = {name for cell in stale for name in PLAN.changed(cell)}
         logger.warning(
-            f"{len(stale)} finished cells are not as the study says today and are trained again "
-            f"where they are asked for; changed: {', '.join(sorted(names))}"
+            f"Not as the study says today: {counted(len(stale), 'finished cell')}, trained again where "
+            f"asked for; changed: {', '.join(sorted(names))}"
+        )
+    if damaged := [
+        f"{RESULTS}/{problem.path}: {problem.reason}" for problem in PLAN.damaged
+    ]:
+        logger.warning(
+            f"Damaged: {counted(len(damaged), 'file')}, made again where asked for: {shown(damaged)}"
+        )
+    if unrecorded := [
+        f"{RESULTS}/{p.path}"
+        for p in only(PLAN.file_problems.values(), State.UNRECORDED)
+    ]:
+        logger.warning(
+            f"Taken as they are, though no record says what made them: {shown(unrecorded)}; "
+            "`reprocore verify` names the command that makes them again."
+        )
+    if LOST_CORPUS:
+        logger.warning(
+            f"{', '.join(LOST_CORPUS)}: no such file; make it with: {CORPUS_COMMAND}"
         )
 
 
@@ -138,6 +202,10 @@ def study_command():
 
 
 RUN = WorkflowRun(STUDY, study_command())
+LOST_CORPUS = lost_corpus()
+CORPUS_COMMAND = again_command(
+    study_command(), [f"{RESULTS}/{name}" for name in CORPUS_FILES]
+)
 if workflow.is_main_process:
     or_exit(check_links, RESULTS)
     announce()

@@ -1,8 +1,6 @@
 """One training job per (model, activation, arm, seed)."""
 
-
-def cell_of(wildcards):
-    return Cell(*wildcards[:3], int(wildcards.seed))
+from snakemake.io import IOFile
 
 
 @cache
@@ -19,15 +17,16 @@ def cell_parameter(name):
     return of_wildcards
 
 
-def forced_if_stale(wildcards):
-    """No file; but a cell that only its `cell.json` shows to be stale is forced.
+def forced_if_not_done(wildcards):
+    """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced.
 
     Snakemake compares parameters with its own metadata, which can be gone, or of cells that were
-    put in the place of others since.
+    put in the place of others since; where it sees the change itself, it names it.
     """
     cell = cell_of(wildcards)
-    if workflow.is_main_process and PLAN.stale(cell):
-        known = workflow.persistence.params(cell_file(cell, "cell.json"))
+    again = PLAN.looks[cell].state in (State.DAMAGED, State.STALE)
+    if workflow.is_main_process and again:
+        known = workflow.persistence.params(IOFile(cell_file(cell, "cell.json"), None))
         if not known or set(known) == set(map(repr, cell_parameters(cell).values())):
             workflow.dag.forcefiles.update(cell_file(cell, name) for name in CELL_FILES)
     return []
@@ -55,9 +54,10 @@ def cell_threads(wildcards):
 
 rule train:
     input:
-        forced_if_stale,
-        corpus=rules.corpus.output.tokens,
-        probe=rules.probe.output.probe,
+        forced_if_not_done,
+        # Whatever changes these is in the parameters; that they were made again changes nothing.
+        corpus=ancient(rules.corpus.output.tokens),
+        probe=ancient(rules.probe.output.probe),
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

@@ -21,7 +21,14 @@ from reprocore.errors import ReprocoreError
 from reprocore.store.files import atomic, remove_leftovers, write_json
 from reprocore.store.identity import cell_identity, cell_settings, recorded_identity
 from reprocore.store.predictions import Predictions, write_predictions
-from reprocore.store.records import code_version, file_sha256, read_cell, sealed, versions
+from reprocore.store.records import (
+    code_version,
+    file_sha256,
+    fingerprints,
+    read_cell,
+    sealed,
+    versions,
+)
 from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
@@ -168,7 +175,7 @@ def _run(
         saved.resume()
         begun -= run.elapsed_s
         predictions = _train(study, cell, corpus, probe, saved, clock, progress)
-        hashes = _write_results(folder, run, predictions)
+        _write_results(folder, run, predictions)
         described = sealed(
             {
                 **_describe(study, cell, corpus, probe, run),
@@ -177,7 +184,7 @@ def _run(
                 "started": saved.started,
                 "wall_seconds": time.monotonic() - begun,
                 "python": sys.version.split()[0],
-                "sha256": hashes,
+                **fingerprints(folder, (name for name in CELL_FILES if name != "cell.json")),
             }
         )
         write_json(folder / "cell.json", described)
@@ -240,14 +247,13 @@ def _train(
     )
 
 
-def _write_results(folder: Path, run: Run, predictions: Predictions) -> dict[str, str]:
-    """Write weights, predictions and history; return their SHA-256 by name."""
+def _write_results(folder: Path, run: Run, predictions: Predictions) -> None:
+    """Write weights, predictions and history."""
     _write_weights(folder / "weights.safetensors", run.model)
     write_predictions(folder / "predictions.parquet", predictions)
     columns = {name: [asdict(row)[name] for row in run.rows] for name in HISTORY_SCHEMA.names}
     schema = HISTORY_SCHEMA.with_metadata({"cell": predictions.cell})
     write_table(folder / "history.parquet", pa.table(columns, schema=schema))
-    return {name: file_sha256(folder / name) for name in CELL_FILES if name != "cell.json"}
 
 
 def _describe(study: Study, cell: Cell, corpus: Corpus, probe: Probe, run: Run) -> dict[str, Any]:
