@@ -123,6 +123,10 @@ def forbidden(path: Path, _other: Path) -> None:
     path.chmod(0)
 
 
+def removed(path: Path, _other: Path) -> None:
+    path.unlink()
+
+
 DAMAGES: list[Callable[[Path, Path], None]] = [
     *(truncated, emptied, swapped, noise, flipped, other_schema),
     *(without_numbers, folder, link_to_nothing),
@@ -213,7 +217,7 @@ def test_a_whole_cell_in_the_place_of_another_is_damage(project: Project, study:
             shutil.copy2(path, out / CELL / path.name)
         with pytest.raises(ReprocoreError) as error:
             check_inputs("out", [f"out/{CELL}/predictions.parquet"])
-        assert "must be small/relu/all-1" in one_line(error)
+        assert "must be of small/relu/all-1" in one_line(error)
         assert verify(study).problems[0].path == f"{CELL}/cell.json"
     finally:
         shutil.rmtree(out / CELL)
@@ -293,7 +297,7 @@ def test_intact_results_of_another_config_are_listed_apart_and_kept(
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "removed"),
+    ("name", "damage", "files"),
     [
         ("cells/memory/relu/all-1/predictions.parquet", flipped, 1),
         ("cells/memory/relu/all-1/cell.json", truncated, 1),
@@ -301,7 +305,7 @@ def test_intact_results_of_another_config_are_listed_apart_and_kept(
     ],
 )
 def test_of_another_config_the_damaged_file_alone_is_deleted(
-    project: Project, study: Study, name: str, damage: Callable[[Path, Path], None], removed: int
+    project: Project, study: Study, name: str, damage: Callable[[Path, Path], None], files: int
 ) -> None:
     smaller = parse_study(project.changed(models={"small": TINY["models"]["small"]}))
     path = project.root / "out" / name
@@ -312,7 +316,7 @@ def test_of_another_config_the_damaged_file_alone_is_deleted(
         assert problem.path == name
         deletion = shlex.split(advice(smaller)[0])
         assert deletion[:4] == ["rm", "-f", "--", f"out/{name}"]
-        assert len(deletion) == 3 + removed
+        assert len(deletion) == 3 + files
     finally:
         path.write_bytes(before)
 
@@ -392,7 +396,6 @@ def test_damage_that_only_a_reader_sees_stops_snakemake_in_one_line(
 
 
 SEEN: dict[str, Callable[[Path, Path], None]] = {
-    "corpus/tokens.parquet": truncated,
     f"{CELL}/predictions.parquet": truncated,
     f"{OTHER_CELL}/cell.json": without_numbers,
     "cells/memory/relu/all-1/cell.json": emptied,
@@ -425,7 +428,7 @@ def test_the_same_command_again_repairs_what_a_quick_look_shows(
     assert states["memory/relu/all-1"].reason.startswith("cell.json: not a whole JSON file")
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
-    assert "out/corpus/tokens.parquet: has another size" in done.stderr + done.stdout
+    assert "Damaged: 8 files, made again where asked for: out/" in done.stderr + done.stdout
     assert verify(study).problems == []
     assert results_of(out) == before
     assert (out / "cells/small/relu/all-2/cell.json").read_bytes() == kept
@@ -441,16 +444,22 @@ def test_what_is_not_asked_for_is_not_repaired(project: Project, study: Study) -
     assert (out / "summary.csv").read_bytes() == before
 
 
-def test_a_lost_corpus_does_not_train_finished_cells_again(project: Project, study: Study) -> None:
+@pytest.mark.parametrize("damage", [removed, emptied])
+def test_a_corpus_in_trouble_does_not_train_finished_cells_again(
+    project: Project, study: Study, damage: Callable[[Path, Path], None]
+) -> None:
     out = project.root / "out"
     cells = {path: path.read_bytes() for path in out.rglob("cell.json")}
-    (out / "corpus/tokens.parquet").unlink()
+    damage(out / "corpus/tokens.parquet", out)
+    done = project.snakemake()
+    assert (done.returncode, "make it again by itself" in done.stdout + done.stderr) == (0, True)
+    assert listed_jobs(done.stdout + done.stderr) == {}
     (out / CELL / "weights.safetensors").unlink()
     done = project.snakemake()
     assert done.returncode != 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert line.startswith("error: out/corpus/tokens.parquet: no such file, and made together")
-    repair(project, [line.partition("make it first, with: ")[2]])
+    assert line.startswith("error: out/corpus/tokens.parquet: ")
+    repair(project, [line.partition("by itself, with: ")[2]])
     assert rules_of(project.jobs())["train"] == 1
     again = {path: path.read_bytes() for path in out.rglob("cell.json")}
     assert {path for path in cells if cells[path] != again[path]} == {out / CELL / "cell.json"}

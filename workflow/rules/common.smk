@@ -123,35 +123,38 @@ def forced_if_damaged(_wildcards):
     Snakemake looks at the age of a file and not at the file. What is not asked for stays as it is.
     """
     if workflow.is_main_process:
-        workflow.dag.forcefiles.update(f"{RESULTS}/{p.path}" for p in PLAN.damaged)
+        paths = {f"{RESULTS}/{problem.path}" for problem in PLAN.damaged}
+        workflow.dag.forcefiles.update(paths - set(CORPUS_TROUBLE))
     return []
 
 
-def lost_corpus():
-    """Return the files of the corpus that are gone though cells were trained on them."""
+def corpus_trouble():
+    """What is wrong with the corpus of finished cells, by path.
+
+    It must be made again by itself: Snakemake runs whatever takes a file that is made anew, whether
+    or not it comes out the same, and would train all cells again.
+    """
+    if STUDY.partial or not PLAN.current:
+        return {}
+    problems = (PLAN.file_problems.get(name) for name in CORPUS_FILES)
+    return {
+        f"{RESULTS}/{problem.path}": problem.reason
+        for problem in problems
+        if problem and problem.state in (State.MISSING, State.DAMAGED)
+    }
+
+
+def corpus_advice():
+    faults = ", ".join(f"{path}: {reason}" for path, reason in CORPUS_TROUBLE.items())
     paths = [f"{RESULTS}/{name}" for name in CORPUS_FILES]
-    return (
-        []
-        if STUDY.partial or not PLAN.current
-        else [p for p in paths if not os.path.exists(p)]
-    )
+    return f"{faults}; make it again by itself, with: {again_command(study_command(), paths)}"
 
 
 def refuse_to_train_again():
-    """Stop a run that would train finished cells only because their corpus is gone.
-
-    Snakemake runs whatever takes a file that is made anew, whether or not it comes out the same.
-    """
-    training = {
-        cell_of(job.wildcards)
-        for job in workflow.dag.needrun_jobs()
-        if str(job.rule) == "train"
-    }
-    if LOST_CORPUS and training & PLAN.current:
-        raise ReprocoreError(
-            f"{', '.join(LOST_CORPUS)}: no such file, and made together with the rest it would have "
-            f"finished cells trained again; make it first, with: {CORPUS_COMMAND}"
-        )
+    """Stop a run that would train cells, the finished ones too, while their corpus is in trouble."""
+    training = any(job.rule.name == "train" for job in workflow.dag.needrun_jobs())
+    if CORPUS_TROUBLE and training:
+        raise ReprocoreError(corpus_advice())
 
 
 def shown(paths, limit=5):
@@ -171,12 +174,11 @@ def announce():
     if stale := list(PLAN.stale()):
         names = {name for cell in stale for name in PLAN.changed(cell)}
         logger.warning(
-            f"Not as the study says today: {counted(len(stale), 'finished cell')}, trained again where "
-            f"asked for; changed: {', '.join(sorted(names))}"
+            f"Not as the study says today: {counted(len(stale), 'finished cell')}, trained again "
+            f"where asked for; changed: {', '.join(sorted(names))}"
         )
-    if damaged := [
-        f"{RESULTS}/{problem.path}: {problem.reason}" for problem in PLAN.damaged
-    ]:
+    named = {f"{RESULTS}/{p.path}": p.reason for p in PLAN.damaged}
+    if damaged := [f"{p}: {named[p]}" for p in named if p not in CORPUS_TROUBLE]:
         logger.warning(
             f"Damaged: {counted(len(damaged), 'file')}, made again where asked for: {shown(damaged)}"
         )
@@ -188,10 +190,8 @@ def announce():
             f"Taken as they are, though no record says what made them: {shown(unrecorded)}; "
             "`reprocore verify` names the command that makes them again."
         )
-    if LOST_CORPUS:
-        logger.warning(
-            f"{', '.join(LOST_CORPUS)}: no such file; make it with: {CORPUS_COMMAND}"
-        )
+    if CORPUS_TROUBLE:
+        logger.warning(corpus_advice())
 
 
 def study_command():
@@ -202,10 +202,7 @@ def study_command():
 
 
 RUN = WorkflowRun(STUDY, study_command())
-LOST_CORPUS = lost_corpus()
-CORPUS_COMMAND = again_command(
-    study_command(), [f"{RESULTS}/{name}" for name in CORPUS_FILES]
-)
+CORPUS_TROUBLE = corpus_trouble() if workflow.is_main_process else {}
 if workflow.is_main_process:
     or_exit(check_links, RESULTS)
     announce()

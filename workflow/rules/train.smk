@@ -55,9 +55,8 @@ def cell_threads(wildcards):
 rule train:
     input:
         forced_if_not_done,
-        # Whatever changes these is in the parameters; that they were made again changes nothing.
-        corpus=ancient(rules.corpus.output.tokens),
-        probe=ancient(rules.probe.output.probe),
+        corpus=rules.corpus.output.tokens,
+        probe=rules.probe.output.probe,
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

@@ -60,25 +60,26 @@ class Origins:
     def _sha256(self, place: str) -> str | None:
         """Return the SHA-256 of an input as it was written, so that damage counts only once."""
         folder, _, name = place.rpartition("/")
-        if place.startswith("cells/") and name != "cell.json":
-            return self._sha256_in_cell(folder.removeprefix("cells/"), name)
-        record = None if place.startswith("cells/") else self.record(place)
-        if record is not None:
+        if place.startswith("cells/"):
+            recorded = self._cell_sha256(folder.removeprefix("cells/"))
+            if not recorded or name != "cell.json":
+                return recorded.get(name)
+        elif record := self.record(place):
             return str(record["sha256"])
         try:
             return file_sha256(self._results / place)
         except DamagedError:
             return None
 
-    def _sha256_in_cell(self, key: str, name: str) -> str | None:
+    def _cell_sha256(self, key: str) -> Mapping[str, str]:
+        """Return the SHA-256 of a cell's files by name, as `cell.json` has them if it is good."""
         look = self._plan.looks.get(Cell.of_key(key))
         if look is not None:
-            return look.sha256.get(name)
+            return look.sha256
         try:
-            sha256 = read_cell(self._results / "cells" / key / "cell.json")["sha256"]
+            return dict(read_cell(self._results / "cells" / key / "cell.json")["sha256"])
         except DamagedError:
-            return None
-        return str(sha256[name])
+            return {}
 
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

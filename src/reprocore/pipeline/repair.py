@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, auto
 from pathlib import Path
 
 from reprocore.pipeline.plan import Plan, Problem, State
@@ -13,12 +13,16 @@ from reprocore.study.cells import cell_of_path
 from reprocore.study.layout import CORPUS_FILES
 
 
-class Maker(StrEnum):
-    """Who can make a file again."""
+class Action(Enum):
+    """What mends a problem."""
 
-    RUN = "a run of this study here"
-    ELSEWHERE = "a run of this study where its models can be trained"
-    NOBODY = "no run of this study"
+    DELETE = auto()
+    # By itself: made again beside what follows from it, all of that would be, too, while alone it
+    # turns out to be the same as before.
+    FORCE_CORPUS = auto()
+    FORCE = auto()
+    RUN = auto()
+    RUN_ELSEWHERE = auto()
 
 
 @dataclass(frozen=True)
@@ -34,20 +38,27 @@ class Repairs:
     elsewhere: list[Problem]
 
 
-def maker_of(plan: Plan, path: str) -> Maker:
-    """Return who can make a file of the results, or all files of a cell's folder."""
-    if path in plan.files:
-        return Maker.RUN
-    cell = cell_of_path(path)
+def action_for(plan: Plan, problem: Problem) -> Action:
+    """Return what mends a problem.
+
+    Deleted is what nobody needs: leftovers, and what is damaged and no run makes again.
+    """
+    cell, damaged = cell_of_path(problem.path), problem.state is State.DAMAGED
+    if problem.state is State.LEFTOVER:
+        return Action.DELETE
+    if problem.path in CORPUS_FILES:
+        return Action.FORCE_CORPUS
+    if problem.path in plan.files:
+        return Action.RUN if problem.state is State.MISSING else Action.FORCE
     if cell is None or cell not in plan.looks:
-        return Maker.NOBODY
-    return Maker.RUN if cell.model in plan.runnable else Maker.ELSEWHERE
+        return Action.DELETE if damaged else Action.RUN
+    if cell.model not in plan.runnable:
+        return Action.RUN_ELSEWHERE
+    return Action.FORCE if damaged else Action.RUN
 
 
 def repairs(plan: Plan, problems: Iterable[Problem], command: str) -> Repairs:
     """Return what to do about problems.
-
-    Deleted is what nobody needs: leftovers, and what is damaged and cannot be made again.
 
     Args:
         plan: of the study.
@@ -55,44 +66,36 @@ def repairs(plan: Plan, problems: Iterable[Problem], command: str) -> Repairs:
         command: that runs the study, without targets.
     """
     results = Path(plan.study.results)
-    deleted: list[str] = []
-    forced: list[str] = []
-    elsewhere: list[Problem] = []
-    run = False
+    by_action: dict[Action, list[Problem]] = {action: [] for action in Action}
     for problem in problems:
-        path, maker = results / problem.path, maker_of(plan, problem.path)
-        damaged = problem.state is State.DAMAGED
-        if problem.state is State.LEFTOVER or (damaged and maker is Maker.NOBODY):
-            deleted += [str(path), *_record_of(results, path)]
-        elif maker is Maker.ELSEWHERE:
-            elsewhere.append(problem)
-        else:
-            run = True
-            if path.is_dir() and not path.is_symlink() and damaged:
-                deleted.append(str(path))
-            if damaged or (problem.path in plan.files and problem.state is not State.MISSING):
-                forced.append(str(path))
-            if problem.state is State.MISSING and problem.path in CORPUS_FILES:
-                forced.append(str(path))
-    return Repairs(
-        [
-            *_deletions(deleted),
-            *([again_command(command, forced)] if forced else []),
-            *([command] if run else []),
-        ],
-        elsewhere,
-    )
-
-
-def _record_of(results: Path, path: Path) -> list[str]:
-    record = record_path(results, path)
-    return [str(record)] if record.is_file() else []
-
-
-def _deletions(paths: list[str]) -> list[str]:
-    folders = [path for path in paths if Path(path).is_dir() and not Path(path).is_symlink()]
-    files = [path for path in paths if path not in folders]
-    return [
-        *([f"rm -f -- {shlex.join(files)}"] if files else []),
-        *([f"rm -r -- {shlex.join(folders)}"] if folders else []),
+        by_action[action_for(plan, problem)].append(problem)
+    forced = [by_action[Action.FORCE_CORPUS], by_action[Action.FORCE]]
+    deleted = [path for p in by_action[Action.DELETE] for path in _with_record(results, p.path)]
+    # Snakemake does not put a file in the place of a folder.
+    folders = [results / p.path for members in forced for p in members if _is_folder(results, p)]
+    commands = [
+        *([f"rm -f -- {_joined(deleted)}"] if deleted else []),
+        *([f"rm -r -- {_joined(folders)}"] if folders else []),
+        *(
+            again_command(command, [str(results / p.path) for p in members])
+            for members in forced
+            if members
+        ),
     ]
+    run = any(by_action[action] for action in (Action.FORCE_CORPUS, Action.FORCE, Action.RUN))
+    return Repairs([*commands, *([command] if run else [])], by_action[Action.RUN_ELSEWHERE])
+
+
+def _with_record(results: Path, place: str) -> list[Path]:
+    path = results / place
+    record = record_path(results, path)
+    return [path, record] if record.is_file() else [path]
+
+
+def _is_folder(results: Path, problem: Problem) -> bool:
+    path = results / problem.path
+    return problem.state is State.DAMAGED and path.is_dir() and not path.is_symlink()
+
+
+def _joined(paths: Iterable[Path]) -> str:
+    return shlex.join(map(str, paths))
