@@ -1,6 +1,7 @@
 # make demo    a small real study, from nothing to figures
-# make test    the tests
-# make check   formatting, lint, types
+# make test    all tests
+# make quick   the tests that take no more than a second or so: the loop while one works
+# make check   formatting, lint, the layers of the packages, types
 # PYTHON=python3.12 chooses the interpreter; pip's own settings (PIP_...) are honoured.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ INSTALLED = $(VENV)/.installed
 SLURM_STEADY = plugins/snakemake-executor-plugin-slurm-steady
 JOBS ?= 2
 
-.PHONY: env demo test check format docs clean
+.PHONY: env demo test quick check format docs clean
 
 env: $(INSTALLED)
 
@@ -33,10 +34,14 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered
 
+quick: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow' tests/unit
+
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/python workflow/lint.py
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 

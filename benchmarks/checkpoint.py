@@ -22,8 +22,8 @@ from reprocore.data.probe import build_probe, read_probe, write_probe
 from reprocore.data.tokens import encode, read_corpus, write_corpus
 from reprocore.study.cells import CHECKPOINT, Cell
 from reprocore.study.study import Study, load_study, parse_study
-from reprocore.training.cell import run_cell
-from reprocore.training.checkpoint import SavedRun, StoppedError
+from reprocore.training.cell import train_cell
+from reprocore.training.checkpoint import SavedTraining, StoppedError
 from reprocore.training.loop import loop as training
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ def train_until_stopped(study: Study, folder: Path, row: int) -> None:
         if found.iteration == row:
             signal.raise_signal(signal.SIGTERM)
 
-    run_cell(study, CELL, corpus, probe, folder / "cell", progress)
+    train_cell(study, CELL, corpus, probe, folder / "cell", progress)
 
 
 class Watch:
@@ -59,20 +59,20 @@ class Watch:
     def __init__(self) -> None:
         self.steps: list[float] = []
         self.saves: list[float] = []
-        step, save = training._step, SavedRun.save
+        step, save = training.optimiser_step, SavedTraining.save
 
         def watched_step(*arguments):
             self.steps.append(time.perf_counter())
             return step(*arguments)
 
-        def watched_save(saved: SavedRun) -> None:
+        def watched_save(saved: SavedTraining) -> None:
             if not saved.probabilities:
                 saved.probabilities = [torch.zeros(2048, 65)] * SNAPSHOTS
             begun = time.perf_counter()
             save(saved)
             self.saves.append(time.perf_counter() - begun)
 
-        training._step, SavedRun.save = watched_step, watched_save
+        training.optimiser_step, SavedTraining.save = watched_step, watched_save
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from reprocore.training.loop import (
 )
 from reprocore.training.models.activations import activation
 from reprocore.training.models.build import build_model, count_parameters
-from reprocore.training.state import begin
+from reprocore.training.state import begin_training
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEADS, CONTEXT, VOCABULARY, DROPOUT = 128, 4, 128, 65, 0.2
@@ -105,7 +105,7 @@ def own_steps(study: Study, corpus, settings: ModelSettings) -> Callable[[int], 
 
     def run(steps: int) -> None:
         chosen = TrainingSettings(iterations=steps, evaluate_every=steps, snapshots=1)
-        training = begin(model, chosen, {"order": 1, "dropout": 1}, torch.device("cpu"))
+        training = begin_training(model, chosen, {"order": 1, "dropout": 1}, torch.device("cpu"))
         for _ in train(training, corpus, chosen, CONTEXT, nothing):
             pass
 

@@ -21,15 +21,13 @@ from reprocore.data.tokens import Corpus, encode
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell as train
+from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
 MODELS: dict[str, Any] = SHIPPED["models"]
-ACTIVATIONS = (
-    *("relu", "gelu", "swish", "mish", "elu", "selu", "prelu", "relu2", "tanh", "softplus"),
-    *("smelu_05", "smelu_1", "swiglu", "geglu", "reglu", "smeglu_1"),
-)
+ACTIVATIONS = (*PLAIN_ACTIVATIONS, *GATED_ACTIVATIONS, "smelu_05", "smelu_1", "smeglu_1")
 CONTEXT = 16
 
 # Widths at which a gated unit comes within 1% of the plain one's parameters.
@@ -151,7 +149,7 @@ def train_cell(
     ) -> tuple[Path, dict[str, Any]]:
         cell = Cell(model, activation, arm, seed)
         folder = cell.folder(tmp_path / results)
-        return folder, run_cell(study, cell, tiny_corpus, tiny_probe, folder)
+        return folder, train(study, cell, tiny_corpus, tiny_probe, folder)
 
     return run
 

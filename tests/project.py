@@ -22,6 +22,7 @@ PROJECT = ("Snakefile", "workflow", "profiles", "config", "src")
 
 TINY: dict[str, Any] = {
     "results": "out",
+    "claims": "config/claims.yaml",
     "seeds": [1, 2, 3],
     "activations": ["relu", "swiglu"],
     "models": {

@@ -1,8 +1,9 @@
 """The command `reprocore`: what a study's files say, without Snakemake."""
 
+import math
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reprocore.errors import ReprocoreError
+from reprocore.vocabulary import counted
 
 if TYPE_CHECKING:
     from reprocore.pipeline.plan import Problem
@@ -139,15 +141,13 @@ def verify(
     result = check(study, quick)
     counts = Counter((kind_of(problem.path), problem.state) for problem in result.problems)
     _print_title(study)
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("kind")
-    for head in ("files", *PROBLEMS):
-        table.add_column(head, justify="right", min_width=6)
-    for kind in KINDS:
-        if result.checked[kind]:
-            numbers = (result.checked[kind], *(counts[kind, state] for state in PROBLEMS))
-            table.add_row(kind, *(str(number) if number else "·" for number in numbers))
-    console.print(table)
+    heads = ("files", *PROBLEMS)
+    rows = [
+        [kind, str(files), *(str(counts[kind, state] or "·") for state in PROBLEMS)]
+        for kind in KINDS
+        if (files := result.checked[kind])
+    ]
+    console.print(_table(None, ("kind", *heads), rows, numbers=heads))
     limit = None if everything else SHOWN
     _print_problems(study, result.problems, limit)
     _print_recorded(study)
@@ -184,14 +184,13 @@ def compare(
     pairs, values, estimates = compare_arrays(
         [load_array(path, step) for path in files], confidence
     )
-    table = Table(title=f"{len(files)} models, {len(pairs)} pairs", box=box.SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    for head in ("mean", "low", "high", "lowest", "highest"):
-        table.add_column(head, justify="right")
+    title = f"{len(files)} models, {counted(len(pairs), 'pair')}"
+    heads = ("mean", "low", "high", "lowest", "highest")
+    rows = []
     for name, estimate in estimates.items():
-        ends = (estimate.low, estimate.high, values[name].min(), values[name].max())
-        table.add_row(name, *map(_number, (estimate.estimate, *ends)))
-    console.print(table)
+        ends = (values[name].min(), values[name].max())
+        rows.append([name, *_numbers(estimate.estimate, estimate.low, estimate.high, *ends)])
+    console.print(_table(title, ("measure", *heads), rows, numbers=heads))
     notes = {estimate.note for estimate in estimates.values()} - {""}
     if notes:
         console.print(f"No interval: {', '.join(sorted(notes))}.")
@@ -240,25 +239,31 @@ def train(
     configfile: ConfigOption = None,
     config: ValuesOption = None,
     directory: DirectoryOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Train a finished cell again.")] = False,
 ) -> None:
-    """Train one cell of the study now; its corpus and probe must be there."""
+    """Train one cell of the study now, unless it is done; its corpus and probe must be there."""
     from reprocore.data.probe import read_probe
     from reprocore.data.tokens import read_corpus
     from reprocore.pipeline.runs import hold_results, open_study
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
-    from reprocore.training.cell import print_progress, run_cell
+    from reprocore.training.cell import is_done, print_progress, train_cell
+    from reprocore.training.preflight import preflight
 
     study, _ = open_study(configfile, config, directory)
     check_places(study)
     check_links(study.results)
     chosen = parse_cell(study, cell)
+    folder = chosen.folder(study.results)
+    if not force and is_done(study, chosen, folder):
+        console.print(f"{chosen.key} is done; --force trains it again", markup=False)
+        return
     lock = hold_results(study.results)
     corpus = read_corpus(_corpus_file(study))
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
-    folder = chosen.folder(study.results)
     with lock:
-        run_cell(study, chosen, corpus, probe, folder, print_progress)
+        preflight(study, chosen.model, chosen.activation, corpus)
+        train_cell(study, chosen, corpus, probe, folder, print_progress)
     console.print(f"written: {folder}", markup=False)
 
 
@@ -271,18 +276,23 @@ def pilot(
     iterations: Annotated[int, typer.Option(min=2, help="Optimiser steps per cell.")] = 100,
     seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
 ) -> None:
-    """Train a model's cells for a short time and say what that foretells, and how surely."""
+    """Train a model's cells for a short time and say what that predicts, and how surely.
+
+    The cells are kept under `pilot` in the results: after an interruption the same command trains
+    only what is missing.
+    """
     from reprocore.data.shakespeare import default_cache
-    from reprocore.pipeline.pilot import pilot_study, run_pilot
+    from reprocore.pipeline.pilot import pilot_folder, pilot_study, pilot_tables
     from reprocore.pipeline.runs import open_study
+    from reprocore.study.permissions import check_links, check_places
     from reprocore.vocabulary import FINAL
 
     full, _ = open_study(configfile, config, directory)
+    check_places(full)
+    check_links(full.results)
     study = pilot_study(full, model, iterations, seeds)
     measure = study.figures.measure
-    tables = run_pilot(
-        study, model, default_cache(), lambda cell: console.print(f"training {cell.key}")
-    )
+    tables = pilot_tables(study, model, default_cache(), lambda line: print(line, flush=True))
     rows = {
         name: [
             row
@@ -291,17 +301,18 @@ def pilot(
         ]
         for name in ("contrasts", "sensitivity")
     }
-    table = Table(title=f"{model} after {iterations} iterations: {measure}", box=box.SIMPLE_HEAD)
-    for head in ("first", "second", "ratio", "low", "high", "verdict"):
-        table.add_column(head)
+    title, heads = f"{model} after {iterations} iterations: {measure}", ("ratio", "low", "high")
+    contrasts = []
     for row in rows["contrasts"]:
-        numbers = [_number(row[name]) for name in ("ratio", "ratio_low", "ratio_high")]
-        table.add_row(row["first"], row["second"], *numbers, row["verdict"])
-    console.print(table)
+        numbers = _numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
+        contrasts.append([row["first"], row["second"], *numbers, row["verdict"]])
+    columns = ("first", "second", *heads, "verdict")
+    console.print(_table(title, columns, contrasts, numbers=heads))
     for row in rows["sensitivity"]:
         console.print(_recommendation(row, iterations / full.training_of(model).iterations))
     for note in sorted({row["note"] for row in rows["contrasts"]} - {""}):
         console.print(f"Note: {note}.")
+    console.print(f"The cells are kept in {pilot_folder(study, model)}.", markup=False)
 
 
 @app.command(hidden=True)
@@ -380,8 +391,36 @@ def _corpus_file(study: "Study") -> Path:
     return path
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6f}"
+def _table(
+    title: str | None, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable[str]
+) -> Table:
+    """Lay out rows of text; columns of numbers are as wide as their longest, on any terminal."""
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    for index, head in enumerate(heads):
+        if head in numbers:
+            width = max(len(head), *(len(row[index]) for row in rows))
+            table.add_column(head, justify="right", no_wrap=True, min_width=width)
+        else:
+            table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _numbers(
+    estimate: float | None, low: float | None, high: float | None, *others: float
+) -> list[str]:
+    """Write an estimate, its interval and others with the digits that the interval warrants.
+
+    They end at the second digit of half the interval; without one, at the fourth of the estimate.
+    """
+    scale, digits = abs(estimate or 0), 4
+    if low is not None and high is not None:
+        scale, digits = (high - low) / 2, 2
+    places = digits - 1 - math.floor(math.log10(scale)) if 0 < scale < math.inf else 4
+    places = min(max(places, 0), 8)
+    values = (estimate, low, high, *others)
+    return ["–" if value is None else f"{value:.{places}f}" for value in values]
 
 
 def _duration(seconds: float) -> str:

@@ -42,17 +42,46 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         )
     }
 )
-
-
-PLAIN_ACTIVATIONS = (
-    *("relu", "gelu", "swish", "mish", "elu", "selu", "prelu", "relu2", "tanh", "softplus"),
-)
-
-
-GATED_ACTIVATIONS = ("swiglu", "geglu", "reglu")
-
-
 MEASURE_NAMES = tuple(MEASURES)
+SCORES = ("val_loss", "val_accuracy")
+QUANTITIES = (*SCORES, *MEASURES)
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A built-in activation.
+
+    Attributes:
+        label: for a reader.
+        path: `module:name` of a function on tensors, or of an `nn.Module` class.
+        gated: used as W2(act(W1 x) ⊙ V x).
+    """
+
+    label: str
+    path: str
+    gated: bool = False
+
+
+_OWN = "reprocore.training.models.activations"
+ACTIVATIONS: Mapping[str, BuiltIn] = MappingProxyType(
+    {
+        "relu": BuiltIn("ReLU", "torch.nn.functional:relu"),
+        "gelu": BuiltIn("GELU", "torch.nn.functional:gelu"),
+        "swish": BuiltIn("Swish", "torch.nn.functional:silu"),
+        "mish": BuiltIn("Mish", "torch.nn.functional:mish"),
+        "elu": BuiltIn("ELU", "torch.nn.functional:elu"),
+        "selu": BuiltIn("SELU", "torch.nn.functional:selu"),
+        "prelu": BuiltIn("PReLU", "torch.nn:PReLU"),
+        "relu2": BuiltIn("ReLU²", f"{_OWN}:relu2"),
+        "tanh": BuiltIn("tanh", "torch:tanh"),
+        "softplus": BuiltIn("Softplus", "torch.nn.functional:softplus"),
+        "swiglu": BuiltIn("SwiGLU", "torch.nn.functional:silu", gated=True),
+        "geglu": BuiltIn("GEGLU", "torch.nn.functional:gelu", gated=True),
+        "reglu": BuiltIn("ReGLU", "torch.nn.functional:relu", gated=True),
+    }
+)
+PLAIN_ACTIVATIONS = tuple(name for name, known in ACTIVATIONS.items() if not known.gated)
+GATED_ACTIVATIONS = tuple(name for name, known in ACTIVATIONS.items() if known.gated)
 
 
 def smelu_beta(name: str) -> float | None:
@@ -66,6 +95,11 @@ def smelu_beta(name: str) -> float | None:
         return None
     digits = match.group(1)
     return float(f"0.{digits[1:]}") if digits.startswith("0") and digits != "0" else float(digits)
+
+
+def activation_path(name: str) -> str:
+    """Return `module:name` of the code of a built-in activation."""
+    return ACTIVATIONS[name].path if name in ACTIVATIONS else f"{_OWN}:smelu"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -87,16 +121,10 @@ FAMILY_BUILDERS = {
 CORPUS_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
-SCORES = ("val_loss", "val_accuracy")
-
-
 FINAL, MATCHED = "final", "matched loss"
 
 
 STREAMS = ("init", "order", "dropout")
-
-
-QUANTITIES = (*SCORES, *MEASURES)
 
 
 def counted(number: int, noun: str) -> str:

@@ -258,7 +258,7 @@ def test_a_cell_that_always_fails_is_named_and_the_others_are_finished(campaign:
 
 def resumed_from(project: Project, cell: str) -> int:
     """Return the iteration from which the last process of a cell went on."""
-    found = re.search(r"goes on from iteration (\d+) of", log(project, cell))
+    found = re.search(r"resumes from iteration (\d+) of", log(project, cell))
     assert found is not None, log(project, cell)
     return int(found[1])
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,18 @@ import pytest
 import yaml
 
 from conftest import one_line, tiny_config
+from project import REPROCORE, started
 from reprocore.analysis.arrays import compare_arrays, load_array
 from reprocore.cli import main
 from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.status import seconds_left, study_status
+from reprocore.pipeline.verify import verify
 from reprocore.statistics.divergence import churn, relative_pd
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell
 from reprocore.training.checkpoint import StoppedError
 
 
@@ -57,7 +60,7 @@ def study_file(
     write_corpus(tmp_path / "out/corpus/tokens.parquet", tiny_corpus)
     write_probe(tmp_path / "out/corpus/probe.parquet", tiny_probe)
     cell = Cell("charlm", "relu", "all", 1)
-    run_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results))
+    train_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results))
     failed = Cell("charlm", "relu", "all", 2).folder(study.results)
     failed.mkdir(parents=True)
     (failed / "failed.json").write_text(json.dumps({"reason": "the loss became nan"}))
@@ -106,7 +109,7 @@ class TestStatus:
             signal.raise_signal(signal.SIGTERM)
 
         with pytest.raises(StoppedError):
-            run_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results), progress)
+            train_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results), progress)
         status = study_status(study)[2]
         assert (status.cell, status.state, status.reason) == (cell, "begun", "iteration 1 of 8")
         content = yaml.safe_load(study_file.read_text())
@@ -274,6 +277,42 @@ class TestSampleAndTrain:
         assert "iteration 8/8" in out
         assert (folder / "weights.safetensors").read_bytes() == before
 
+    def test_a_finished_cell_is_trained_again_only_by_force(
+        self, command: Any, study_file: Path
+    ) -> None:
+        path = Cell("charlm", "relu", "all", 1).folder(load_study(study_file).results) / "cell.json"
+        before = path.read_bytes()
+        code, out, _ = command("train", "charlm/relu/1", "-c", study_file)
+        assert (code, out) == (0, "charlm/relu/all-1 is done; --force trains it again\n")
+        assert path.read_bytes() == before
+        code, out, _ = command("train", "charlm/relu/1", "-c", study_file, "--force")
+        assert code == 0
+        assert "iteration 8/8" in out
+        assert path.read_bytes() != before
+
+    def test_a_stale_cell_is_trained(self, command: Any, study_file: Path) -> None:
+        content = yaml.safe_load(study_file.read_text())
+        content["training"]["iterations"] = 6
+        study_file.write_text(yaml.safe_dump(content, sort_keys=False))
+        code, out, _ = command("train", "charlm/relu/1", "-c", study_file)
+        assert code == 0
+        assert "iteration 6/6" in out
+
+    def test_a_broken_activation_is_refused_before_training(
+        self, command: Any, study_file: Path, user_module: Any
+    ) -> None:
+        user_module("dead", "def dead(x):\n    return x * 0\n")
+        content = yaml.safe_load(study_file.read_text())
+        content |= {
+            "activations": ["relu", "own"],
+            "custom_activations": {"own": {"path": "dead:dead"}},
+        }
+        study_file.write_text(yaml.safe_dump(content, sort_keys=False))
+        code, out, err = command("train", "charlm/own/1", "-c", study_file)
+        assert code == 1
+        assert err == "error: charlm/own: activation 'own' never reaches the model's output\n"
+        assert "iteration" not in out
+
     @pytest.mark.parametrize(
         ("key", "told"),
         [
@@ -321,6 +360,41 @@ class TestPilot:
         assert code == 0
         assert "No recommendation: 2 seeds, needs 3" in out
         assert "nan" not in out.lower()
+
+    def test_a_pilot_that_was_killed_resumes_with_the_cell_that_was_missing(
+        self, command: Any, with_text: Path
+    ) -> None:
+        options = ("-c", str(with_text), "--iterations", "4", "--seeds", "2")
+        cells = Path(load_study(with_text).results) / "pilot/charlm-4/cells/charlm/relu"
+        with started([*REPROCORE, "pilot", "charlm", *options], cwd=with_text.parent) as process:
+            while not (cells / "all-1/cell.json").is_file():
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.terminate()
+            assert process.wait(timeout=60) != 0
+        kept = (cells / "all-1/cell.json").read_bytes()
+        code, out, err = command("pilot", "charlm", *options)
+        assert code == 0, err
+        assert "training charlm/relu/all-1" not in out
+        assert "training charlm/swiglu/all-2" in out
+        assert (cells / "all-1/cell.json").read_bytes() == kept
+
+    def test_a_second_pilot_trains_only_what_is_new(self, command: Any, with_text: Path) -> None:
+        options = ("-c", with_text, "--iterations", 4, "--seeds")
+        assert command("pilot", "charlm", *options, 2)[0] == 0
+        code, out, _ = command("pilot", "charlm", *options, 3)
+        assert code == 0
+        assert "4 cells are done already" in out
+        assert re.findall(r"^training (\S+)", out, re.M) == [
+            "charlm/relu/all-3",
+            "charlm/swiglu/all-3",
+        ]
+
+    def test_the_cells_of_a_pilot_are_no_foreign_files(self, command: Any, with_text: Path) -> None:
+        options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
+        assert command("pilot", "charlm", *options)[0] == 0
+        findings = verify(load_study(with_text)).findings
+        assert not [found for found in findings if found.path.startswith("pilot")]
 
     @pytest.mark.parametrize(
         ("arguments", "told"),

@@ -1,4 +1,4 @@
-"""The real Snakemake, stopped and killed: finished cells stay, stopped ones go on."""
+"""The real Snakemake, stopped and killed: finished cells stay, stopped ones resume."""
 
 import os
 import re
@@ -63,7 +63,7 @@ def iterations_resumed(project: Project) -> list[int]:
     return [part["until"] for cell in cells for part in cell["earlier"]]
 
 
-def test_ctrl_c_stops_and_the_next_run_goes_on(project: Project) -> None:
+def test_ctrl_c_stops_and_the_next_run_resumes(project: Project) -> None:
     process = project.start(*TARGETS)
     for seed in (1, 2):
         wait_for(project.root / CELLS / f"all-{seed}" / CHECKPOINT)
@@ -78,7 +78,7 @@ def test_ctrl_c_stops_and_the_next_run_goes_on(project: Project) -> None:
     assert not list(project.root.glob("out/cells/**/failed.json"))
     done = project.snakemake(*TARGETS)
     assert done.returncode == 0, done.stderr
-    assert logs(project).count("goes on from iteration") == 2
+    assert logs(project).count("resumes from iteration") == 2
     assert len(iterations_resumed(project)) == 2
 
 
@@ -128,8 +128,8 @@ def test_tests_pass_where_signals_are_ignored() -> None:
     shell = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh", sys.executable]
     assert finished([*shell, "-c", IGNORED]).stdout == "['SIGINT', 'SIGHUP']\n"
     tests = (
-        "test_interruption.py::test_what_tests_start_ignores_no_signal",
-        "test_checkpoint.py::test_under_slurm_ctrl_c_stops",
+        "workflow/test_interruption.py::test_what_tests_start_ignores_no_signal",
+        "unit/training/test_checkpoint.py::test_under_slurm_ctrl_c_stops",
     )
     command = [*shell, "-m", "pytest", "-p", "no:cacheprovider", *(f"tests/{t}" for t in tests)]
     done = finished(command, cwd=REPOSITORY)

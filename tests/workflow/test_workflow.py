@@ -1,11 +1,13 @@
 """The real Snakemake on a tiny study: which jobs run, and what a failure leaves behind."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert rules_of(first) == {
         "corpus": 1,
         "probe": 1,
+        "preflight": 4,
         "train": 12,
         "compare": 4,
-        "aggregate": 2,
+        "estimate": 2,
         "analyse": 2,
         "across": 1,
         "audit": 1,
@@ -52,7 +55,7 @@ def test_the_results_follow_the_contract(project: Project) -> None:
     assert {path.name for path in cell.iterdir()} == names
     assert (out / "corpus/tokens.parquet").is_file()
     assert (out / "pairs/memory/swiglu/all.parquet").is_file()
-    assert (out / "models/small/summary.parquet").is_file()
+    assert (out / "models/small/estimates.parquet").is_file()
     summary = pd.read_parquet(out / "summary.parquet")
     assert len(summary) == 4
     assert (summary["relative_pd_low"] < summary["relative_pd"]).all()
@@ -79,15 +82,11 @@ def test_the_report_is_one_file_with_every_figure_and_its_caption(project: Proje
 
 
 def test_another_learning_rate_concerns_that_model_alone(project: Project) -> None:
-    models = {
-        **TINY["models"],
-        "memory": {**TINY["models"]["memory"], "training": {"learning_rate": 0.01}},
-    }
-    jobs = project.planned(project.changed(models=models))
+    jobs = project.planned(project.changed(models=with_other_rate()))
     trained = {job for job in jobs if job.startswith("train")}
     assert trained == {f"train memory/{a}/all-{s}" for a in ("relu", "swiglu") for s in (1, 2, 3)}
     assert rules_of(jobs)["compare"] == 2
-    assert "aggregate small" not in jobs
+    assert "estimate small" not in jobs
 
 
 def test_what_does_not_change_a_result_runs_nothing(project: Project) -> None:
@@ -107,48 +106,110 @@ def test_another_confidence_estimates_again_and_trains_nothing(project: Project)
     jobs = project.planned(project.changed(statistics={"confidence": 0.9}))
     assert "train" not in rules_of(jobs)
     assert "compare" not in rules_of(jobs)
-    assert rules_of(jobs)["aggregate"] == 2
+    assert rules_of(jobs)["estimate"] == 2
 
 
-def test_a_docstring_or_comment_runs_nothing(project: Project) -> None:
-    path = project.root / "src/reprocore/training.py"
-    before = path.read_text()
-    try:
-        project.edit(
-            "src/reprocore/training.py",
-            'AdamW on random windows, with its trajectory as a stream of rows."""',
-            'Another docstring."""\n\n# and a comment',
+@pytest.fixture
+def source(project: Project) -> Iterator[Path]:
+    """The package's source in the project, put back afterwards."""
+    folder, kept = project.root / "src/reprocore", project.root / "kept"
+    shutil.copytree(folder, kept)
+    yield folder
+    shutil.rmtree(folder)
+    kept.rename(folder)
+
+
+def test_only_code_that_trains_trains_again(project: Project, source: Path) -> None:
+    project.edit(
+        "src/reprocore/training/loop.py",
+        'AdamW on random windows, with its trajectory as a stream of rows."""',
+        'Another docstring."""\n\n# and a comment',
+    )
+    assert project.jobs("--dry-run") == {}
+    measures = source / "statistics/divergence.py"
+    head, churn, body = measures.read_text().partition("\ndef churn(")
+    measures.write_text(head + churn + body.replace("return ", "return 2 * ", 1))
+    for place in ("store/schemas", "vocabulary", "report/figures/style", "__init__"):
+        with (source / f"{place}.py").open("a") as stream:
+            stream.write("\nEDITED = 1\n")
+    jobs = rules_of(project.jobs("--dry-run"))
+    assert "train" not in jobs
+    assert jobs["compare"] == 4
+    project.edit(
+        "src/reprocore/training/models/lstm.py",
+        "x = self.dropout(lstm(x)[0])",
+        "x = self.dropout(lstm(x)[0] * 1)",
+    )
+    jobs = project.jobs("--dry-run")
+    assert {job.split("/")[0] for job in jobs if job.startswith("train")} == {"train memory"}
+    assert rules_of(jobs)["train"] == 6
+    project.edit("src/reprocore/training/loop.py", "EVALUATION_ROWS = 32", "EVALUATION_ROWS = 16")
+    assert rules_of(project.jobs("--dry-run"))["train"] == 12
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, int, str]]:
+    """Date, size and content of every file below a folder, those of Snakemake itself aside."""
+    return {
+        str(path.relative_to(folder)): (
+            path.stat().st_mtime_ns,
+            path.stat().st_size,
+            hashlib.sha256(path.read_bytes()).hexdigest(),
         )
-        assert project.jobs("--dry-run") == {}
-    finally:
-        path.write_text(before)
+        for path in folder.rglob("*")
+        if path.is_file() and not {".snakemake", "__pycache__"} & set(path.parts)
+    }
 
 
-def test_code_of_one_family_concerns_its_models_alone(project: Project) -> None:
-    path = project.root / "src/reprocore/models/lstm.py"
-    before = path.read_text()
+def with_other_rate() -> dict[str, Any]:
+    memory = {**TINY["models"]["memory"], "training": {"learning_rate": 0.01}}
+    return {**TINY["models"], "memory": memory}
+
+
+@pytest.mark.parametrize("remembered", [True, False], ids=["", "without .snakemake"])
+def test_reading_the_workflow_changes_nothing(project: Project, remembered: bool) -> None:
+    memory, away = project.root / ".snakemake", project.root / "away"
+    if not remembered:
+        memory.rename(away)
+    own = project.study
+    project.write(project.changed(models=with_other_rate()))
+    before = state_of(project.root)
     try:
-        project.edit(
-            "src/reprocore/models/lstm.py",
-            "x = self.dropout(lstm(x)[0])",
-            "x = self.dropout(lstm(x)[0] * 1)",
-        )
-        jobs = project.jobs("--dry-run")
-        trained = {job.split("/")[0] for job in jobs if job.startswith("train")}
-        assert trained == {"train memory"}
-        assert rules_of(jobs)["train"] == 6
+        for option in ("--dry-run", "--lint", "--summary", "--list-rules"):
+            project.snakemake(option)
+            assert state_of(project.root) == before, option
     finally:
-        path.write_text(before)
+        project.write(own)
+        if not remembered:
+            shutil.rmtree(memory, ignore_errors=True)
+            away.rename(memory)
 
 
-def test_code_of_training_concerns_all_models(project: Project) -> None:
-    path = project.root / "src/reprocore/training.py"
-    before = path.read_text()
+def test_the_reason_names_the_setting_that_changed(project: Project) -> None:
+    own = project.study
+    project.write(project.changed(models=with_other_rate()))
     try:
-        project.edit("src/reprocore/training.py", "EVALUATION_ROWS = 32", "EVALUATION_ROWS = 16")
-        assert rules_of(project.jobs("--dry-run"))["train"] == 12
+        done = project.snakemake("--dry-run")
     finally:
-        path.write_text(before)
+        project.write(own)
+    output = done.stdout + done.stderr
+    assert "6 finished cells are not as the study says today" in output
+    assert "changed: training" in output
+    (reason, *_) = re.findall(r"reason: Params have changed.*", output)
+    assert re.search(r'before: \S*training \{.*"learning_rate":0\.0003', reason)
+    assert re.search(r'now: \S*training \{.*"learning_rate":0\.01', reason)
+
+
+def test_both_entries_give_the_same_plan(project: Project) -> None:
+    study = project.changed(seeds=[1, 2, 3, 4])
+    own = project.study
+    project.write(study)
+    try:
+        root = project.jobs("--dry-run")
+        inner = project.jobs("--dry-run", "--snakefile", "workflow/Snakefile")
+    finally:
+        project.write(own)
+    assert root == inner
+    assert rules_of(root)["train"] == 4
 
 
 def test_touched_files_run_nothing(project: Project) -> None:
@@ -171,21 +232,23 @@ def test_a_deleted_file_of_a_cell_is_made_again(project: Project) -> None:
 def test_stale_cells_are_known_without_snakemakes_memory(project: Project) -> None:
     """Its records lie in `.snakemake`, which people delete, and go by the folder's name."""
     memory, away = project.root / ".snakemake/metadata", project.root / "metadata"
-    models = {
-        **TINY["models"],
-        "memory": {**TINY["models"]["memory"], "training": {"learning_rate": 0.01}},
-    }
     memory.rename(away)
     # Without records of content only dates are left to tell that the text is the same.
     os.utime(project.root / "text.txt", (1, 1))
+    own = project.study
     try:
-        jobs = project.planned(project.changed(models=models))
+        project.write(project.changed(models=with_other_rate()))
+        jobs = project.jobs("--dry-run")
+        of_another = project.jobs("out/figures/small/contrasts.png", "--dry-run")
+        project.write(own)
         unchanged = project.jobs("--dry-run")
     finally:
+        project.write(own)
         shutil.rmtree(memory, ignore_errors=True)
         away.rename(memory)
     assert {job.split("/")[0] for job in jobs if job.startswith("train")} == {"train memory"}
     assert rules_of(jobs)["train"] == 6
+    assert "train" not in rules_of(of_another)
     assert "train" not in rules_of(unchanged)
 
 
@@ -235,7 +298,7 @@ def test_an_added_seed_runs_its_cells_and_what_follows(project: Project) -> None
     }
     follows = {
         "compare": 4,
-        "aggregate": 2,
+        "estimate": 2,
         "analyse": 2,
         "across": 1,
         "audit": 1,
@@ -277,6 +340,17 @@ def test_a_gpu_model_is_left_out_with_a_notice_and_shown_as_not_run(project: Pro
         project.write(own)
 
 
+# Sound for as long as a preflight takes; what is broken at once is in test_preflight.py.
+BREAKS_LATE = """
+calls = 0
+
+def broken(x):
+    global calls
+    calls += 1
+    return x.tanh() if calls <= 8 else x * float("nan")
+"""
+
+
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A study in which one activation makes the loss NaN, after its first run."""
@@ -288,8 +362,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
         "seeds": [1, 2],
     }
     project = Project(tmp_path_factory.mktemp("broken"), study)
-    code = "import torch\n\n\ndef broken(x):\n    return torch.log(-x.abs())\n"
-    (project.root / "src/broken_activation.py").write_text(code)
+    (project.root / "src/broken_activation.py").write_text(BREAKS_LATE)
     done = project.snakemake()
     assert done.returncode != 0
     return project, done.stdout + done.stderr

@@ -9,19 +9,26 @@ from pathlib import Path
 
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Plan, State, only
-from reprocore.pipeline.runs import WorkflowRun, again_command, snakemake_command
+from reprocore.pipeline.runs import WorkflowRun, snakemake_command
 from reprocore.store.identity import (
     CELL_SETTINGS,
     RULE_SETTINGS,
     cell_identity,
     cell_settings,
     parameters,
+    preflight_identity,
     rule_settings,
 )
-from reprocore.store.source_digest import digest, source_digest, text_digest
+from reprocore.store.source_digest import (
+    CELL_LAYERS,
+    TABLE_LAYERS,
+    digest,
+    source_digest,
+    text_digest,
+)
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.gpus import local_gpus
-from reprocore.study.layout import CORPUS_FILES, MODEL_FIGURES, STUDY_FIGURES
+from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES, preflight_file
 from reprocore.study.permissions import check_links, check_places
 from reprocore.study.study import parse_study
 from reprocore.vocabulary import counted
@@ -91,9 +98,10 @@ def model_tables(name):
     return expand(f"{RESULTS}/models/{{model}}/{name}.parquet", model=PLAN.models)
 
 
-def source(script, *modules):
-    """Digest of a script and of the modules that it runs."""
-    return "source " + digest([text_digest(SCRIPTS / script), source_digest(*modules)])
+def source(script, module, layers=TABLE_LAYERS):
+    """Digest of a script and of the module that it runs, with what that imports."""
+    code = [text_digest(SCRIPTS / script), source_digest(module, layers=layers)]
+    return f"source {digest(code)}"
 
 
 def settings(rule):
@@ -101,7 +109,8 @@ def settings(rule):
 
     def parameter(name):
         def of_wildcards(wildcards):
-            return parameters(rule_settings(STUDY, rule, wildcards.get("model")))[name]
+            labels = wildcards.get("model"), wildcards.get("activation")
+            return parameters(rule_settings(STUDY, rule, *labels))[name]
 
         return of_wildcards
 
@@ -109,9 +118,11 @@ def settings(rule):
 
 
 def name_failed_cells():
-    """Say at the end of a run, whose messages may be far above, which cells failed and why."""
+    """Say at the end of a run, whose messages may be far above, what failed and why."""
     from reprocore.pipeline.status import study_status
 
+    for reason in PLAN.failed_preflights():
+        logger.error(f"failed: {reason}")
     for status in study_status(STUDY):
         if status.state == "failed":
             logger.error(f"failed: {status.cell.key}: {status.reason}")
@@ -123,38 +134,10 @@ def forced_if_damaged(_wildcards):
     Snakemake looks at the age of a file and not at the file. What is not asked for stays as it is.
     """
     if workflow.is_main_process:
-        paths = {f"{RESULTS}/{problem.path}" for problem in PLAN.damaged}
-        workflow.dag.forcefiles.update(paths - set(CORPUS_TROUBLE))
+        workflow.dag.forcefiles.update(
+            f"{RESULTS}/{problem.path}" for problem in PLAN.damaged
+        )
     return []
-
-
-def corpus_trouble():
-    """What is wrong with the corpus of finished cells, by path.
-
-    It must be made again by itself: Snakemake runs whatever takes a file that is made anew, whether
-    or not it comes out the same, and would train all cells again.
-    """
-    if STUDY.partial or not PLAN.current:
-        return {}
-    problems = (PLAN.file_problems.get(name) for name in CORPUS_FILES)
-    return {
-        f"{RESULTS}/{problem.path}": problem.reason
-        for problem in problems
-        if problem and problem.state in (State.MISSING, State.DAMAGED)
-    }
-
-
-def corpus_advice():
-    faults = ", ".join(f"{path}: {reason}" for path, reason in CORPUS_TROUBLE.items())
-    paths = [f"{RESULTS}/{name}" for name in CORPUS_FILES]
-    return f"{faults}; make it again by itself, with: {again_command(study_command(), paths)}"
-
-
-def refuse_to_train_again():
-    """Stop a run that would train cells, the finished ones too, while their corpus is in trouble."""
-    training = any(job.rule.name == "train" for job in workflow.dag.needrun_jobs())
-    if CORPUS_TROUBLE and training:
-        raise ReprocoreError(corpus_advice())
 
 
 def shown(paths, limit=5):
@@ -177,8 +160,7 @@ def announce():
             f"Not as the study says today: {counted(len(stale), 'finished cell')}, trained again "
             f"where asked for; changed: {', '.join(sorted(names))}"
         )
-    named = {f"{RESULTS}/{p.path}": p.reason for p in PLAN.damaged}
-    if damaged := [f"{p}: {named[p]}" for p in named if p not in CORPUS_TROUBLE]:
+    if damaged := [f"{RESULTS}/{p.path}: {p.reason}" for p in PLAN.damaged]:
         logger.warning(
             f"Damaged: {counted(len(damaged), 'file')}, made again where asked for: {shown(damaged)}"
         )
@@ -190,8 +172,6 @@ def announce():
             f"Taken as they are, though no record says what made them: {shown(unrecorded)}; "
             "`reprocore verify` names the command that makes them again."
         )
-    if CORPUS_TROUBLE:
-        logger.warning(corpus_advice())
 
 
 def study_command():
@@ -202,7 +182,6 @@ def study_command():
 
 
 RUN = WorkflowRun(STUDY, study_command())
-CORPUS_TROUBLE = corpus_trouble() if workflow.is_main_process else {}
 if workflow.is_main_process:
     or_exit(check_links, RESULTS)
     announce()

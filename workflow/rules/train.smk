@@ -1,6 +1,20 @@
-"""One training job per (model, activation, arm, seed)."""
+"""One check per (model, activation), then one training job per (model, activation, arm, seed)."""
 
-from snakemake.io import IOFile
+PREFLIGHT = f"{RESULTS}/{preflight_file('{model}', '{activation}')}"
+
+
+def preflight_source(wildcards):
+    return f"source {preflight_identity(STUDY, *wildcards)['source']}"
+
+
+def forced_if_stale_preflight(wildcards):
+    """No file; but a check that is not of today's settings and code is forced.
+
+    As for cells below: Snakemake's own metadata can be gone.
+    """
+    if workflow.is_main_process and PLAN.preflight_is_stale(*wildcards):
+        workflow.dag.forcefiles.add(f"{RESULTS}/{preflight_file(*wildcards)}")
+    return []
 
 
 @cache
@@ -26,10 +40,31 @@ def forced_if_not_done(wildcards):
     cell = cell_of(wildcards)
     again = PLAN.looks[cell].state in (State.DAMAGED, State.STALE)
     if workflow.is_main_process and again:
-        known = workflow.persistence.params(IOFile(cell_file(cell, "cell.json"), None))
+        files, _ = workflow.get_rule("train").expand_output(wildcards)
+        known = workflow.persistence.params(files.cell)
         if not known or set(known) == set(map(repr, cell_parameters(cell).values())):
-            workflow.dag.forcefiles.update(cell_file(cell, name) for name in CELL_FILES)
+            workflow.dag.forcefiles.update(files)
     return []
+
+
+def needed(path):
+    """What a cell is trained from, or waits for; a cell that is done needs nothing any more.
+
+    All that can change the cell is in its parameters. Snakemake would train it again as soon as
+    this file is made again, or is younger, whether or not it is the same.
+    """
+
+    def of_wildcards(wildcards):
+        file = path.format(**dict(wildcards.items()))
+        done = cell_of(wildcards) in PLAN.current and not anything_forced()
+        return ancient(before_update(file)) if done else file
+
+    return of_wildcards
+
+
+def anything_forced():
+    dag = workflow.dag_settings
+    return dag.forceall or dag.forcetargets or dag.forcerun
 
 
 def needs(wildcards):
@@ -52,11 +87,34 @@ def cell_threads(wildcards):
     return STUDY.training_of(wildcards.model).threads
 
 
+# A short job on the CPU, also for models that train on a GPU, and on a cluster no local one: it
+# may need the model's memory, and it shows that the environment works where cells are trained.
+rule preflight:
+    input:
+        forced_if_damaged,
+        forced_if_stale_preflight,
+        corpus=rules.corpus.output.tokens,
+    output:
+        passed=PREFLIGHT,
+    log:
+        f"{RESULTS}/logs/preflight/{{model}}/{{activation}}.log",
+    # A broken model stays broken.
+    retries: 0
+    resources:
+        mem_mb=memory,
+    params:
+        **settings("preflight"),
+        source=preflight_source,
+    script:
+        "../scripts/preflight.py"
+
+
 rule train:
     input:
         forced_if_not_done,
-        corpus=rules.corpus.output.tokens,
-        probe=rules.probe.output.probe,
+        corpus=needed(f"{RESULTS}/corpus/tokens.parquet"),
+        probe=needed(f"{RESULTS}/corpus/probe.parquet"),
+        preflight=needed(PREFLIGHT),
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

@@ -6,11 +6,11 @@ from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
 from reprocore.pipeline.jobs import job
 from reprocore.study.cells import Cell
-from reprocore.training.cell import print_progress, run_cell
+from reprocore.training.cell import print_progress, train_cell
 
 with job(snakemake) as study:
     *labels, seed = snakemake.wildcards
-    run_cell(
+    train_cell(
         study,
         Cell(*labels, int(seed)),
         read_corpus(snakemake.input.corpus),

@@ -18,7 +18,7 @@ from reprocore.store.records import file_sha256, read_record
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, Cell
 
-KINDS = ("corpus", "cells", "pairs", "models", "across", "figures", "summary", "other")
+KINDS = ("corpus", "preflight", "cells", "pairs", "models", "across", "figures", "summary", "other")
 
 _SCHEMAS: dict[str, pa.Schema] = {
     "models/estimates": schemas.ESTIMATES_SCHEMA,

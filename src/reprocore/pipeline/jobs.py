@@ -1,4 +1,4 @@
-"""What every workflow script shares: its log, its records, and errors told in one line."""
+"""What every workflow script shares: its log, its records, and errors in one line."""
 
 import contextlib
 import os
@@ -19,9 +19,9 @@ from reprocore.study.study import Study, parse_study
 def job(snakemake: Any) -> Iterator[Study]:
     """Run a script's body with its output in the rule's log; yield the study.
 
-    Before the body every input is checked against its record, and after it every output is given
-    one. A user's mistake ends the job with status 1 and one line, in the log and on the
-    terminal; any other error leaves its traceback in the log.
+    Before the body every input is checked against its record; after it a record of every output
+    is written. A user's mistake ends the job with status 1 and one line, in the log and on the
+    terminal; the traceback of any other error is in the log.
 
     Args:
         snakemake: the object that Snakemake gives to a script.
@@ -44,7 +44,7 @@ def job(snakemake: Any) -> Iterator[Study]:
             traceback.print_exc()
             line = f"error: {snakemake.rule} failed unexpectedly: {error!r}; see {path}"
         print(line, file=terminal, flush=True)
-        # The disk may be full: what the terminal has been told must not be lost in that.
+        # The terminal has the message already, even if the disk is full.
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)
     raise SystemExit(1)
@@ -53,15 +53,15 @@ def job(snakemake: Any) -> Iterator[Study]:
 @contextlib.contextmanager
 def _recorded(snakemake: Any, results: str) -> Iterator[None]:
     """Check the inputs, run the body, and write the records of the outputs."""
-    # Not by the wall clock, which can be set back meanwhile.
-    began, started = time.monotonic(), time.time()
+    # Seconds are not from the wall clock, which can be set back during the job.
+    start, started = time.monotonic(), time.time()
     inputs = check_inputs(results, snakemake.input)
     # A cell's record is the cell.json that it writes itself.
     outputs = [] if snakemake.rule == "train" else list(snakemake.output)
     forget(results, outputs)
     for output in outputs:
         remove_leftovers(output)
-    _date_back(results, snakemake.input)
+    _limit_dates(results, snakemake.input)
     yield
     made = {
         "rule": snakemake.rule,
@@ -71,13 +71,13 @@ def _recorded(snakemake: Any, results: str) -> Iterator[None]:
         "source": snakemake.params.get("source"),
         **environment(),
         "started": utc(started),
-        "seconds": time.monotonic() - began,
+        "seconds": time.monotonic() - start,
     }
     write_records(results, outputs, made)
 
 
-def _date_back(results: str, paths: Iterable[str]) -> None:
-    """Give results that are dated in the future today's date: the clock was set back meanwhile.
+def _limit_dates(results: str, paths: Iterable[str]) -> None:
+    """Give results that are dated in the future the present time: the clock was set back.
 
     Snakemake fails a job whose output is dated before its input.
     """

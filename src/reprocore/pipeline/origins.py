@@ -36,7 +36,8 @@ class Origins:
         record = self.record(place)
         if record is None:
             return ""
-        settings = rule_settings(self._plan.study, record["rule"], record["wildcards"].get("model"))
+        labels = (record["wildcards"].get(name) for name in ("model", "activation"))
+        settings = rule_settings(self._plan.study, record["rule"], *labels)
         if changed := _differing(record["settings"], parameters(settings)):
             return f"was made with other settings than today's: {', '.join(changed)}"
         for name, sha256 in record["inputs"].items():

@@ -1,6 +1,5 @@
-"""A pilot of one model: what a part of its training says of the activations."""
+"""A pilot of one model: what a part of its training says about the activations."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,14 @@ from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.trajectories import read_trajectories
 from reprocore.data.probe import build_probe
 from reprocore.data.text import load_text
-from reprocore.data.tokens import encode
+from reprocore.data.tokens import Corpus, encode
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.runs import hold_results
 from reprocore.store.tables import write_table
-from reprocore.study.cells import Cell, all_cells
+from reprocore.study.cells import all_cells
 from reprocore.study.study import Study, parse_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import is_done, train_cell
+from reprocore.training.preflight import preflight
 
 
 def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
@@ -45,43 +46,69 @@ def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
     return parse_study(content, "pilot")
 
 
-def run_pilot(
-    study: Study, model: str, cache: Path, started: Callable[[Cell], None] = lambda cell: None
+def pilot_folder(study: Study, model: str) -> Path:
+    """Return where the cells of a pilot are kept.
+
+    One folder per number of iterations: other seeds or activations share the cells they have in
+    common, and a cell of other settings or code is trained again in its place.
+    """
+    return Path(study.results) / "pilot" / f"{model}-{study.training_of(model).iterations}"
+
+
+def pilot_tables(
+    study: Study, model: str, cache: Path, report: Callable[[str], None] = lambda line: None
 ) -> dict[str, pa.Table]:
     """Train the cells of a `pilot_study` one after another and analyse them.
 
-    Nothing is kept: the files are in a temporary folder.
+    The cells are kept: those that are done are not trained again, and one that was stopped
+    resumes from its checkpoint.
 
     Args:
         study: from `pilot_study`.
         model: its model.
         cache: folder for what is downloaded.
-        started: called with each cell before it trains.
+        report: called with a line before a cell is trained, and for cells that are done.
 
     Returns:
         The tables of `analyse_model`.
 
     Raises:
-        ReprocoreError: the corpus cannot be had, or a cell fails.
+        ReprocoreError: the corpus cannot be had, another process runs this pilot, a check or a
+            cell fails, or a signal asks to stop.
     """
+    root = pilot_folder(study, model)
+    with hold_results(root):
+        _train_cells(study, model, root, _corpus(study, cache), report)
+        pairs, curves = _tables(study, model, root)
+        return analyse_model(study, model, read_trajectories(pairs, [curves])[model])
+
+
+def _corpus(study: Study, cache: Path) -> Corpus:
     source = study.corpus
     text = load_text(
         source.source, path=source.path, url=source.url, sha256=source.sha256, cache=cache
     )
-    corpus = encode(text, source.train_fraction)
+    return encode(text, source.train_fraction)
+
+
+def _train_cells(
+    study: Study, model: str, root: Path, corpus: Corpus, report: Callable[[str], None]
+) -> None:
+    """Train the cells that are not done yet, after a check of their activations."""
+    missing = [cell for cell in all_cells(study) if not is_done(study, cell, cell.folder(root))]
+    if done := len(all_cells(study)) - len(missing):
+        report(f"{done} cells are done already, in {root}")
+    for activation in dict.fromkeys(cell.activation for cell in missing):
+        preflight(study, model, activation, corpus)
     probe = build_probe(
         corpus,
         context=study.probe.lead,
         positions=study.probe.positions,
         block=study.probe.block,
     )
-    with tempfile.TemporaryDirectory(prefix="reprocore-") as name:
-        root = Path(name)
-        for cell in all_cells(study):
-            started(cell)
-            run_cell(study, cell, corpus, probe, cell.folder(root))
-        pairs, curves = _tables(study, model, root)
-        return analyse_model(study, model, read_trajectories(pairs, [curves])[model])
+    for cell in missing:
+        report(f"training {cell.key}")
+        train_cell(study, cell, corpus, probe, cell.folder(root))
 
 
 def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
@@ -89,9 +116,10 @@ def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
     cells = all_cells(study)
     pairs = []
     for activation in study.activations_of(model):
-        mine = [cell for cell in cells if cell.activation == activation]
+        group = [cell for cell in cells if cell.activation == activation]
         path = root / "pairs" / model / activation / "all.parquet"
-        write_table(path, compare_cells(cell.folder(root) / "predictions.parquet" for cell in mine))
+        compared = compare_cells(cell.folder(root) / "predictions.parquet" for cell in group)
+        write_table(path, compared)
         pairs.append(path)
     curves = root / "curves.parquet"
     write_table(curves, gather_curves(cell.folder(root) / "history.parquet" for cell in cells))

@@ -13,11 +13,16 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import read_json
-from reprocore.store.identity import cell_identity, changed_settings
+from reprocore.store.identity import (
+    cell_identity,
+    changed_settings,
+    preflight_identity,
+    recorded_identity,
+)
 from reprocore.store.records import DamagedError, Fault, quick_fault, read_cell, read_record
 from reprocore.study.cells import CELL_FILES, GROUP, Cell, all_cells
 from reprocore.study.gpus import runnable_models
-from reprocore.study.layout import derived_files
+from reprocore.study.layout import CORPUS_FILES, derived_files, preflight_failure, preflight_file
 from reprocore.study.study import Study
 
 
@@ -179,10 +184,42 @@ class Plan:
         return derived_files(self.taken, self.study.claims is not None)
 
     @cached_property
+    def wanted(self) -> list[str]:
+        """Those of these files that a run must leave: where nothing is trained, nothing for it."""
+        training = {*CORPUS_FILES, *(preflight_file(c.model, c.activation) for c in self.taken)}
+        return [place for place in self.files if not (self.study.partial and place in training)]
+
+    @cached_property
+    def preflights(self) -> tuple[tuple[str, str], ...]:
+        """The model and activation of each check that the cells wait for; none if none may train.
+
+        Also of cells that are done, as they rest on it.
+        """
+        checked = () if self.study.partial else self.taken
+        return tuple(dict.fromkeys((cell.model, cell.activation) for cell in checked))
+
+    def preflight_is_stale(self, model: str, activation: str) -> bool:
+        """Return whether a check has been done, but of other settings or code than today's."""
+        path = Path(self.study.results) / preflight_file(model, activation)
+        return path.is_file() and recorded_identity(path) != preflight_identity(
+            self.study, model, activation
+        )
+
+    def failed_preflights(self) -> list[str]:
+        """Return the reasons of the checks that failed when they were last done."""
+        results = Path(self.study.results)
+        paths = (results / preflight_failure(*pair) for pair in self.preflights)
+        return [str(read_json(path)["reason"]) for path in paths if path.is_file()]
+
+    @cached_property
     def file_problems(self) -> dict[str, Problem]:
         """What a quick look shows against those files, by path inside the results."""
         looked = ((place, look_at_file(self.study.results, place)) for place in self.files)
-        return {place: problem for place, problem in looked if problem is not None}
+        return {
+            place: problem
+            for place, problem in looked
+            if problem and (problem.state is not State.MISSING or place in self.wanted)
+        }
 
     @cached_property
     def damaged(self) -> tuple[Problem, ...]:

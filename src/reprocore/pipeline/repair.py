@@ -17,8 +17,7 @@ class Action(Enum):
     """What mends a problem."""
 
     DELETE = auto()
-    # By itself: made again beside what follows from it, all of that would be, too, while alone it
-    # turns out to be the same as before.
+    # By itself: with `--force`, all that follows from it would be made again, too.
     FORCE_CORPUS = auto()
     FORCE = auto()
     RUN = auto()
@@ -46,10 +45,9 @@ def action_for(plan: Plan, problem: Problem) -> Action:
     cell, damaged = cell_of_path(problem.path), problem.state is State.DAMAGED
     if problem.state is State.LEFTOVER:
         return Action.DELETE
-    if problem.path in CORPUS_FILES:
-        return Action.FORCE_CORPUS
     if problem.path in plan.files:
-        return Action.RUN if problem.state is State.MISSING else Action.FORCE
+        forced = Action.FORCE_CORPUS if problem.path in CORPUS_FILES else Action.FORCE
+        return Action.RUN if problem.state is State.MISSING else forced
     if cell is None or cell not in plan.looks:
         return Action.DELETE if damaged else Action.RUN
     if cell.model not in plan.runnable:

@@ -1,4 +1,4 @@
-"""`study.json`: which study a results folder is of and which runs made it; one run at a time.
+"""`study.json`: the study and the runs that made a results folder; one run at a time.
 
 Importing this module is cheap, so that a Snakefile can.
 """
@@ -23,13 +23,13 @@ DEFAULT_CONFIG = "config/config.yaml"
 
 
 def hold_results(results: str | Path) -> filelock.BaseFileLock:
-    """Hold a results folder against any other run until this process ends.
+    """Lock a results folder against any other run until this process ends.
 
     Returns:
         The lock, which must be kept; the system frees it when the process ends, however it ends.
 
     Raises:
-        ReprocoreError: another run holds the folder, or it cannot be written.
+        ReprocoreError: another run has locked the folder, or it cannot be written.
     """
     path = Path(results) / ".lock"
     lock = filelock.FileLock(path)
@@ -44,9 +44,9 @@ def hold_results(results: str | Path) -> filelock.BaseFileLock:
 
 
 class WorkflowRun:
-    """One run of Snakemake, told in `study.json` from its start on.
+    """One run of Snakemake, recorded in `study.json` from its start.
 
-    A run that was killed keeps null as its end and outcome.
+    The end and outcome of a run that was killed stay null.
     """
 
     def __init__(self, study: Study, command: str) -> None:
@@ -59,16 +59,16 @@ class WorkflowRun:
         self._study, self._command = study, command
 
     def begin(self) -> None:
-        """Hold the results folder and write that a run has begun.
+        """Lock the results folder and write that a run has started.
 
         Raises:
-            ReprocoreError: another run holds the folder, or it cannot be written.
+            ReprocoreError: another run has locked the folder, or it cannot be written.
         """
         from reprocore.store.records import environment, utc
 
         self._lock = hold_results(self._study.results)
         self._earlier = _earlier_runs(self._study.results)
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._run = {"start": utc(time.time()), "end": None, "outcome": None, **environment()}
         self._write()
 
@@ -80,7 +80,7 @@ class WorkflowRun:
         """
         from reprocore.store.records import utc
 
-        seconds = time.monotonic() - self._began
+        seconds = time.monotonic() - self._start
         self._run |= {"end": utc(time.time()), "seconds": seconds, "outcome": outcome}
         self._write()
 
@@ -105,7 +105,7 @@ def _earlier_runs(results: str) -> list[Any]:
 
 
 def _cell_hosts(study: Study) -> list[str]:
-    """Return the machines that trained the cells of the study which are done."""
+    """Return the machines that trained the finished cells of the study."""
     from reprocore.store.files import read_json
 
     paths = (cell.folder(study.results) / "cell.json" for cell in Plan.of(study).current)
@@ -116,7 +116,7 @@ def _cell_hosts(study: Study) -> list[str]:
 def snakemake_command(configfiles: Iterable[str | Path], overrides: Mapping[str, Any]) -> str:
     """Write the Snakemake command of a study with these config files and `--config` values.
 
-    Each list of values ends at the next option, so targets must follow one.
+    A list of values ends at the next option, so targets must come after one.
     """
     here = Path.cwd()
     files = [p.relative_to(here) if p.is_relative_to(here) else p for p in map(Path, configfiles)]

@@ -33,6 +33,7 @@ from reprocore.store.records import (
 )
 from reprocore.store.source_digest import digest
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, cell_of_path
+from reprocore.study.layout import UNCHECKED
 from reprocore.study.study import Study
 
 PROBLEMS = (State.DAMAGED, State.STALE, State.MISSING, State.UNRECORDED, State.LEFTOVER)
@@ -171,10 +172,12 @@ def _other_file(plan: Plan, strays: list[Cell], quick: bool, place: str) -> list
     name, cell = Path(place).name, cell_of_path(place)
     if _TEMPORARY.fullmatch(name):
         return [Problem(place, State.LEFTOVER, "a temporary file of a run that was killed")]
-    if place in plan.files or place.startswith("logs/") or place == ".lock":
+    if place in plan.files or place == ".lock" or place.partition("/")[0] in UNCHECKED:
         return []
     if place == "study.json":
         return _study_file(plan.study.results)
+    if place.startswith("preflight/") and place.endswith(".failed.json"):
+        return []
     if place.startswith("records/"):
         return _record_problems(plan, place)
     if cell is not None and (cell in plan.looks or cell in strays):

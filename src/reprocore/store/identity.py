@@ -21,7 +21,7 @@ from reprocore.store.source_digest import (
 from reprocore.study.cells import Cell, all_cells
 from reprocore.study.sections import Section
 from reprocore.study.study import Study
-from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, smelu_beta
+from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, activation_path, smelu_beta
 
 
 def corpus_settings(study: Study) -> dict[str, Any]:
@@ -43,15 +43,15 @@ def corpus_settings(study: Study) -> dict[str, Any]:
     return {"sha256": sha256, "train_fraction": corpus.train_fraction}
 
 
+# The names in `model_settings`.
+MODEL_SETTINGS = ("builder", "context", "sizes", "training", "activation")
 # The names in `cell_settings`.
-CELL_SETTINGS = (
-    *("builder", "context", "sizes", "training", "activation"),
-    *("arm", "seed", "probe", "corpus", "device"),
-)
+CELL_SETTINGS = (*MODEL_SETTINGS, "arm", "seed", "probe", "corpus", "device")
 # The settings that matter to a rule beside its inputs; those of `train` are `cell_settings`.
 RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "corpus": ("corpus",),
     "probe": ("probe",),
+    "preflight": MODEL_SETTINGS,
     "compare": (),
     "estimate": ("confidence",),
     "analyse": ("statistics", "activations", "arms"),
@@ -63,17 +63,22 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def rule_settings(study: Study, rule: str, model: str | None = None) -> dict[str, Any]:
+def rule_settings(
+    study: Study, rule: str, model: str | None = None, activation: str | None = None
+) -> dict[str, Any]:
     """Return the settings that matter to a rule beside its inputs, by name.
 
     Args:
         study: the resolved study.
         rule: one of `RULE_SETTINGS`; any other has none.
         model: of which the rule makes something, if it is of one model.
+        activation: likewise.
 
     Raises:
         ReprocoreError: a local text cannot be read.
     """
+    if rule == "preflight":
+        return model_settings(study, str(model), str(activation))
     return {name: _setting(study, name, model) for name in RULE_SETTINGS.get(rule, ())}
 
 
@@ -109,49 +114,65 @@ def _file_sha256(path: Path, _modified: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def model_settings(study: Study, model: str, activation: str) -> dict[str, Any]:
+    """Return every setting of a model with an activation and of its training, as JSON values."""
+    chosen, custom = study.models[model], study.custom_activations.get(activation)
+    return {
+        "builder": FAMILY_BUILDERS.get(chosen.family, chosen.family),
+        "context": chosen.context,
+        "sizes": json.loads(json.dumps(chosen.sizes)),
+        "training": study.training_of(model).model_dump(),
+        "activation": {
+            "name": activation,
+            "gated": study.is_gated(activation),
+            "beta": smelu_beta(activation) if custom is None else None,
+            "path": custom.path if custom else activation_path(activation),
+        },
+    }
+
+
 def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """Return every setting that changes the results of `cell`, as plain JSON values."""
-    model = study.models[cell.model]
-    custom = study.custom_activations.get(cell.activation)
     return {
-        "builder": FAMILY_BUILDERS.get(model.family, model.family),
-        "context": model.context,
-        "sizes": json.loads(json.dumps(model.sizes)),
-        "training": study.training_of(cell.model).model_dump(),
-        "activation": {
-            "name": cell.activation,
-            "gated": study.is_gated(cell.activation),
-            "beta": smelu_beta(cell.activation) if custom is None else None,
-            "path": custom.path if custom else None,
-        },
+        **model_settings(study, cell.model, cell.activation),
         "arm": cell.arm,
         "seed": cell.seed,
         "probe": study.probe.model_dump(),
         "corpus": corpus_settings(study),
-        "device": model.resources.trained_on,
+        "device": study.models[cell.model].resources.trained_on,
     }
 
 
-def cell_sources(study: Study, cell: Cell) -> tuple[str, ...]:
-    """Return the modules whose code makes the results of `cell`.
+def model_sources(study: Study, model: str, activation: str) -> tuple[str, ...]:
+    """Return the modules of a model's family and of an activation of the user's own.
 
     Raises:
         ReprocoreError: a user's own module cannot be found, or lacks the name that is asked of it.
     """
-    family = study.models[cell.model].family
+    family = study.models[model].family
     paths = [FAMILY_BUILDERS.get(family, family)]
-    if cell.activation in study.custom_activations:
-        paths.append(study.custom_activations[cell.activation].path)
+    if activation in study.custom_activations:
+        paths.append(study.custom_activations[activation].path)
     for path in paths:
         check_defined(path)
-    return ("reprocore.training.cell", *(path.partition(":")[0] for path in paths))
+    return tuple(path.partition(":")[0] for path in paths)
 
 
 def cell_identity(study: Study, cell: Cell) -> dict[str, str]:
     """Return the digests of settings and of source that name the results of `cell`."""
+    modules = ("reprocore.training.cell", *model_sources(study, cell.model, cell.activation))
     return {
         "settings": digest(cell_settings(study, cell)),
-        "source": source_digest(*cell_sources(study, cell), layers=CELL_LAYERS),
+        "source": source_digest(*modules, layers=CELL_LAYERS),
+    }
+
+
+def preflight_identity(study: Study, model: str, activation: str) -> dict[str, str]:
+    """Return the digests of settings and of source that a preflight depends on."""
+    modules = ("reprocore.training.preflight", *model_sources(study, model, activation))
+    return {
+        "settings": digest(model_settings(study, model, activation)),
+        "source": source_digest(*modules, layers=CELL_LAYERS),
     }
 
 

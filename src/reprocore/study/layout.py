@@ -10,6 +10,8 @@ MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sou
 STUDY_TABLES = ("summary.parquet", "across/ratios.parquet", "across/early_sensitivity.parquet")
 STUDY_FILES = (*STUDY_TABLES, "summary.csv", "summary.md")
 AUDIT_FILES = ("audit.parquet", "audit.md")
+# Folders whose files are no results of the study: what jobs printed, and cells of pilots.
+UNCHECKED = ("logs", "pilot")
 
 
 def derived_files(cells: Iterable[Cell], audited: bool) -> dict[str, set[Cell]]:
@@ -29,6 +31,8 @@ def derived_files(cells: Iterable[Cell], audited: bool) -> dict[str, set[Cell]]:
         groups[f"pairs/{cell.model}/{cell.activation}/{cell.arm}.parquet"].add(cell)
         models[cell.model].add(cell)
     found: dict[str, set[Cell]] = {path: set() for path in CORPUS_FILES}
+    # Rests on no cell: cells rest on it.
+    found |= {preflight_file(cell.model, cell.activation): set() for cell in cells}
     found |= {path: members for path, members in groups.items() if len(members) > 1}
     for model, members in models.items():
         found |= {f"models/{model}/{name}.parquet": members for name in MODEL_TABLES}
@@ -36,6 +40,16 @@ def derived_files(cells: Iterable[Cell], audited: bool) -> dict[str, set[Cell]]:
     audit = AUDIT_FILES if audited else ()
     figures = _figures(STUDY_FIGURES, "figures")
     return found | dict.fromkeys((*STUDY_FILES, *audit, *figures), cells)
+
+
+def preflight_file(model: str, activation: str) -> str:
+    """Return the path in the results of the check that the cells of a model rest on."""
+    return f"preflight/{model}/{activation}.json"
+
+
+def preflight_failure(model: str, activation: str) -> str:
+    """Return the path in the results that holds the reason why a check has failed."""
+    return f"preflight/{model}/{activation}.failed.json"
 
 
 def _figures(names: Iterable[str], folder: str) -> list[str]:

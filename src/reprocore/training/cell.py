@@ -33,8 +33,8 @@ from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import Study
-from reprocore.training.checkpoint import Clock, SavedRun, StoppedError
-from reprocore.training.device import cell_device, describe
+from reprocore.training.checkpoint import Clock, SavedTraining, StoppedError
+from reprocore.training.device import cell_device, describe_hardware
 from reprocore.training.loop import (
     evaluation_probe,
     predict,
@@ -43,9 +43,9 @@ from reprocore.training.loop import (
     train,
 )
 from reprocore.training.models.activations import study_activation
-from reprocore.training.models.build import build_model, check_model, count_parameters
+from reprocore.training.models.build import build_model, count_parameters
 from reprocore.training.randomness import stream_seeds
-from reprocore.training.state import Row, Run, begin
+from reprocore.training.state import Row, Training, begin_training
 
 PACKAGES = ("reprocore", "torch", "numpy", "pyarrow", "safetensors")
 
@@ -63,7 +63,7 @@ def print_progress(row: Row, total: int, left: float) -> None:
     )
 
 
-def run_cell(
+def train_cell(
     study: Study,
     cell: Cell,
     corpus: Corpus,
@@ -73,10 +73,11 @@ def run_cell(
 ) -> dict[str, Any]:
     """Train one cell and write its four files into `folder`; return what `cell.json` holds.
 
-    Each file is written atomically and `cell.json` last, so a folder with a `cell.json` is
-    whole. A stopped cell leaves a checkpoint, from which the next call goes on bit for bit; on
-    failure `failed.json` says why, until the cell is tried again. Only one process at a
-    time trains a cell: a second one waits, and takes what the first has made.
+    Files are written atomically and `cell.json` last, so a folder with a `cell.json` is
+    complete. A stopped cell leaves a checkpoint, from which the next call resumes bit for bit; on
+    failure `failed.json` says why, until the cell is trained again. Only one process at a time
+    trains a cell: a second one waits, and uses the result of the first. The model is not checked:
+    `reprocore.training.preflight` does that, once for all seeds.
 
     Args:
         study: the validated configuration.
@@ -84,8 +85,8 @@ def run_cell(
         corpus: what to learn.
         probe: what to predict.
         folder: of this cell.
-        progress: called at each row of history with the row, the number of iterations and the
-            seconds that are left at the rate so far.
+        progress: called at every row of history with the row, the number of iterations and the
+            seconds left at the rate so far.
 
     Raises:
         StoppedError: a signal asked for it; a checkpoint is written.
@@ -93,14 +94,14 @@ def run_cell(
     """
     try:
         with _alone(folder) as waited:
-            if waited and _is_whole(folder, cell_identity(study, cell)):
-                print(f"{cell.key}: the other process has made it", flush=True)
+            if waited and is_done(study, cell, folder):
+                print(f"{cell.key}: the other process has trained it", flush=True)
                 return read_cell(folder / "cell.json")
             for name in ("cell.json", "failed.json"):
                 (folder / name).unlink(missing_ok=True)
             for name in (*CELL_FILES, CHECKPOINT, "failed.json"):
                 remove_leftovers(folder / name)
-            described = _run_or_tell(study, cell, corpus, probe, folder, progress)
+            described = _train_or_record_failure(study, cell, corpus, probe, folder, progress)
             (folder / CHECKPOINT).unlink(missing_ok=True)
             return described
     except OSError as error:
@@ -109,9 +110,9 @@ def run_cell(
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Hold `folder` against other processes; yield whether another one had it first.
+    """Lock `folder` against other processes; yield whether another one held it before.
 
-    A killed Snakemake leaves its training processes behind, and the next one starts its own.
+    A killed Snakemake leaves its training processes running, and the next one starts its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
@@ -125,14 +126,14 @@ def _alone(folder: Path) -> Iterator[bool]:
     try:
         yield waited
     finally:
-        # While it is held: who waits for a file that is gone makes a new one.
+        # While it is held: a process that waits for a deleted lock file makes a new one.
         (folder / ".lock").unlink(missing_ok=True)
         lock.release()
 
 
-def _is_whole(folder: Path, identity: dict[str, str]) -> bool:
-    """Whether the files in `folder` are those of its `cell.json`, and that is of `identity`."""
-    if recorded_identity(folder / "cell.json") != identity:
+def is_done(study: Study, cell: Cell, folder: Path) -> bool:
+    """Return whether `folder` holds the undamaged files of `cell`, as `study` says today."""
+    if recorded_identity(folder / "cell.json") != cell_identity(study, cell):
         return False
     recorded = read_cell(folder / "cell.json")["sha256"]
     return all(
@@ -141,12 +142,12 @@ def _is_whole(folder: Path, identity: dict[str, str]) -> bool:
     )
 
 
-def _run_or_tell(
+def _train_or_record_failure(
     study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Run the cell; where it fails, say why in `failed.json`."""
+    """Train the cell; if that fails, write the reason to `failed.json`."""
     try:
-        return _run(study, cell, corpus, probe, folder, progress)
+        return _train_and_write(study, cell, corpus, probe, folder, progress)
     except StoppedError as stop:
         raise StoppedError(f"{cell.key}: {stop}") from None
     except Exception as error:
@@ -157,32 +158,33 @@ def _run_or_tell(
         raise
 
 
-def _run(
+def _train_and_write(
     study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    begun = time.monotonic()
+    start = time.monotonic()
     resources, settings = study.models[cell.model].resources, study.training_of(cell.model)
     clock = Clock(resources.checkpoint_seconds)
     with cell_device(resources.trained_on, settings.threads) as device, clock.listening():
-        run = begin(_checked_model(study, cell, corpus, device), settings, _seeds(cell), device)
+        model = _untrained_model(study, cell, corpus, device)
+        training = begin_training(model, settings, _seeds(cell), device)
         origin = {
             "identity": cell_identity(study, cell),
             "versions": versions(PACKAGES),
             "code": code_version(),
-            "hardware": describe(device),
+            "hardware": describe_hardware(device),
         }
-        saved = SavedRun(folder / CHECKPOINT, run, origin)
+        saved = SavedTraining(folder / CHECKPOINT, training, origin)
         saved.resume()
-        begun -= run.elapsed_s
+        start -= training.elapsed_s
         predictions = _train(study, cell, corpus, probe, saved, clock, progress)
-        _write_results(folder, run, predictions)
+        _write_results(folder, training, predictions)
         described = sealed(
             {
-                **_describe(study, cell, corpus, probe, run),
+                **_describe(study, cell, corpus, probe, training),
                 **origin,
                 "earlier": saved.earlier,
                 "started": saved.started,
-                "wall_seconds": time.monotonic() - begun,
+                "wall_seconds": time.monotonic() - start,
                 "python": sys.version.split()[0],
                 **fingerprints(folder, (name for name in CELL_FILES if name != "cell.json")),
             }
@@ -195,13 +197,9 @@ def _seeds(cell: Cell) -> dict[str, int]:
     return stream_seeds(cell.arm, cell.seed)
 
 
-def _checked_model(study: Study, cell: Cell, corpus: Corpus, device: torch.device) -> nn.Module:
-    """Return the cell's model as it is before training, on `device`."""
-    settings, size = study.models[cell.model], corpus.vocabulary_size
-    chosen = study_activation(study, cell.activation)
-    model = build_model(settings, chosen, size, _seeds(cell)["init"])
-    check_model(model, chosen, size, settings.context)
-    return model.to(device)
+def _untrained_model(study: Study, cell: Cell, corpus: Corpus, device: torch.device) -> nn.Module:
+    settings, chosen = study.models[cell.model], study_activation(study, cell.activation)
+    return build_model(settings, chosen, corpus.vocabulary_size, _seeds(cell)["init"]).to(device)
 
 
 def _train(
@@ -209,13 +207,14 @@ def _train(
     cell: Cell,
     corpus: Corpus,
     probe: Probe,
-    saved: SavedRun,
+    saved: SavedTraining,
     clock: Clock,
     progress: Progress,
 ) -> Predictions:
-    """Train to the end, with checkpoints on the way; return the predictions at the snapshots."""
+    """Train to the end, saving checkpoints; return the predictions at the snapshots."""
     settings, context = study.training_of(cell.model), study.models[cell.model].context
-    device, run = saved.run.loss_sum.device, saved.run
+    training = saved.training
+    device = training.loss_sum.device
     scored = evaluation_probe(
         corpus, settings.evaluation_positions, study.probe.block, study.probe.lead
     )
@@ -228,13 +227,13 @@ def _train(
             saved.save()
             if clock.stopping():
                 raise StoppedError(
-                    f"stopped at iteration {run.iteration} of {settings.iterations}; "
-                    "goes on from there when it is started again"
+                    f"stopped at iteration {training.iteration} of {settings.iterations}; "
+                    "resumes from there when it is started again"
                 )
 
-    for row in train(run, corpus, settings, context, evaluation, after_step):
+    for row in train(training, corpus, settings, context, evaluation, after_step):
         if row.iteration in snapshots:
-            saved.probabilities.append(predict(run.model, predicted))
+            saved.probabilities.append(predict(training.model, predicted))
         done = max(row.iteration, 1)
         progress(row, settings.iterations, row.elapsed_s / done * (settings.iterations - done))
     return Predictions(
@@ -247,24 +246,27 @@ def _train(
     )
 
 
-def _write_results(folder: Path, run: Run, predictions: Predictions) -> None:
+def _write_results(folder: Path, training: Training, predictions: Predictions) -> None:
     """Write weights, predictions and history."""
-    _write_weights(folder / "weights.safetensors", run.model)
+    _write_weights(folder / "weights.safetensors", training.model)
     write_predictions(folder / "predictions.parquet", predictions)
-    columns = {name: [asdict(row)[name] for row in run.rows] for name in HISTORY_SCHEMA.names}
+    rows = [asdict(row) for row in training.rows]
+    columns = {name: [row[name] for row in rows] for name in HISTORY_SCHEMA.names}
     schema = HISTORY_SCHEMA.with_metadata({"cell": predictions.cell})
     write_table(folder / "history.parquet", pa.table(columns, schema=schema))
 
 
-def _describe(study: Study, cell: Cell, corpus: Corpus, probe: Probe, run: Run) -> dict[str, Any]:
-    """Return what `cell.json` says of the cell itself and of how well it predicts."""
-    baseline, last = unigram_entropy(corpus), run.rows[-1]
+def _describe(
+    study: Study, cell: Cell, corpus: Corpus, probe: Probe, training: Training
+) -> dict[str, Any]:
+    """Return the part of `cell.json` about the cell itself and how well it predicts."""
+    baseline, last = unigram_entropy(corpus), training.rows[-1]
     return {
         "cell": asdict(cell),
         "settings": cell_settings(study, cell),
         "corpus_sha256": corpus.sha256,
         "probe_hash": probe.hash,
-        "parameters": count_parameters(run.model),
+        "parameters": count_parameters(training.model),
         "val_loss": last.val_loss,
         "val_accuracy": last.val_accuracy,
         "unigram_entropy": baseline,
@@ -274,7 +276,7 @@ def _describe(study: Study, cell: Cell, corpus: Corpus, probe: Probe, run: Run) 
 
 
 def _write_weights(path: Path, model: nn.Module) -> None:
-    # Each tensor with memory of its own: safetensors refuses tied weights otherwise.
+    # Cloned, because safetensors refuses tensors that share memory, such as tied weights.
     tensors = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()

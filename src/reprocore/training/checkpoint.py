@@ -1,7 +1,7 @@
-"""Checkpoints of a training: written now and then and when told to stop, taken up bit for bit.
+"""Checkpoints of a training: written at intervals and on a stop signal, resumed bit for bit.
 
-A checkpoint is one safetensors file; what is no tensor stands in its header as JSON. Reading one
-runs no code, and a digest over all of it tells a damaged one.
+A checkpoint is one safetensors file; what is not a tensor is JSON in its header. Reading one runs
+no code, and a digest over all of it reveals damage.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ from torch import Tensor
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import atomic
 from reprocore.store.records import utc
-from reprocore.training.state import Run
+from reprocore.training.state import Training
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StoppedError(ReprocoreError):
-    """The process was told to stop and its checkpoint is written."""
+    """A signal asked the process to stop, and its checkpoint is written."""
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], values: Mapping[
 
     Args:
         path: of the file.
-        tensors: on the CPU, contiguous, each with memory of its own.
+        tensors: on the CPU, contiguous, sharing no memory.
         values: JSON values; `iteration` among them.
 
     Raises:
@@ -54,7 +54,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and values of a checkpoint.
 
     Raises:
-        ReprocoreError: the file is damaged or no checkpoint of this program.
+        ReprocoreError: the file is damaged or not a checkpoint of this program.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as opened:
@@ -77,25 +77,26 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
     return digest.hexdigest()
 
 
-class SavedRun:
-    """A run with its predictions so far, and the file from which another process can go on.
+class SavedTraining:
+    """A training with its predictions so far, and the file from which a process can resume it.
 
     Attributes:
-        run: the training.
-        probabilities: of the snapshots so far, float32 [N, V] each.
-        started: when the first process began, UTC.
-        earlier: what ran before this process, each with the iteration `until` which it did.
+        training: what is saved.
+        probabilities: one float32 [N, V] per snapshot so far.
+        started: when the first process started, UTC.
+        earlier: the origins of the processes before this one, with the last iteration (`until`)
+            of each.
     """
 
-    def __init__(self, path: Path, run: Run, origin: Mapping[str, Any]) -> None:
-        """Keep `run` at `path`.
+    def __init__(self, path: Path, training: Training, origin: Mapping[str, Any]) -> None:
+        """Keep `training` at `path`.
 
         Args:
             path: of the checkpoint.
-            run: a new one, of no steps.
+            training: a new one, of no steps.
             origin: JSON values: the `identity`, `versions` and `hardware` of this process.
         """
-        self.path, self.run, self.origin = path, run, dict(origin)
+        self.path, self.training, self.origin = path, training, dict(origin)
         self.probabilities: list[Tensor] = []
         self.started = utc(time.time())
         self.earlier: list[dict[str, Any]] = []
@@ -106,45 +107,52 @@ class SavedRun:
         Raises:
             ReprocoreError: the file cannot be written.
         """
-        tensors, values = self.run.state()
+        tensors, values = self.training.state()
         if self.probabilities:
             tensors["probabilities"] = torch.stack(self.probabilities)
         own = {"started": self.started, "earlier": self.earlier, "origin": self.origin}
         write_checkpoint(self.path, tensors, {**values, **own})
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if one is there and of this very cell; else say why not.
+        """Resume from the checkpoint if it is of this cell and environment; else say why not.
 
         Raises:
-            ReprocoreError: the checkpoint names this cell but holds another run.
+            ReprocoreError: the checkpoint names this cell but holds another training.
         """
         if not self.path.exists():
             return
         try:
             tensors, values = read_checkpoint(self.path)
-            wanted, found = _same(self.origin), _same(values["origin"])
+            wanted, saved = _must_match(self.origin), _must_match(values["origin"])
         except (ReprocoreError, KeyError, TypeError) as error:
-            print(f"starts afresh, as the checkpoint cannot be used: {error}", flush=True)
+            _print_restart(f"the checkpoint cannot be used: {error}")
             return
-        differing = [name for name in wanted if found.get(name) != wanted[name]]
+        differing = [name for name in wanted if saved.get(name) != wanted[name]]
         if differing:
-            print(
-                f"starts afresh, as the checkpoint has another {', '.join(differing)}", flush=True
-            )
+            _print_restart(f"the checkpoint has another {', '.join(differing)}")
             return
         try:
-            self.run.restore(tensors, values)
+            self.training.restore(tensors, values)
             self.probabilities = list(tensors.get("probabilities", ()))
             self.started = values["started"]
-            self.earlier = [*values["earlier"], {**values["origin"], "until": self.run.iteration}]
+            self.earlier = [
+                *values["earlier"],
+                {**values["origin"], "until": self.training.iteration},
+            ]
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise ReprocoreError(f"{self.path}: of another run, delete it: {reason}") from None
-        print(f"goes on from iteration {self.run.iteration} of {self.path}", flush=True)
+            raise ReprocoreError(
+                f"{self.path}: is of another training, delete it: {reason}"
+            ) from None
+        print(f"resumes from iteration {self.training.iteration} of {self.path}", flush=True)
 
 
-def _same(origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what must be the same for a run to go on bit for bit, by what it is called."""
+def _print_restart(reason: str) -> None:
+    print(f"starts from the beginning because {reason}", flush=True)
+
+
+def _must_match(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what must be the same for a training to resume bit for bit, by its name."""
     hardware = origin["hardware"]
     return {
         **{f"digest of {name}": value for name, value in origin["identity"].items()},
@@ -154,34 +162,34 @@ def _same(origin: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Clock:
-    """When a checkpoint is due: after an interval, and when the process is told to stop.
+    """When a checkpoint is due: after an interval, and when a signal asks the process to stop.
 
-    Under SLURM, SIGTERM comes before the end of a preempted job and of the time that a job was
-    given. The job then saves and goes on until it is killed: leaving would count as a failure and
-    spend a retry, where a preempted job that stays is started again by SLURM itself.
+    SLURM sends SIGTERM before it ends a job that is preempted or out of time. The job then saves
+    and continues until it is killed: to exit would count as a failure and use up a retry, while
+    SLURM itself restarts a preempted job that stays.
     """
 
     def __init__(self, seconds: float) -> None:
-        """Be due every `seconds`, counted from the last time that it was."""
+        """Be due every `seconds`, counted from the last time."""
         self.seconds = seconds
         self.signal: signal.Signals | None = None
         self._last = time.monotonic()
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of stop signals within the block, instead of ending there and then."""
+        """Record stop signals within the block instead of ending at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        ignored = {each for each in STOP_SIGNALS if signal.getsignal(each) is signal.SIG_IGN}
-        before = {each: signal.signal(each, self._note) for each in {*STOP_SIGNALS} - ignored}
+        ignored = {stop for stop in STOP_SIGNALS if signal.getsignal(stop) is signal.SIG_IGN}
+        before = {stop: signal.signal(stop, self._record) for stop in {*STOP_SIGNALS} - ignored}
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for stop, handler in before.items():
+                signal.signal(stop, handler)
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _record(self, number: int, _frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
 
     def due(self) -> bool:
@@ -192,7 +200,7 @@ class Clock:
         return True
 
     def stopping(self) -> bool:
-        """Return whether to leave once that is saved; a signal that asks only to save is done."""
+        """Return whether to exit after saving; SIGTERM under SLURM only asks to save."""
         if self.signal is signal.SIGTERM and "SLURM_JOB_ID" in os.environ:
             self.signal = None
         return self.signal is not None

@@ -40,7 +40,7 @@ def cell_device(kind: Literal["cpu", "cuda"], threads: int) -> Iterator[torch.de
             "set resources.gpu: 0 for its model, or run it where a GPU is"
         )
     properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    index, lock = lock_first_free([str(each.uuid) for each in properties])
+    index, lock = lock_first_free([str(device.uuid) for device in properties])
     with lock:
         torch.cuda.set_device(index)
         yield torch.device("cuda", index)
@@ -64,7 +64,7 @@ def lock_first_free(names: Sequence[str]) -> tuple[int, filelock.BaseFileLock]:
         time.sleep(0.5)
 
 
-def describe(device: torch.device) -> dict[str, Any]:
+def describe_hardware(device: torch.device) -> dict[str, Any]:
     """Return what `cell.json` says of the hardware."""
     described: dict[str, Any] = {
         "host": platform.node(),

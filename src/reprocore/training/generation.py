@@ -1,4 +1,4 @@
-"""Text from a trained model, to see with one's own eyes what it has learned."""
+"""Text drawn from a trained model."""
 
 import numpy as np
 import torch

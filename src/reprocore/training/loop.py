@@ -15,7 +15,7 @@ from reprocore.data.probe import Probe, build_probe, windows
 from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
 from reprocore.study.sections import TrainingSettings
-from reprocore.training.state import Row, Run
+from reprocore.training.state import Row, Training
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
 EVALUATION_ROWS = 32
@@ -61,7 +61,7 @@ def snapshot_iterations(iterations: int, count: int) -> list[int]:
 
 
 def row_iterations(settings: TrainingSettings) -> list[int]:
-    """Return the steps with a row of history: 0, each `evaluate_every`, snapshots, the last."""
+    """Return the steps with a row of history: every `evaluate_every`, snapshots, the last."""
     regular = range(0, settings.iterations, settings.evaluate_every)
     return sorted({*regular, *snapshot_iterations(settings.iterations, settings.snapshots)})
 
@@ -105,89 +105,97 @@ def _log_probabilities(model: nn.Module, probe: Windows) -> Tensor:
 
 
 def train(
-    run: Run,
+    training: Training,
     corpus: Corpus,
     settings: TrainingSettings,
     context: int,
     evaluation: Windows,
     after_step: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
-    """Train the model of `run` to the end and yield each row of history that is still missing.
+    """Train to the end and yield the rows of history that are still missing.
 
     Between rows the caller may look at the model; evaluation draws from no random stream, so
     what is logged never changes what is learned.
 
     Args:
-        run: new, or restored from a checkpoint.
+        training: new, or restored from a checkpoint.
         corpus: its training split is learned.
         settings: of the cell's model.
         context: T, characters per window; the model maps int64 [B, T] to logits [B, T, V].
         evaluation: for `val_loss`, on the device of the model.
-        after_step: called after each optimiser step; `run` is then consistent.
+        after_step: called after each optimiser step; `training` is then consistent.
 
     Raises:
-        ReprocoreError: the loss is not a number any more, or the text is shorter than a window.
+        ReprocoreError: the loss is no longer finite, or the text is shorter than a window.
     """
     device = evaluation.inputs.device
-    text = _training_text(corpus, context)
-    begun = time.monotonic() - run.elapsed_s
+    text = training_text(corpus, context)
+    start = time.monotonic() - training.elapsed_s
     for end in row_iterations(settings):
-        last = run.rows[-1].iteration if run.rows else None
+        last = training.rows[-1].iteration if training.rows else None
         if last is not None and end <= last:
             continue
-        while run.iteration < end:
-            inputs, targets = _batch(text, run.order, settings.batch_size, context, device)
-            run.optimiser.param_groups[0]["lr"] = learning_rate(settings, run.iteration)
-            loss, run.gradient_norm = _step(run, inputs, targets, settings.clip_norm)
-            run.loss_sum += loss
-            run.iteration += 1
-            run.elapsed_s = time.monotonic() - begun
+        while training.iteration < end:
+            inputs, targets = draw_batch(text, training.order, settings.batch_size, context, device)
+            training.optimiser.param_groups[0]["lr"] = learning_rate(settings, training.iteration)
+            loss, training.gradient_norm = optimiser_step(
+                training, inputs, targets, settings.clip_norm
+            )
+            training.loss_sum += loss
+            training.iteration += 1
+            training.elapsed_s = time.monotonic() - start
             after_step()
-        run.rows.append(_row(run, settings, context, end - (last or 0), evaluation, begun))
-        yield run.rows[-1]
-        run.loss_sum = torch.zeros((), device=device)
-        run.row_began_s = time.monotonic() - begun
+        steps = end - (last or 0)
+        training.rows.append(_row(training, settings, context, steps, evaluation, start))
+        yield training.rows[-1]
+        training.loss_sum = torch.zeros((), device=device)
+        training.row_began_s = time.monotonic() - start
 
 
 def _row(
-    run: Run,
+    training: Training,
     settings: TrainingSettings,
     context: int,
     steps: int,
     evaluation: Windows,
-    begun: float,
+    start: float,
 ) -> Row:
-    """Return the row of history after `steps` more steps; `begun` is on the monotonic clock."""
-    mean_loss = run.loss_sum.item() / steps if steps else None
-    seconds = time.monotonic() - begun - run.row_began_s
-    val_loss, val_accuracy = evaluate(run.model, evaluation)
-    _check_finite(run.iteration, mean_loss, val_loss)
+    """Return the row of history after `steps` more steps; `start` is on the monotonic clock."""
+    mean_loss = training.loss_sum.item() / steps if steps else None
+    seconds = time.monotonic() - start - training.row_began_s
+    val_loss, val_accuracy = evaluate(training.model, evaluation)
+    _check_finite(training.iteration, mean_loss, val_loss)
     return Row(
-        iteration=run.iteration,
+        iteration=training.iteration,
         train_loss=mean_loss,
         val_loss=val_loss,
         val_accuracy=val_accuracy,
-        learning_rate=learning_rate(settings, run.iteration - 1) if steps else None,
-        gradient_norm=run.gradient_norm.item() if steps else None,
+        learning_rate=learning_rate(settings, training.iteration - 1) if steps else None,
+        gradient_norm=training.gradient_norm.item() if steps else None,
         tokens_per_second=steps * settings.batch_size * context / seconds if steps else None,
-        elapsed_s=time.monotonic() - begun,
+        elapsed_s=time.monotonic() - start,
     )
 
 
-def _step(
-    run: Run, inputs: Tensor, targets: Tensor, clip_norm: float | None
+def optimiser_step(
+    training: Training, inputs: Tensor, targets: Tensor, clip_norm: float | None
 ) -> tuple[Tensor, Tensor]:
     """Do one optimiser step; return the batch's loss and the gradient's norm."""
-    run.model.train()
-    loss = F.cross_entropy(run.model(inputs).flatten(0, 1), targets.flatten())
-    run.optimiser.zero_grad(set_to_none=True)
+    training.model.train()
+    loss = F.cross_entropy(training.model(inputs).flatten(0, 1), targets.flatten())
+    training.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(run.model.parameters(), clip_norm or math.inf)
-    run.optimiser.step()
+    norm = nn.utils.clip_grad_norm_(training.model.parameters(), clip_norm or math.inf)
+    training.optimiser.step()
     return loss.detach(), norm
 
 
-def _training_text(corpus: Corpus, context: int) -> npt.NDArray[np.int64]:
+def training_text(corpus: Corpus, context: int) -> npt.NDArray[np.int64]:
+    """Return the token ids of the training split, int64 [N].
+
+    Raises:
+        ReprocoreError: it is shorter than a window of `context` characters and the next one.
+    """
     if len(corpus.train) <= context:
         raise ReprocoreError(
             f"the training split has {len(corpus.train)} characters; a context of {context} "
@@ -196,7 +204,7 @@ def _training_text(corpus: Corpus, context: int) -> npt.NDArray[np.int64]:
     return corpus.train.astype(np.int64)
 
 
-def _batch(
+def draw_batch(
     text: npt.NDArray[np.int64],
     order: np.random.Generator,
     size: int,

@@ -71,7 +71,7 @@ class MaskStream:
         return {**words, "state": state}, self._generator.get_state()
 
     def restore(self, words: dict[str, Any], generator: torch.Tensor) -> None:
-        """Go on from where a stream was when `state` was taken."""
+        """Continue from the `state` of a stream."""
         state: Any = {"state": np.array(words["state"]["state"], dtype=np.uint64)}
         self._words.state = {**words, "state": state}  # type: ignore[typeddict-item]
         self._generator.set_state(generator)

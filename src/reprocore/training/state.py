@@ -1,4 +1,4 @@
-"""A training under way: what the rest of it depends on, to be taken up by another process."""
+"""A training under way: its whole state, so that another process can resume it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,7 +25,7 @@ class Row:
         learning_rate: Of the last step; None at 0.
         gradient_norm: Of the last step, before clipping; None at 0.
         tokens_per_second: In training since the last row; None at 0.
-        elapsed_s: Since training began, evaluation included.
+        elapsed_s: Seconds of training so far, evaluation included.
     """
 
     iteration: int
@@ -39,7 +39,7 @@ class Row:
 
 
 @dataclass(eq=False)
-class Run:
+class Training:
     """A training under way: all that the rest of it depends on beside settings and data.
 
     Attributes:
@@ -50,7 +50,7 @@ class Run:
         iteration: Optimiser steps done.
         loss_sum: Of the batches since the last row, a scalar on the device.
         gradient_norm: Of the last step, a scalar on the device.
-        elapsed_s: Since training began, evaluation included, the time between two processes not.
+        elapsed_s: Seconds of training so far, evaluation included, time between processes not.
         row_began_s: The `elapsed_s` at which the steps since the last row began.
         rows: The history so far.
     """
@@ -80,7 +80,7 @@ class Run:
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in entries.items()}
         if self.loss_sum.is_cuda:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.loss_sum.device)
-        # Each tensor with memory of its own: tied weights would share it otherwise.
+        # Cloned, because tied weights share memory.
         copies = {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in tensors.items()
@@ -95,10 +95,10 @@ class Run:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Go on from where a run of the same settings was when `state` was taken.
+        """Continue from the `state` of a training with the same settings.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: the state is of another run.
+            KeyError, RuntimeError, TypeError, ValueError: the state is of another training.
         """
         device = self.loss_sum.device
         model, optimiser = {}, self.optimiser.state_dict()
@@ -124,10 +124,10 @@ class Run:
         self.row_began_s = float(values["row_began_s"])
 
 
-def begin(
+def begin_training(
     model: nn.Module, settings: TrainingSettings, seeds: Mapping[str, int], device: torch.device
-) -> Run:
-    """Return a run of no steps yet.
+) -> Training:
+    """Return a training that has done no steps yet.
 
     Args:
         model: on `device`.
@@ -139,7 +139,7 @@ def begin(
     attach_stream(model, masks)
     # What a user's own module draws comes from torch's global generator.
     torch.manual_seed(torch_generator("dropout", seeds["dropout"], "global").initial_seed())
-    return Run(
+    return Training(
         model=model,
         optimiser=_optimiser(model, settings),
         order=numpy_generator("order", seeds["order"]),

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -56,6 +57,22 @@ def test_the_readme_names_only_files_that_are_there() -> None:
         assert (REPOSITORY / target).exists(), target
 
 
-def test_profiles_are_valid_yaml() -> None:
-    for path in REPOSITORY.glob("profiles/*/config.yaml"):
-        assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict), path
+def profile(name: str) -> dict[str, Any]:
+    content = yaml.safe_load((REPOSITORY / f"profiles/{name}/config.yaml").read_text("utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def test_profiles_repeat_the_resources_of_the_default_one() -> None:
+    """Snakemake takes `default-resources` from one profile alone."""
+    usual = profile("default")["default-resources"]
+    on_slurm = profile("slurm")["default-resources"]
+    assert usual.items() <= on_slurm.items()
+    assert "default-resources" not in profile("local")
+
+
+def test_profiles_name_rules_that_there_are() -> None:
+    text = "".join(path.read_text("utf-8") for path in REPOSITORY.glob("workflow/rules/*.smk"))
+    rules = set(re.findall(r"^rule (\w+):", text, flags=re.MULTILINE))
+    slurm = profile("slurm")
+    assert {*slurm["set-resources"], *slurm["groups"]} <= rules

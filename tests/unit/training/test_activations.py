@@ -12,7 +12,6 @@ from torch import nn
 from conftest import one_line, tiny_config
 from reprocore.errors import ReprocoreError
 from reprocore.study.study import parse_study
-from reprocore.training.models import activations
 from reprocore.training.models.activations import (
     activation,
     gated_hidden,
@@ -130,11 +129,6 @@ def test_activation_computes_its_formula(name):
 def test_every_listed_activation_has_a_reference_here():
     assert set(PLAIN_ACTIVATIONS) <= set(REFERENCE)
     assert set(GATED_ACTIVATIONS) <= set(GATES)
-
-
-def test_config_and_activations_list_the_same_names():
-    assert tuple(activations._PLAIN) == PLAIN_ACTIVATIONS
-    assert tuple(activations._GATED) == GATED_ACTIVATIONS
 
 
 @pytest.mark.parametrize("name", [*PLAIN_ACTIVATIONS, "smelu_05", "smelu_2"])

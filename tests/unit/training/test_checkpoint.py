@@ -1,4 +1,4 @@
-"""A stopped cell goes on bit for bit; a checkpoint that is not its own or damaged is not used."""
+"""A stopped cell resumes bit for bit; a checkpoint that is not its own or damaged is not used."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import parse_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell as train
 from reprocore.training.checkpoint import Clock, StoppedError, read_checkpoint, write_checkpoint
 
 RESULTS = ("weights.safetensors", "predictions.parquet")
@@ -52,7 +52,7 @@ def stopping(tiny_corpus, tiny_probe, tmp_path):
 
         folder = cell.folder(tmp_path / "results")
         with no_signal_ignored():
-            run_cell(study, cell, tiny_corpus, tiny_probe, folder, progress)
+            train(study, cell, tiny_corpus, tiny_probe, folder, progress)
         return folder
 
     return run
@@ -98,7 +98,7 @@ class Noisy(nn.Module):
 """
 
 
-def test_what_a_users_module_draws_goes_on_too(train_cell, stopping, user_module):
+def test_what_a_users_module_draws_is_resumed_too(train_cell, stopping, user_module):
     user_module("noisy", NOISY)
     study = tiny_study(activations=["noise"], custom_activations={"noise": {"path": "noisy:Noisy"}})
     cell = Cell("tinylstm", "noise", "all", 1)
@@ -109,7 +109,7 @@ def test_what_a_users_module_draws_goes_on_too(train_cell, stopping, user_module
     assert_same_results(folder, train_cell(study, "tinylstm", "noise", results="undisturbed")[0])
 
 
-def test_under_slurm_sigterm_saves_and_the_job_goes_on(train_cell, stopping, monkeypatch, capfd):
+def test_under_slurm_sigterm_saves_and_the_job_continues(train_cell, stopping, monkeypatch, capfd):
     """Preemption: SLURM starts a job that stays again, and counts one that leaves as failed."""
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     seen = []
@@ -151,12 +151,12 @@ def test_a_signal_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_another_setting_starts_afresh_with_a_notice(train_cell, stopping, capfd):
+def test_another_setting_starts_from_the_beginning_with_a_notice(train_cell, stopping, capfd):
     cell, other = Cell("charlm", "gelu", "all", 1), with_training(learning_rate=1e-3)
     with pytest.raises(StoppedError):
         stopping(tiny_study(), cell, at=4)
     folder = stopping(other, cell, at=-1)
-    assert "starts afresh" in capfd.readouterr().out
+    assert "starts from the beginning" in capfd.readouterr().out
     assert_same_results(folder, train_cell(other, "charlm", results="undisturbed")[0])
     assert not (folder / CHECKPOINT).exists()
 
@@ -169,7 +169,9 @@ def test_another_setting_starts_afresh_with_a_notice(train_cell, stopping, capfd
         (("hardware", "device"), "device"),
     ],
 )
-def test_another_origin_starts_afresh_with_a_notice(stopping, tmp_path, capfd, keys, told):
+def test_another_origin_starts_from_the_beginning_with_a_notice(
+    stopping, tmp_path, capfd, keys, told
+):
     cell = Cell("charlm", "gelu", "all", 1)
     path = cell.folder(tmp_path / "results") / CHECKPOINT
     with pytest.raises(StoppedError):
@@ -178,7 +180,10 @@ def test_another_origin_starts_afresh_with_a_notice(stopping, tmp_path, capfd, k
     values["origin"][keys[0]][keys[1]] = "another"
     write_checkpoint(path, tensors, values)
     folder = stopping(tiny_study(), cell, at=-1)
-    assert f"starts afresh, as the checkpoint has another {told}\n" in capfd.readouterr().out
+    assert (
+        f"starts from the beginning because the checkpoint has another {told}\n"
+        in capfd.readouterr().out
+    )
     assert read_json(folder / "cell.json")["earlier"] == []
 
 
@@ -193,7 +198,7 @@ class Foreign:
 
 
 @pytest.mark.parametrize("content", ["", "cut", "pickle", "torch", "noise"])
-def test_a_damaged_or_foreign_checkpoint_starts_afresh_and_runs_no_code(
+def test_a_damaged_or_foreign_checkpoint_starts_from_the_beginning_and_runs_no_code(
     train_cell, stopping, tmp_path, capfd, content
 ):
     cell, trace = Cell("charlm", "gelu", "all", 1), tmp_path / "trace"
@@ -214,7 +219,7 @@ def test_a_damaged_or_foreign_checkpoint_starts_afresh_and_runs_no_code(
         )
     folder = stopping(tiny_study(), cell, at=-1)
     told = capfd.readouterr().out
-    assert "starts afresh, as the checkpoint cannot be used" in told
+    assert "starts from the beginning because the checkpoint cannot be used" in told
     assert "Traceback" not in told
     assert not trace.exists()
     assert_same_results(folder, train_cell(tiny_study(), "charlm", results="undisturbed")[0])
@@ -254,7 +259,7 @@ def test_no_flipped_bit_goes_unnoticed(checkpoint_bytes, tmp_path, data):
 SCRIPT = """
 import json, sys, time
 from pathlib import Path
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell
 from reprocore.study.study import parse_study
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
@@ -267,7 +272,7 @@ def progress(row, total, left):
     print("row", row.iteration, flush=True)
     while row.iteration == 11 and not (root / "go").exists():
         time.sleep(0.05)
-run_cell(study, cell, corpus, probe, cell.folder(root / "results"), progress)
+train_cell(study, cell, corpus, probe, cell.folder(root / "results"), progress)
 """
 
 
@@ -321,7 +326,7 @@ def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(
     folder = Cell("charlm", "gelu", "all", 1).folder(tmp_path / "results")
     assert_same_results(folder, whole)
     assert [part["until"] for part in read_json(folder / "cell.json")["earlier"]] == [11]
-    assert "goes on from iteration 11 of " in output
+    assert "resumes from iteration 11 of " in output
     assert sorted(path.name for path in folder.iterdir()) == sorted(CELL_FILES)
 
 
@@ -336,10 +341,10 @@ def test_a_second_process_waits_and_takes_what_the_first_has_made(process, tmp_p
     assert [each.returncode for each in (first, second)] == [0, 0]
     assert "row 40" in outputs[0]
     assert "row" not in outputs[1]
-    assert "the other process has made it" in outputs[1]
+    assert "the other process has trained it" in outputs[1]
 
 
-def test_a_second_process_goes_on_where_the_first_is_killed(process, tmp_path):
+def test_a_second_process_resumes_where_the_first_is_killed(process, tmp_path):
     first = process()
     wait_for_line(first, "row 11")
     second = process()
@@ -348,4 +353,4 @@ def test_a_second_process_goes_on_where_the_first_is_killed(process, tmp_path):
     (tmp_path / "go").touch()
     output, _ = second.communicate(timeout=120)
     assert second.returncode == 0
-    assert "goes on from iteration" in output
+    assert "resumes from iteration" in output

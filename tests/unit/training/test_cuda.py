@@ -10,7 +10,7 @@ from conftest import MODELS, tiny_config
 from reprocore.store.files import read_json
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell as train
 from reprocore.training.checkpoint import StoppedError
 
 pytestmark = pytest.mark.skipif(
@@ -37,10 +37,10 @@ def test_a_cell_repeats_and_resumes_exactly(
 
     folders = [tmp_path / name for name in ("one", "other", "stopped")]
     for folder in folders[:2]:
-        run_cell(study, cell, tiny_corpus, tiny_probe, folder)
+        train(study, cell, tiny_corpus, tiny_probe, folder)
     with pytest.raises(StoppedError):
-        run_cell(study, cell, tiny_corpus, tiny_probe, folders[2], stop)
-    run_cell(study, cell, tiny_corpus, tiny_probe, folders[2])
+        train(study, cell, tiny_corpus, tiny_probe, folders[2], stop)
+    train(study, cell, tiny_corpus, tiny_probe, folders[2])
     for name in ("weights.safetensors", "predictions.parquet"):
         contents = {(folder / name).read_bytes() for folder in folders}
         assert len(contents) == 1, name

@@ -26,7 +26,8 @@ from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.sections import TrainingSettings
 from reprocore.study.study import parse_study
 from reprocore.training import loop as training
-from reprocore.training.cell import load_cell, run_cell
+from reprocore.training.cell import load_cell
+from reprocore.training.cell import train_cell as train
 from reprocore.training.loop import (
     evaluate,
     evaluation_probe,
@@ -77,13 +78,13 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from conftest import tiny_study
-from reprocore.training.cell import run_cell
+from reprocore.training.cell import train_cell
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
 from reprocore.study.cells import Cell
 folder = Path(sys.argv[2])
 corpus, probe = read_corpus(folder / "corpus.parquet"), read_probe(folder / "probe.parquet")
-run_cell(tiny_study(), Cell("hybridlm", "gelu", "all", 1), corpus, probe, folder / "cell")
+train_cell(tiny_study(), Cell("hybridlm", "gelu", "all", 1), corpus, probe, folder / "cell")
 """
 
 
@@ -258,13 +259,13 @@ def test_learning_rate_rises_linearly_then_falls_as_a_cosine(iterations, warmup,
 
 def test_optimiser_uses_the_schedule_and_the_history_records_it(train_cell, monkeypatch):
     used = []
-    step = training._step
+    step = training.optimiser_step
 
     def spy(run, *rest):
         used.append(run.optimiser.param_groups[0]["lr"])
         return step(run, *rest)
 
-    monkeypatch.setattr(training, "_step", spy)
+    monkeypatch.setattr(training, "optimiser_step", spy)
     study = with_training(schedule="cosine", warmup=2, evaluate_every=1)
     folder, _ = train_cell(study, "charlm")
     expected = [learning_rate(study.training, k) for k in range(8)]
@@ -351,7 +352,7 @@ def test_lost_loss_names_the_cell_and_leaves_a_failed_cell(
     study = breaking_study(user_module, left=5)
     cell = Cell("tinylstm", "fragile", "all", 1)
     with pytest.raises(ReprocoreError) as error:
-        run_cell(study, cell, tiny_corpus, tiny_probe, tmp_path)
+        train(study, cell, tiny_corpus, tiny_probe, tmp_path)
     text = one_line(error)
     assert text.startswith("tinylstm/fragile/all-1: ")
     assert "the loss became nan by iteration 8" in text
@@ -361,7 +362,7 @@ def test_lost_loss_names_the_cell_and_leaves_a_failed_cell(
     assert not (tmp_path / "cell.json").exists()
 
     study = breaking_study(user_module, left=1000)
-    run_cell(study, cell, tiny_corpus, tiny_probe, tmp_path)
+    train(study, cell, tiny_corpus, tiny_probe, tmp_path)
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == set(CELL_FILES)
 
 
@@ -371,7 +372,7 @@ def test_cell_that_fails_again_is_no_longer_whole(train_cell, monkeypatch):
     def fail(*_arguments):
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(training, "_step", fail)
+    monkeypatch.setattr(training, "optimiser_step", fail)
     with pytest.raises(ZeroDivisionError):
         train_cell(STUDY, "charlm")
     assert not (folder / "cell.json").exists()
@@ -382,7 +383,7 @@ def test_cell_whose_folder_cannot_be_made_is_one_line(tiny_corpus, tiny_probe, t
     (tmp_path / "file").write_text("")
     cell = Cell("tinylstm", "gelu", "all", 1)
     with pytest.raises(ReprocoreError) as error:
-        run_cell(STUDY, cell, tiny_corpus, tiny_probe, tmp_path / "file" / "cell")
+        train(STUDY, cell, tiny_corpus, tiny_probe, tmp_path / "file" / "cell")
     assert str(tmp_path / "file") in one_line(error)
 
 
@@ -390,7 +391,7 @@ def test_text_shorter_than_a_window_is_refused(tmp_path):
     corpus = encode("ab" * 100, train_fraction=0.05)
     probe = build_probe(corpus, context=32, positions=64, block=16)
     with pytest.raises(ReprocoreError) as error:
-        run_cell(STUDY, Cell("tinylstm", "gelu", "all", 1), corpus, probe, tmp_path)
+        train(STUDY, Cell("tinylstm", "gelu", "all", 1), corpus, probe, tmp_path)
     assert "the training split has 10 characters" in one_line(error)
     assert "at least 17" in one_line(error)
 
@@ -468,7 +469,7 @@ def test_batch_is_of_windows_within_the_text(length, size, seed, data):
     context = data.draw(st.integers(1, length - 1))
     text = np.arange(length)
     order = np.random.default_rng(seed)
-    inputs, targets = training._batch(text, order, size, context, torch.device("cpu"))
+    inputs, targets = training.draw_batch(text, order, size, context, torch.device("cpu"))
     assert inputs.shape == targets.shape == (size, context)
     # Values are their own indices, so this says: consecutive, in range, targets one further.
     assert torch.equal(targets, inputs + 1)
@@ -479,7 +480,7 @@ def test_batch_is_of_windows_within_the_text(length, size, seed, data):
 
 def test_batches_reach_the_first_and_the_last_window():
     order = np.random.default_rng(0)
-    inputs, targets = training._batch(np.arange(20), order, 2000, 5, torch.device("cpu"))
+    inputs, targets = training.draw_batch(np.arange(20), order, 2000, 5, torch.device("cpu"))
     starts, counts = inputs[:, 0].unique(return_counts=True)
     assert starts.tolist() == list(range(15))
     assert counts.min() > 80
@@ -490,13 +491,13 @@ def test_batches_reach_the_first_and_the_last_window():
 def drawn(monkeypatch):
     """The training batches, as they are drawn."""
     batches = []
-    batch = training._batch
+    batch = training.draw_batch
 
     def spy(*arguments):
         batches.append(batch(*arguments))
         return batches[-1]
 
-    monkeypatch.setattr(training, "_batch", spy)
+    monkeypatch.setattr(training, "draw_batch", spy)
     return batches
 
 
@@ -516,7 +517,7 @@ def test_a_symbol_of_the_validation_split_alone_is_never_trained_on(tmp_path, dr
     assert 2 not in corpus.train
     assert 2 in corpus.validation
     probe = build_probe(corpus, context=32, positions=64, block=16)
-    run_cell(STUDY, Cell("tinylstm", "gelu", "all", 1), corpus, probe, tmp_path)
+    train(STUDY, Cell("tinylstm", "gelu", "all", 1), corpus, probe, tmp_path)
     assert max(int(part.max()) for batch in drawn for part in batch) == 1
 
 
@@ -550,7 +551,7 @@ def test_cell_description_holds_what_identifies_it(train_cell, tiny_corpus, tiny
 def test_progress_is_told_at_every_row(tiny_corpus, tiny_probe, tmp_path):
     seen = []
     cell = Cell("tinylstm", "gelu", "all", 1)
-    run_cell(
+    train(
         *(STUDY, cell, tiny_corpus, tiny_probe, tmp_path),
         progress=lambda row, total, left: seen.append((row.iteration, total, left)),
     )

@@ -8,15 +8,17 @@ import torch
 from torch import nn
 
 from conftest import ACTIVATIONS, CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study
+from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
-from reprocore.study.sections import ModelSettings
+from reprocore.study.sections import ModelSettings, TrainingSettings
 from reprocore.study.study import load_study, parse_study
 from reprocore.training.loop import evaluation_probe, probe_windows, train
 from reprocore.training.models.activations import activation, load_dotted, study_activation
-from reprocore.training.models.build import build_model, check_model, count_parameters
+from reprocore.training.models.build import build_model, count_parameters
 from reprocore.training.models.layers import CausalConv, Dropout, FeedForward, attach_stream
+from reprocore.training.preflight import check_model, preflight
 from reprocore.training.randomness import MaskStream, stream_seeds
-from reprocore.training.state import begin
+from reprocore.training.state import begin_training
 from reprocore.vocabulary import FAMILY_BUILDERS
 
 VOCABULARY = 65
@@ -63,7 +65,6 @@ def test_full_size_model_has_its_count_and_gives_logits(shipped, name):
     logits = model.eval()(some_tokens(1, settings.context))
     assert logits.shape == (1, settings.context, VOCABULARY)
     assert logits.dtype == torch.float32
-    check_model(model, activation("relu"), VOCABULARY, settings.context)
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -91,7 +92,7 @@ def test_activations_differ_before_and_after_training(name, tiny_corpus):
         model = tiny_model(name, chosen, vocabulary=size)
         with torch.no_grad():
             before[chosen] = model.eval()(tokens)
-        run = begin(model, settings, stream_seeds("all", 1), torch.device("cpu"))
+        run = begin_training(model, settings, stream_seeds("all", 1), torch.device("cpu"))
         list(train(run, tiny_corpus, settings, CONTEXT, evaluation))
         with torch.no_grad():
             after[chosen] = model.eval()(tokens)
@@ -347,6 +348,36 @@ class LooksFarAhead(Good):
         return self.head(x + self.down(self.act(self.up(x))))
 
 
+class StartsSilent(Good):
+    # As with a gain that starts at 0 (ReZero): the activation matters from the second step on.
+    def __init__(self, *arguments, **sizes):
+        super().__init__(*arguments, **sizes)
+        self.gain = nn.Parameter(torch.zeros(1))
+
+    def forward(self, tokens):
+        x, _ = self.cell(self.embedding(tokens))
+        h = self.act(self.up(x))
+        if self.gate is not None:
+            h = h * self.gate(x)
+        return self.head(x + self.gain * self.down(h))
+
+
+class LosesItsLoss(Good):
+    def forward(self, tokens):
+        return super().forward(tokens) * (float("nan") if self.training else 1)
+
+
+class LosesAGradient(Good):
+    def forward(self, tokens):
+        logits = super().forward(tokens)
+        return logits - logits.detach() + (logits - logits.detach()).abs().sqrt()
+
+
+class GivesTheLastOnly(Good):
+    def forward(self, tokens):
+        return super().forward(tokens)[:, -1]
+
+
 class Negative(nn.Module):
     def __init__(self, vocabulary, context, activation, *, width):
         super().__init__()
@@ -368,41 +399,30 @@ def user_families(user_module):
     user_module("user_family", USER_FAMILIES)
 
 
-def build_and_check(settings: ModelSettings, chosen: str = "gelu") -> nn.Module:
-    model = build_model(settings, activation(chosen), VOCABULARY, 1)
-    check_model(model, activation(chosen), VOCABULARY, settings.context)
-    return model
+def check(settings: ModelSettings, chosen: str, corpus: Corpus) -> int:
+    return check_model(settings, TrainingSettings(), activation(chosen), corpus)
 
 
 @pytest.mark.usefixtures("user_families")
+@pytest.mark.parametrize("name", ["Good", "StartsSilent"])
 @pytest.mark.parametrize("chosen", ["gelu", "relu", "smelu_05", "prelu", "swiglu"])
-def test_check_model_accepts_a_good_user_family(chosen):
-    model = build_and_check(user_settings("Good"), chosen)
-    assert model.training
-    again = build_and_check(user_settings("Good"), chosen)
-    assert all(
-        torch.equal(one, other)
-        for one, other in zip(model.parameters(), again.parameters(), strict=True)
-    )
+def test_check_model_accepts_a_good_user_family(name, chosen, tiny_corpus):
+    built = build_model(user_settings(name), activation(chosen), tiny_corpus.vocabulary_size, 1)
+    assert check(user_settings(name), chosen, tiny_corpus) == count_parameters(built)
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("chosen", ACTIVATIONS)
-def test_check_model_accepts_every_shipped_model(name, chosen):
-    model = tiny_model(name, chosen)
-    before = model.state_dict()
-    check_model(model, activation(chosen), VOCABULARY, CONTEXT)
-    assert model.training
-    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-    assert not any(module._forward_hooks for module in model.modules())
+def test_check_model_accepts_every_shipped_model(name, chosen, tiny_corpus):
+    check(STUDY.models[name], chosen, tiny_corpus)
 
 
 @pytest.mark.usefixtures("user_families")
 @pytest.mark.parametrize("name", ["WithoutActivation", "FunctionalRelu", "FallsThroughToRelu"])
-@pytest.mark.parametrize("chosen", ["gelu", "prelu", "smelu_1"])
-def test_check_model_refuses_a_family_that_ignores_its_activation(name, chosen):
+@pytest.mark.parametrize("chosen", ["gelu", "relu", "prelu", "smelu_1"])
+def test_check_model_refuses_a_family_that_ignores_its_activation(name, chosen, tiny_corpus):
     with pytest.raises(ReprocoreError) as error:
-        build_and_check(user_settings(name), chosen)
+        check(user_settings(name), chosen, tiny_corpus)
     assert f"activation {chosen!r} never reaches the model's output" in one_line(error)
 
 
@@ -411,10 +431,35 @@ def test_check_model_refuses_a_family_that_ignores_its_activation(name, chosen):
     ("name", "context"),
     [("SeesTheNext", CONTEXT), ("SeesBothSides", CONTEXT), ("LooksFarAhead", 64)],
 )
-def test_check_model_refuses_a_family_that_sees_the_future(name, context):
+def test_check_model_refuses_a_family_that_sees_the_future(name, context, tiny_corpus):
     with pytest.raises(ReprocoreError) as error:
-        build_and_check(user_settings(name, context))
+        check(user_settings(name, context), "gelu", tiny_corpus)
     assert "sees the future" in one_line(error)
+
+
+@pytest.mark.usefixtures("user_families")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("LosesItsLoss", "the loss of the first training step is nan"),
+        ("LosesAGradient", "the gradient of embedding.weight is not finite"),
+        ("GivesTheLastOnly", "the logits have shape (1, 29); must be (1, 16, 29)"),
+    ],
+)
+def test_check_model_refuses_a_family_that_cannot_be_trained(name, reason, tiny_corpus):
+    with pytest.raises(ReprocoreError) as error:
+        check(user_settings(name), "gelu", tiny_corpus)
+    assert reason in one_line(error)
+
+
+def test_any_error_of_a_users_module_is_one_line_of_a_preflight(user_module, tiny_corpus, capfd):
+    user_module("raises", "def raises(x):\n    raise IndexError('no such\\nthing')\n")
+    custom = {"own": {"path": "raises:raises"}}
+    study = tiny_study(custom_activations=custom, activations=["relu", "own"])
+    with pytest.raises(ReprocoreError) as error:
+        preflight(study, "charlm", "own", tiny_corpus)
+    assert one_line(error) == "charlm/own: IndexError: no such thing"
+    assert "raises.py" in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("user_families")

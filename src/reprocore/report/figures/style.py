@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reprocore.store.files import atomic
-from reprocore.vocabulary import smelu_beta
+from reprocore.vocabulary import ACTIVATIONS, smelu_beta
 
 # Points. A figure is 12 inches wide; shown 1000 pixels wide, 8.5 points are 10 pixels.
 SMALL = 8.5
@@ -113,22 +113,6 @@ _SMELU_MARKERS = {-2: "<", -1: "v", 0: "P", 1: "X", 2: ">"}
 _OTHER_COLOURS = ("#0077BB", "#EE7733", "#009988", "#CC3311", "#7B3FA0", "#666633", "#5B7F95")
 _OTHER_MARKERS = ("^", "v", "<", ">", "h", "*", "p", "X")
 
-_NAMES = {
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "swish": "Swish",
-    "mish": "Mish",
-    "elu": "ELU",
-    "selu": "SELU",
-    "prelu": "PReLU",
-    "relu2": "ReLU²",
-    "tanh": "tanh",
-    "softplus": "Softplus",
-    "swiglu": "SwiGLU",
-    "geglu": "GEGLU",
-    "reglu": "ReGLU",
-}
-
 
 def look(activation: str, colours: Mapping[str, str] | None = None) -> Look:
     """Return how `activation` is drawn; depends on its name alone, never on the study's list.
@@ -172,7 +156,7 @@ def readable(activation: str) -> str:
     beta = smelu_beta(activation)
     if beta is not None:
         return f"{'SmeGLU' if activation.startswith('smeglu') else 'SmeLU'} β={beta:g}"
-    return _NAMES.get(activation, activation)
+    return ACTIVATIONS[activation].label if activation in ACTIVATIONS else activation
 
 
 def wrap(text: str, width: int) -> str:

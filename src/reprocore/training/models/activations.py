@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reprocore.errors import ReprocoreError
 from reprocore.study.permissions import check_module
 from reprocore.study.study import Study
-from reprocore.vocabulary import nearest, smelu_beta
+from reprocore.vocabulary import ACTIVATIONS, nearest, smelu_beta
 
 
 class _SmeluFunction(torch.autograd.Function):
@@ -81,25 +81,6 @@ def _function(function: Callable[[Tensor], Tensor]) -> Callable[[], nn.Module]:
     return lambda: Elementwise(function)
 
 
-_PLAIN: dict[str, Callable[[], nn.Module]] = {
-    "relu": _function(F.relu),
-    "gelu": _function(F.gelu),
-    "swish": _function(F.silu),
-    "mish": _function(F.mish),
-    "elu": _function(F.elu),
-    "selu": _function(F.selu),
-    "prelu": nn.PReLU,
-    "relu2": _function(relu2),
-    "tanh": _function(torch.tanh),
-    "softplus": _function(F.softplus),
-}
-_GATED: dict[str, Callable[[], nn.Module]] = {
-    "swiglu": _PLAIN["swish"],
-    "geglu": _PLAIN["gelu"],
-    "reglu": _PLAIN["relu"],
-}
-
-
 @cache
 def activation(name: str) -> Activation:
     """Return a built-in activation, always the same object for a name.
@@ -110,12 +91,11 @@ def activation(name: str) -> Activation:
     beta = smelu_beta(name)
     if beta is not None and beta > 0:
         return Activation(name, name.startswith("smeglu"), _function(lambda x: smelu(x, beta)))
-    if name in _PLAIN:
-        return Activation(name, False, _PLAIN[name])
-    if name in _GATED:
-        return Activation(name, True, _GATED[name])
-    known = nearest(name, (*_PLAIN, *_GATED, "smelu_05", "smelu_1", "smeglu_1"))
-    raise ReprocoreError(f"unknown activation {name!r}; {known}")
+    if name not in ACTIVATIONS:
+        known = nearest(name, (*ACTIVATIONS, "smelu_05", "smelu_1", "smeglu_1"))
+        raise ReprocoreError(f"unknown activation {name!r}; {known}")
+    built_in = ACTIVATIONS[name]
+    return Activation(name, built_in.gated, _maker(_import(built_in.path)))
 
 
 def study_activation(study: Study, name: str) -> Activation:
@@ -128,9 +108,19 @@ def study_activation(study: Study, name: str) -> Activation:
     if custom is None:
         return activation(name)
     target = load_dotted(custom.path, f"custom_activations.{name}.path")
+    return Activation(name, custom.gated, _maker(target))
+
+
+def _maker(target: Any) -> Callable[[], nn.Module]:
+    """Return what makes a module of a function on tensors, or of a class of modules."""
     if isinstance(target, type) and issubclass(target, nn.Module):
-        return Activation(name, custom.gated, target)
-    return Activation(name, custom.gated, _function(target))
+        return target
+    return _function(target)
+
+
+def _import(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def load_dotted(path: str, key: str) -> Any:
@@ -140,9 +130,8 @@ def load_dotted(path: str, key: str) -> Any:
         ReprocoreError: the module is not allowed, cannot be imported or has no such callable.
     """
     check_module(path, key)
-    module, _, name = path.partition(":")
     try:
-        target = getattr(importlib.import_module(module), name)
+        target = _import(path)
     except Exception as error:  # importing runs the user's code, which can raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ReprocoreError(f"{key}: {path!r} cannot be imported: {reason}") from error

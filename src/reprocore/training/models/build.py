@@ -1,4 +1,4 @@
-"""Language models by family: building, initialising, counting and checking them.
+"""Language models by family: building, initialising and counting them.
 
 The families themselves are loaded by dotted path, like a user's own, so that a change of one
 family's code concerns only the models of that family.
@@ -106,39 +106,3 @@ def _fan_in(module: nn.Module, leaf: str, tensor: Tensor) -> int:
         return int(module.bias_fan_in)  # type: ignore[arg-type]
     weight = getattr(module, "weight", tensor)
     return max(1, weight[0].numel() if weight.dim() > 1 else weight.numel())
-
-
-@torch.no_grad()
-def check_model(model: nn.Module, chosen: Activation, vocabulary: int, context: int) -> None:
-    """Refuse a model that ignores its activation or sees the future.
-
-    Liveness: the output changes when every module of this very activation returns zero.
-    Causality: a changed last token changes no earlier output. Runs in evaluation mode on one
-    context.
-
-    Raises:
-        ReprocoreError: either does not hold.
-    """
-    training = model.training
-    model.eval()
-    tokens = torch.arange(context).remainder(vocabulary).unsqueeze(0)
-    reference = model(tokens)
-    sample = chosen.make()
-    handles = [
-        module.register_forward_hook(lambda _m, _i, output: torch.zeros_like(output))
-        for module in model.modules()
-        if type(module) is type(sample)
-        and getattr(module, "function", None) is getattr(sample, "function", None)
-    ]
-    silenced = model(tokens)
-    for handle in handles:
-        handle.remove()
-    if torch.equal(reference, silenced):
-        raise ReprocoreError(f"activation {chosen.name!r} never reaches the model's output")
-    changed = tokens.clone()
-    changed[0, -1] = (changed[0, -1] + 1) % vocabulary
-    later = model(changed)
-    # A model that is NaN from the start fails in training, where the message says so.
-    if not torch.allclose(reference[0, :-1], later[0, :-1], rtol=1e-5, atol=1e-6, equal_nan=True):
-        raise ReprocoreError("the model sees the future: a later token changes earlier outputs")
-    model.train(training)

@@ -1,0 +1,199 @@
+"""The real Snakemake: a model is checked with each activation once, before any of its cells."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from project import TINY, Project, listed_jobs, rules_of
+from reprocore.pipeline.verify import verify
+from reprocore.study.study import load_study
+
+STUDY: dict[str, Any] = {
+    **TINY,
+    "models": {"small": TINY["models"]["small"]},
+    "activations": ["relu", "broken"],
+    "custom_activations": {"broken": {"path": "broken_activation:broken"}},
+    "seeds": [1, 2],
+}
+CONSTANT = "import torch\n\n\ndef broken(x):\n    return torch.zeros_like(x)\n"
+RAISING = "def broken(x):\n    raise IndexError('no such\\nthing')\n"
+SOUND = "import torch\n\n\ndef broken(x):\n    return torch.sin(x)\n"
+PASSED, FAILED = "out/preflight/small/broken.json", "out/preflight/small/broken.failed.json"
+
+
+def error_lines(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("error: ")]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A study whose own activation works, after its first run."""
+    project = Project(tmp_path_factory.mktemp("preflight"), STUDY)
+    (project.root / "src/broken_activation.py").write_text(SOUND)
+    ran = rules_of(project.jobs())
+    assert (ran["preflight"], ran["train"]) == (2, 4)
+    return project
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (CONSTANT, "small/broken: activation 'broken' never reaches the model's output"),
+        (RAISING, "small/broken: IndexError: no such thing"),
+    ],
+    ids=["constant", "raising"],
+)
+def test_a_broken_activation_fails_once_and_the_others_are_trained(
+    tmp_path: Path, code: str, reason: str
+) -> None:
+    project = Project(tmp_path, STUDY)
+    (tmp_path / "src/broken_activation.py").write_text(code)
+    done = project.snakemake()
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert error_lines(output) == [f"error: {reason}"]
+    assert [line for line in output.splitlines() if "failed: small" in line] == [
+        f"failed: {reason}"
+    ]
+    assert output.count("CalledProcessError") == 1
+    assert {path.parent.name for path in tmp_path.glob("out/cells/small/relu/*/cell.json")} == {
+        "all-1",
+        "all-2",
+    }
+    assert not (tmp_path / "out/cells/small/broken").exists()
+    assert (tmp_path / "out/pairs/small/relu/all.parquet").is_file()
+    assert json.loads((tmp_path / FAILED).read_text()) == {"reason": reason}
+    # Mended, only what waited for it runs.
+    (tmp_path / "src/broken_activation.py").write_text(SOUND)
+    jobs = project.jobs()
+    assert jobs["preflight small/broken"] == 1
+    assert {job for job in jobs if job.startswith("train")} == {
+        "train small/broken/all-1",
+        "train small/broken/all-2",
+    }
+    assert not (tmp_path / FAILED).exists()
+
+
+def test_a_second_run_checks_nothing(project: Project) -> None:
+    assert project.jobs() == {}
+
+
+def test_a_check_that_was_deleted_is_done_again_and_retrains_nothing(project: Project) -> None:
+    path = project.root / PASSED
+    content, cell = path.read_bytes(), project.root / "out/cells/small/broken/all-1/cell.json"
+    trained = cell.stat().st_mtime_ns
+    path.unlink()
+    assert set(project.jobs()) == {"preflight small/broken", "all"}
+    assert path.read_bytes() == content
+    assert cell.stat().st_mtime_ns == trained
+    assert project.jobs() == {}
+
+
+def test_an_added_seed_after_a_deleted_check_trains_its_cell_alone(project: Project) -> None:
+    path = project.root / PASSED
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        added = project.planned(project.changed(seeds=[1, 2, 3]))
+        forced = project.jobs("--dry-run", "--force", "out/cells/small/broken/all-1/cell.json")
+    finally:
+        path.write_bytes(content)
+    assert {job for job in added if job.startswith(("train", "preflight"))} == {
+        "preflight small/broken",
+        "train small/relu/all-3",
+        "train small/broken/all-3",
+    }
+    assert set(forced) >= {"preflight small/broken", "train small/broken/all-1"}
+
+
+def test_what_a_check_writes_is_the_same_everywhere(project: Project) -> None:
+    content = json.loads((project.root / PASSED).read_text())
+    assert set(content) == {"model", "activation", "parameters", "checks", "identity"}
+    assert content["checks"] == ["parameters", "shape", "causality", "training step", "liveness"]
+    assert (
+        content["parameters"]
+        == json.loads((project.root / "out/cells/small/broken/all-1/cell.json").read_text())[
+            "parameters"
+        ]
+    )
+
+
+def test_code_of_the_checks_checks_again_and_retrains_nothing(project: Project) -> None:
+    path = project.root / "src/reprocore/training/preflight.py"
+    before = path.read_text()
+    try:
+        project.edit("src/reprocore/training/preflight.py", "BATCH_SIZE = 2", "BATCH_SIZE = 3")
+        assert rules_of(project.jobs("--dry-run")) == {"preflight": 2, "all": 1}
+    finally:
+        path.write_text(before)
+
+
+def test_a_stale_check_is_known_without_snakemakes_memory(project: Project) -> None:
+    memory, away = project.root / ".snakemake/metadata", project.root / "metadata"
+    path = project.root / "src/reprocore/training/preflight.py"
+    before = path.read_text()
+    memory.rename(away)
+    os.utime(project.root / "text.txt", (1, 1))
+    try:
+        unchanged = project.jobs("--dry-run")
+        project.edit("src/reprocore/training/preflight.py", "BATCH_SIZE = 2", "BATCH_SIZE = 3")
+        jobs = project.jobs("--dry-run")
+    finally:
+        path.write_text(before)
+        shutil.rmtree(memory, ignore_errors=True)
+        away.rename(memory)
+    assert "preflight" not in rules_of(unchanged)
+    assert rules_of(jobs)["preflight"] == 2
+    assert "train" not in rules_of(jobs)
+
+
+def test_an_added_seed_needs_no_other_check(project: Project) -> None:
+    jobs = rules_of(project.planned(project.changed(seeds=[1, 2, 3])))
+    assert (jobs["preflight"], jobs["train"]) == (0, 2)
+
+
+def test_a_partial_study_needs_no_check(project: Project) -> None:
+    path = project.root / PASSED
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        done = project.snakemake("--dry-run", "--config", "partial=true")
+    finally:
+        path.write_bytes(content)
+    assert done.returncode == 0, done.stderr
+    assert "preflight" not in rules_of(listed_jobs(done.stdout + done.stderr))
+
+
+def test_a_model_for_a_gpu_is_checked_on_the_cpu(tmp_path: Path) -> None:
+    big = {**TINY["models"]["small"], "resources": {"gpu": 1}}
+    project = Project(tmp_path, {**TINY, "models": {"big": big}, "gpu": "available"})
+    done = project.snakemake("out/preflight/big/relu.json")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/preflight/big/relu.json").is_file()
+
+
+def test_verify_knows_checks_that_passed_and_that_failed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    monkeypatch.syspath_prepend(project.root / "src")
+    monkeypatch.setenv("REPROCORE_ALLOW", "broken_activation")
+    study = load_study("study.yaml")
+    path, saved = Path(PASSED), Path("saved.json")
+    assert not [found for found in verify(study).findings if "preflight" in found.path]
+    shutil.copy2(path, saved)
+    try:
+        path.write_text("{}")
+        (damaged,) = [found for found in verify(study).findings if "preflight" in found.path]
+        path.unlink()
+        Path(FAILED).write_text("{}")
+        (missing,) = [found for found in verify(study).findings if "failed" not in found.reason]
+    finally:
+        shutil.copy2(saved, path)
+        Path(FAILED).unlink(missing_ok=True)
+    assert (damaged.path, damaged.state) == ("preflight/small/broken.json", "damaged")
+    assert (missing.path, missing.state) == ("preflight/small/broken.json", "missing")
