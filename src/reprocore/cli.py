@@ -1,9 +1,8 @@
 """The command `reprocore`: what a study's files say, without Snakemake."""
 
-import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reprocore.errors import ReprocoreError
+from reprocore.report.terminal import duration, interval_numbers, table_of
 from reprocore.vocabulary import counted
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def status(
         return
     seconds, unknown = seconds_left(statuses)
     if seconds:
-        console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")
+        console.print(f"left: about {duration(seconds)} of training on one core, start-up apart")
     if unknown:
         console.print(f"time unknown, as no cell is done yet: {', '.join(unknown)}")
 
@@ -147,7 +147,7 @@ def verify(
         for kind in KINDS
         if (files := result.checked[kind])
     ]
-    console.print(_table(None, ("kind", *heads), rows, numbers=heads))
+    console.print(table_of(None, ("kind", *heads), rows, numbers=heads))
     limit = None if everything else SHOWN
     _print_problems(study, result.problems, limit)
     _print_recorded(study)
@@ -189,8 +189,10 @@ def compare(
     rows = []
     for name, estimate in estimates.items():
         ends = (values[name].min(), values[name].max())
-        rows.append([name, *_numbers(estimate.estimate, estimate.low, estimate.high, *ends)])
-    console.print(_table(title, ("measure", *heads), rows, numbers=heads))
+        rows.append(
+            [name, *interval_numbers(estimate.estimate, estimate.low, estimate.high, *ends)]
+        )
+    console.print(table_of(title, ("measure", *heads), rows, numbers=heads))
     notes = {estimate.note for estimate in estimates.values()} - {""}
     if notes:
         console.print(f"No interval: {', '.join(sorted(notes))}.")
@@ -304,10 +306,10 @@ def pilot(
     title, heads = f"{model} after {iterations} iterations: {measure}", ("ratio", "low", "high")
     contrasts = []
     for row in rows["contrasts"]:
-        numbers = _numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
+        numbers = interval_numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
         contrasts.append([row["first"], row["second"], *numbers, row["verdict"]])
     columns = ("first", "second", *heads, "verdict")
-    console.print(_table(title, columns, contrasts, numbers=heads))
+    console.print(table_of(title, columns, contrasts, numbers=heads))
     for row in rows["sensitivity"]:
         console.print(_recommendation(row, iterations / full.training_of(model).iterations))
     for note in sorted({row["note"] for row in rows["contrasts"]} - {""}):
@@ -389,43 +391,3 @@ def _corpus_file(study: "Study") -> Path:
     if not path.is_file():
         raise ReprocoreError(f"{path}: no such file; make it with: snakemake --cores 1 {path}")
     return path
-
-
-def _table(
-    title: str | None, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Iterable[str]
-) -> Table:
-    """Lay out rows of text; columns of numbers are as wide as their longest, on any terminal."""
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    for index, head in enumerate(heads):
-        if head in numbers:
-            width = max(len(head), *(len(row[index]) for row in rows))
-            table.add_column(head, justify="right", no_wrap=True, min_width=width)
-        else:
-            table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _numbers(
-    estimate: float | None, low: float | None, high: float | None, *others: float
-) -> list[str]:
-    """Write an estimate, its interval and others with the digits that the interval warrants.
-
-    They end at the second digit of half the interval; without one, at the fourth of the estimate.
-    """
-    scale, digits = abs(estimate or 0), 4
-    if low is not None and high is not None:
-        scale, digits = (high - low) / 2, 2
-    places = digits - 1 - math.floor(math.log10(scale)) if 0 < scale < math.inf else 4
-    places = min(max(places, 0), 8)
-    values = (estimate, low, high, *others)
-    return ["–" if value is None else f"{value:.{places}f}" for value in values]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

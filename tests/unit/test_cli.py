@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
 from conftest import one_line, tiny_config
 from project import REPROCORE, started
@@ -142,8 +143,9 @@ class TestCompare:
         p, q = distributions(2)
         code, out, _ = command("compare", *save_all(tmp_path, [p, q]))
         assert code == 0
-        assert f"{relative_pd(p, q):.6f}" in out
-        assert f"{churn(p, q):.6f}" in out
+        assert "2 models, 1 pair\n" in re.sub(" +\n", "\n", out)
+        assert f"{relative_pd(p, q):.4f}" in out
+        assert f"{churn(p, q):.4f}" in out
         assert "No interval: needs 3 seeds" in out
 
     def test_three_files_have_an_interval(self, command: Any, tmp_path: Path) -> None:
@@ -153,7 +155,17 @@ class TestCompare:
         _, values, estimates = compare_arrays([load_array(tmp_path / f"{i}.npy") for i in range(3)])
         estimate = estimates["churn"]
         assert estimate.estimate == pytest.approx(values["churn"].mean())
-        assert f"{estimate.low:.6f}" in out
+        # To the second digit of half the interval.
+        assert 0.1 <= (estimate.high - estimate.low) / 2 < 1
+        assert f" {estimate.low:.2f} " in out
+
+    def test_no_number_is_cut_on_a_narrow_terminal(
+        self, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reprocore.cli.console", Console(width=60, highlight=False))
+        code, out, _ = command("compare", *save_all(tmp_path, distributions(3)))
+        assert code == 0
+        assert "…" not in out
 
     def test_npz_and_parquet_of_the_same_numbers_differ_by_nothing(
         self, tmp_path: Path, study_file: Path
@@ -393,8 +405,8 @@ class TestPilot:
     def test_the_cells_of_a_pilot_are_no_foreign_files(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
         assert command("pilot", "charlm", *options)[0] == 0
-        findings = verify(load_study(with_text)).findings
-        assert not [found for found in findings if found.path.startswith("pilot")]
+        result = verify(load_study(with_text))
+        assert not [p for p in (*result.problems, *result.kept) if p.path.startswith("pilot")]
 
     @pytest.mark.parametrize(
         ("arguments", "told"),
