@@ -2,7 +2,6 @@
 
 import io
 import os
-import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,11 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from reprocore.errors import ReprocoreError, visible
+from reprocore.report.terminal import (
+    MARKS,
+    console,
+    duration,
+    interval_numbers,
+    table_of,
+    usage_message,
+)
+from reprocore.vocabulary import counted
 
 if TYPE_CHECKING:
     from reprocore.study.study import Study
@@ -26,40 +33,37 @@ app = typer.Typer(
 )
 
 
-class PlainConsole(Console):
-    """A console on which text is text: no markup in it is obeyed, nothing in it steers a terminal.
-
-    Titles, paths and reasons come from files of others. Our own styles are `Text` objects.
-    """
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Return `text` as it is printed; every string of a table passes here too."""
-        return super().render_str(visible(text), **options)
-
-    def lines(self, text: str) -> None:
-        """Print lines that are copied or searched, never wrapped."""
-        self.print(text, soft_wrap=True)
-
-
-console = PlainConsole(highlight=False, markup=False, emoji=False)
-
 ConfigOption = Annotated[
-    Path, typer.Option("--configfile", "-c", help="The study's configuration, in YAML.")
+    Path | None,
+    typer.Option(
+        "--configfile",
+        "-c",
+        help="The study's configuration, in YAML.  [default: config/config.yaml of the project]",
+    ),
+]
+ValuesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        metavar="KEY=VALUE ...",
+        help="Values over those of the file, as Snakemake takes them.",
+    ),
+]
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder in which the study is run.  [default: this folder, or the nearest above it, "
+        "that holds the Snakefile]"
+    ),
 ]
 CellArgument = Annotated[
     str, typer.Argument(help="MODEL/ACTIVATION/SEED, such as charlm/relu/1 or charlm/relu/init-1.")
 ]
-DEFAULT_CONFIG = Path("config/config.yaml")
+# How many problems of one kind are listed unless all are asked for.
+SHOWN = 20
 
-# Sign, its like on a terminal without Unicode, and style.
-MARKS = {
-    "done": ("✓", "+", "green"),
-    "stale": ("~", "~", "yellow"),
-    "failed": ("✗", "x", "bold red"),
-    "begun": ("›", ">", "cyan"),
-    "missing": ("·", ".", "dim"),
-    "not runnable": ("–", "-", "dim"),
-}
+# Typer carries its own copy of click, or imports it, depending on its version.
+_UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
@@ -68,14 +72,18 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Unicode
     try:
-        status = app(prog_name="reprocore", standalone_mode=False)
+        from reprocore.study.overrides import config_values_apart
+
+        arguments = config_values_apart(sys.argv[1:])
+        status = app(args=arguments, prog_name="reprocore", standalone_mode=False)
     except ReprocoreError as error:
         status = _refusal(str(error), 1)
     except _UsageError as error:
         if not (message := error.format_message()):  # no command at all: the help is the message
             error.show()
             raise SystemExit(error.exit_code) from None
-        status = _refusal(_in_plain_words(message, error), error.exit_code)
+        command = error.ctx.command_path if error.ctx else "reprocore"
+        status = _refusal(usage_message(message, command), error.exit_code)
     except typer.Abort:
         status = _refusal("stopped", 130)
     except BrokenPipeError:  # as by `| head`; what is still to be flushed has nowhere to go
@@ -86,40 +94,9 @@ def main() -> None:
     raise SystemExit(status if isinstance(status, int) else 0)
 
 
-# Typer carries its own copy of click, or imports it, depending on its version.
-_UsageError: Any = typer.BadParameter.__base__
-
-
 def _refusal(message: str, status: int) -> int:
     print(f"error: {visible(message)}", file=sys.stderr)
     return status
-
-
-def _in_plain_words(message: str, error: Any) -> str:
-    """Return a message of the parser of the command line, with where to read on."""
-    words = " ".join(message.split()).rstrip(".")
-    for theirs, ours in _PLAIN_WORDS.items():
-        words = words.replace(theirs, ours)
-    command = error.ctx.command_path if error.ctx else "reprocore"
-    return f"{words[0].lower()}{words[1:]}{'' if words.endswith('?') else ';'} see {command} --help"
-
-
-_PLAIN_WORDS = {
-    ". Did you": "; did you",
-    "Input should be": "must be",
-    ", unable to parse string as an integer": "",
-    ", unable to parse string as a number": "",
-    "a valid integer": "a whole number",
-    "a valid number": "a number",
-    "greater than or equal to": "at least",
-    "less than or equal to": "at most",
-    "got unexpected extra argument(s)": "unexpected:",
-}
-
-
-def _mark(state: str) -> Text:
-    sign, plain, style = MARKS[state]
-    return Text(plain if console.options.ascii_only else sign, style=style)
 
 
 def _print_version(wanted: bool) -> None:
@@ -146,65 +123,99 @@ def _options(
 
 
 @app.command()
-def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
+def status(
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
+) -> None:
+    """Show the study as a matrix of cells: done, stale, damaged, failed, begun, missing, ..."""
+    from reprocore.pipeline.printing import print_recorded, print_title
+    from reprocore.pipeline.runs import open_study
     from reprocore.pipeline.status import seconds_left, study_status
+    from reprocore.pipeline.verify import has_run
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
     statuses = study_status(study)
     rows: dict[tuple[str, str, str], list[Text]] = {}
     for cell in statuses:
         key = (cell.cell.model, cell.cell.activation, cell.cell.arm)
-        rows.setdefault(key, []).append(_mark(cell.state))
-    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
+        rows.setdefault(key, []).append(console.mark(cell.state))
+    print_title(study)
+    table = Table(box=box.SIMPLE_HEAD)
     for head in ("model", "activation", "arm"):
         table.add_column(head, overflow="fold")
     table.add_column(f"seeds {', '.join(map(str, study.seeds))}", overflow="fold")
     for key, marks in rows.items():
         table.add_row(*key, Text(" ").join(marks))
     console.print(table)
-    counts = Counter(cell.state for cell in statuses)
-    totals = [_mark(state) + Text(f" {counts[state]} {state}") for state in MARKS]
+    counts = Counter(str(cell.state) for cell in statuses)
+    totals = [console.mark(state) + Text(f" {counts[state]} {state}") for state in MARKS]
     console.print(Text(", ").join(totals))
     for cell in statuses:
         if cell.reason:
             console.print(f"{cell.state} {cell.cell.key}: {cell.reason}")
+    print_recorded(study)
+    if not has_run(study):
+        console.lines(f"Nothing has run yet. To start: {command}")
+        return
     seconds, unknown = seconds_left(statuses)
     if seconds:
-        console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")
+        console.print(f"left: about {duration(seconds)} of training on one core, start-up apart")
     if unknown:
         console.print(f"time unknown, as no cell is done yet: {', '.join(unknown)}")
 
 
 @app.command()
 def verify(
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not read whole files.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List every file, however many.")
+    ] = False,
 ) -> None:
-    """Check every file of the results: damaged, foreign, stale, missing; say what repairs it."""
-    from reprocore.pipeline.verify import KINDS, STATES, kind_of, repair_commands
+    """Check every file of the results: damaged, stale, missing, ...; say what repairs it."""
+    from reprocore.pipeline.contents import KINDS, kind_of
+    from reprocore.pipeline.printing import print_problems, print_recorded, print_title
+    from reprocore.pipeline.repair import repairs
+    from reprocore.pipeline.runs import is_held, open_study
+    from reprocore.pipeline.verify import PROBLEMS, has_run
     from reprocore.pipeline.verify import verify as check
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
+    if not has_run(study):
+        console.lines(f"{Path(study.results).absolute()}: nothing has run yet. To start: {command}")
+        raise typer.Exit(1)
     result = check(study, quick)
-    counts = Counter((kind_of(found.path), found.state) for found in result.findings)
-    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
-    table.add_column("kind")
-    for head in ("files", *STATES):
-        table.add_column(head, justify="right")
-    for kind in KINDS:
-        if result.checked[kind]:
-            numbers = (result.checked[kind], *(counts[kind, state] for state in STATES))
-            table.add_row(kind, *(str(number) if number else "·" for number in numbers))
-    console.print(table)
-    for found in result.findings:
-        console.lines(f"{study.results}/{found.path}: {found.state}: {found.reason}")
-    if not result.findings:
-        console.print("All is well." if not quick else "Nothing is wrong; files were not read.")
+    counts = Counter((kind_of(problem.path), problem.state) for problem in result.problems)
+    print_title(study)
+    heads = ("files", *PROBLEMS)
+    rows = [
+        [kind, str(files), *(str(counts[kind, state] or "·") for state in PROBLEMS)]
+        for kind in KINDS
+        if (files := result.checked[kind])
+    ]
+    console.print(table_of(None, ("kind", *heads), rows, numbers=heads))
+    limit = None if everything else SHOWN
+    print_problems(study, result.problems, limit)
+    print_recorded(study)
+    if result.kept:
+        console.lines("Beside this study, and kept:")
+        print_problems(study, result.kept, limit)
+    if not result.problems:
+        console.lines("No problem is seen; files were not read." if quick else "All is well.")
         return
-    console.print("To repair:")
-    for command in repair_commands(study, configfile, result.findings):
-        console.lines(f"  {command}")
+    if is_held(study.results):
+        console.lines("A run is writing here now; verify again when it has ended.")
+        raise typer.Exit(1)
+    repair = repairs(result.plan, result.problems, command)
+    if repair.elsewhere:
+        console.lines("To be trained again where there is a GPU:")
+        print_problems(study, repair.elsewhere, limit)
+    console.lines("To repair:")
+    for line in repair.commands:
+        console.lines(f"  {line}")
     raise typer.Exit(1)
 
 
@@ -224,14 +235,15 @@ def compare(
     pairs, values, estimates = compare_arrays(
         [load_array(path, step) for path in files], confidence
     )
-    table = Table(title=f"{len(files)} models, {len(pairs)} pairs", box=box.SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    for head in ("mean", "low", "high", "lowest", "highest"):
-        table.add_column(head, justify="right")
+    title = f"{len(files)} models, {counted(len(pairs), 'pair')}"
+    heads = ("mean", "low", "high", "lowest", "highest")
+    rows = []
     for name, estimate in estimates.items():
-        ends = (estimate.low, estimate.high, values[name].min(), values[name].max())
-        table.add_row(name, *map(_number, (estimate.estimate, *ends)))
-    console.print(table)
+        ends = (values[name].min(), values[name].max())
+        rows.append(
+            [name, *interval_numbers(estimate.estimate, estimate.low, estimate.high, *ends)]
+        )
+    console.print(table_of(title, ("measure", *heads), rows, numbers=heads))
     reasons = {text for row in map(result_row, estimates.values()) for text in reason_texts(row)}
     if reasons:
         console.print(f"No interval: {', '.join(sorted(reasons))}.")
@@ -243,7 +255,9 @@ def compare(
 @app.command()
 def sample(
     cell: CellArgument,
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "\n",
     length: Annotated[int, typer.Option(min=1, help="Characters to draw.")] = 500,
     temperature: Annotated[
@@ -253,13 +267,14 @@ def sample(
 ) -> None:
     """Print text drawn from a trained cell."""
     from reprocore.data.tokens import read_corpus
+    from reprocore.pipeline.runs import open_study
     from reprocore.study.cells import parse_cell
     from reprocore.training.cell import load_cell
     from reprocore.training.generation import sample as draw
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
     chosen = parse_cell(study, cell)
-    corpus = read_corpus(_corpus_file(study, configfile))
+    corpus = read_corpus(_corpus_file(study, command))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
     text = draw(
         model,
@@ -276,19 +291,21 @@ def sample(
 @app.command()
 def train(
     cell: CellArgument,
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     force: Annotated[bool, typer.Option("--force", help="Train a finished cell again.")] = False,
 ) -> None:
     """Train one cell of the study now, unless it is done; its corpus and probe must be there."""
     from reprocore.data.probe import read_probe
     from reprocore.data.tokens import read_corpus
-    from reprocore.pipeline.runs import hold_results
+    from reprocore.pipeline.runs import hold_results, open_study
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
     from reprocore.training.cell import is_done, print_progress, train_cell
     from reprocore.training.preflight import preflight
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
     check_places(study)
     check_links(study.results)
     chosen = parse_cell(study, cell)
@@ -297,7 +314,7 @@ def train(
         console.print(f"{chosen.key} is done; --force trains it again")
         return
     lock = hold_results(study.results)
-    corpus = read_corpus(_corpus_file(study, configfile))
+    corpus = read_corpus(_corpus_file(study, command))
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
     with lock:
         preflight(study, chosen.model, chosen.activation, corpus)
@@ -308,7 +325,9 @@ def train(
 @app.command()
 def pilot(
     model: Annotated[str, typer.Argument(help="A model of the study.")],
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     iterations: Annotated[int, typer.Option(min=2, help="Optimiser steps per cell.")] = 100,
     seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
 ) -> None:
@@ -319,11 +338,12 @@ def pilot(
     """
     from reprocore.data.shakespeare import default_cache
     from reprocore.pipeline.pilot import pilot_folder, pilot_study, pilot_tables
-    from reprocore.report.words import VERDICTS, reason_texts
+    from reprocore.pipeline.runs import open_study
+    from reprocore.report.words import VERDICTS, pilot_text, reason_texts
     from reprocore.study.permissions import check_links, check_places
     from reprocore.vocabulary import Condition, ContrastVerdict
 
-    full = _study(configfile)
+    full, _ = open_study(configfile, config, directory)
     check_places(full)
     check_links(full.results)
     study = pilot_study(full, model, iterations, seeds)
@@ -337,16 +357,16 @@ def pilot(
         ]
         for name in ("contrasts", "sensitivity")
     }
-    table = Table(title=f"{model} after {iterations} iterations: {measure}", box=box.SIMPLE_HEAD)
-    for head in ("first", "second", "ratio", "low", "high", "verdict"):
-        table.add_column(head)
+    title, heads = f"{model} after {iterations} iterations: {measure}", ("ratio", "low", "high")
+    contrasts = []
     for row in rows["contrasts"]:
-        numbers = [_number(row[name]) for name in ("ratio", "ratio_low", "ratio_high")]
+        numbers = interval_numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
         verdict = VERDICTS[ContrastVerdict(row["verdict"])]
-        table.add_row(row["first"], row["second"], *numbers, verdict)
-    console.print(table)
+        contrasts.append([row["first"], row["second"], *numbers, verdict])
+    columns = ("first", "second", *heads, "verdict")
+    console.print(table_of(title, columns, contrasts, numbers=heads))
     for row in rows["sensitivity"]:
-        console.print(_recommendation(row, iterations / full.training_of(model).iterations))
+        console.print(pilot_text(row, iterations / full.training_of(model).iterations))
     for text in sorted({text for row in rows["contrasts"] for text in reason_texts(row)}):
         console.print(f"Note: {text}.")
     console.print(f"The cells are kept in {pilot_folder(study, model)}.")
@@ -361,55 +381,13 @@ def document() -> None:
         console.print(f"written: {path}")
 
 
-def _recommendation(row: dict[str, Any], budget: float) -> str:
-    """Say what a pilot's sensitivity means for the full run."""
-    from reprocore.report.words import reason_texts
+def _corpus_file(study: "Study", command: str) -> Path:
+    from reprocore.store.records import with_targets
 
-    if row["low"] is None:
-        return f"No recommendation: {'; '.join(reason_texts(row))}."
-    spread = (
-        f"After {budget:.0%} of the training the activations differ by a CV of "
-        f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "
-        f"(p = {row['p_omnibus']:.3f}). "
-    )
-    if row["low"] > 0:
-        return (
-            spread
-            + "They differ by then; only the full study can say whether that lasts to the end."
-        )
-    most = row["high"]
-    return spread + (
-        f"No difference is visible, and one of up to {most:.1f}% is not excluded: before choosing "
-        "an activation by it, train longer or with more seeds."
-    )
-
-
-def _study(configfile: Path) -> "Study":
-    # Not at the top: `--help` needs no pydantic, half of the time that the imports would take.
-    from reprocore.study.permissions import check_ours
-    from reprocore.study.study import load_study
-
-    study = load_study(configfile)
-    check_ours(study.results)
-    return study
-
-
-def _corpus_file(study: "Study", configfile: Path) -> Path:
     path = Path(study.results) / "corpus" / "tokens.parquet"
     if not path.is_file():
-        probe = path.with_name("probe.parquet")
-        command = shlex.join(["snakemake", str(probe), "--configfile", str(configfile)])
-        raise ReprocoreError(f"{path}: no such file; make it with: {command} --cores 1")
+        probe = str(path.with_name("probe.parquet"))
+        raise ReprocoreError(
+            f"{path}: no such file; make it with: {with_targets(command, [probe])}"
+        )
     return path
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -266,3 +266,8 @@ def join_codes(codes: Iterable[StrEnum]) -> str:
 def split_codes(text: str, kind: type[Code]) -> tuple[Code, ...]:
     """Return the codes of a table's column; ValueError for one that `kind` does not have."""
     return tuple(kind(code) for code in text.split())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural: 1 cell, 2 cells."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

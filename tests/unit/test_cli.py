@@ -24,6 +24,7 @@ from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.status import seconds_left, study_status
 from reprocore.pipeline.verify import verify
+from reprocore.report.terminal import PlainConsole
 from reprocore.statistics.divergence import churn, relative_pd
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study
@@ -99,7 +100,8 @@ class TestStatus:
     def test_a_cell_without_one_of_its_files_is_not_done(self, study_file: Path) -> None:
         study = load_study(study_file)
         (Cell("charlm", "relu", "all", 1).folder(study.results) / "history.parquet").unlink()
-        assert study_status(study)[0].state == "stale"
+        status = study_status(study)[0]
+        assert (status.state, status.reason) == ("damaged", "history.parquet: no such file")
 
     def test_a_stopped_cell_has_begun_unless_its_checkpoint_is_of_other_settings(
         self, study_file: Path, tiny_corpus: Corpus, tiny_probe: Probe
@@ -133,7 +135,7 @@ class TestStatus:
         assert code == 0
         assert re.search(r"charlm +relu +all +✓ ✗ ·", out)
         assert "failed charlm/relu/all-2: the loss became nan" in out
-        assert "✓ 1 done, ~ 0 stale, ✗ 1 failed, › 0 begun, · 4 missing, – 6 not runnable" in out
+        assert "✓ 1 done, ~ 0 stale, ! 0 damaged, ✗ 1 failed, › 0 begun, · 4 missing, –" in out
 
 
 class TestCompare:
@@ -143,8 +145,9 @@ class TestCompare:
         p, q = distributions(2)
         code, out, _ = command("compare", *save_all(tmp_path, [p, q]))
         assert code == 0
-        assert f"{relative_pd(p, q):.6f}" in out
-        assert f"{churn(p, q):.6f}" in out
+        assert "2 models, 1 pair\n" in re.sub(" +\n", "\n", out)
+        assert f"{relative_pd(p, q):.4f}" in out
+        assert f"{churn(p, q):.4f}" in out
         assert "No interval: 2 seeds, needs 3" in out
 
     def test_three_files_have_an_interval(self, command: Any, tmp_path: Path) -> None:
@@ -154,7 +157,17 @@ class TestCompare:
         _, values, estimates = compare_arrays([load_array(tmp_path / f"{i}.npy") for i in range(3)])
         estimate = estimates["churn"]
         assert estimate.estimate == pytest.approx(values["churn"].mean())
-        assert f"{estimate.low:.6f}" in out
+        # To the second digit of half the interval.
+        assert 0.1 <= (estimate.high - estimate.low) / 2 < 1
+        assert f" {estimate.low:.2f} " in out
+
+    def test_no_number_is_cut_on_a_narrow_terminal(
+        self, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reprocore.cli.console", PlainConsole(width=60, highlight=False))
+        code, out, _ = command("compare", *save_all(tmp_path, distributions(3)))
+        assert code == 0
+        assert "…" not in out
 
     def test_npz_and_parquet_of_the_same_numbers_differ_by_nothing(
         self, tmp_path: Path, study_file: Path
@@ -394,8 +407,8 @@ class TestPilot:
     def test_the_cells_of_a_pilot_are_no_foreign_files(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
         assert command("pilot", "charlm", *options)[0] == 0
-        findings = verify(load_study(with_text)).findings
-        assert not [found for found in findings if found.path.startswith("pilot")]
+        result = verify(load_study(with_text))
+        assert not [p for p in (*result.problems, *result.kept) if p.path.startswith("pilot")]
 
     @pytest.mark.parametrize(
         ("arguments", "told"),

@@ -3,6 +3,7 @@
 
 rule summarise:
     input:
+        forced_if_damaged,
         estimates=model_tables("estimates"),
         cells=model_tables("cells"),
         sensitivity=model_tables("sensitivity"),
@@ -27,6 +28,7 @@ rule summarise:
 
 rule across:
     input:
+        forced_if_damaged,
         pairs=all_pairs(),
         curves=model_tables("curves"),
     output:

@@ -17,10 +17,6 @@ def forced_if_stale_preflight(wildcards):
     return []
 
 
-def cell_of(wildcards):
-    return Cell(*wildcards[:3], int(wildcards.seed))
-
-
 @cache
 def cell_parameters(cell):
     """Parameters of a training job: the settings of its cell, and the code that trains it."""
@@ -35,14 +31,15 @@ def cell_parameter(name):
     return of_wildcards
 
 
-def forced_if_stale(wildcards):
-    """No file; but a cell that only its `cell.json` shows to be stale is forced.
+def forced_if_not_done(wildcards):
+    """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced.
 
     Snakemake compares parameters with its own metadata, which can be gone, or of cells that were
-    put in the place of others since.
+    put in the place of others since; where it sees the change itself, it names it.
     """
     cell = cell_of(wildcards)
-    if workflow.is_main_process and PLAN.stale(cell):
+    again = PLAN.looks[cell].state in (State.DAMAGED, State.STALE)
+    if workflow.is_main_process and again:
         files, _ = workflow.get_rule("train").expand_output(wildcards)
         known = workflow.persistence.params(files.cell)
         if not known or set(known) == set(map(repr, cell_parameters(cell).values())):
@@ -50,19 +47,19 @@ def forced_if_stale(wildcards):
     return []
 
 
-def passed_preflight(wildcards):
-    """The check that a cell waits for; one that is done again retrains nothing.
+def needed(path):
+    """What a cell is trained from, or waits for; a cell that is done needs nothing any more.
 
-    To Snakemake any ancient input counts as new if it has to be made. So a finished cell whose
-    check was deleted is not linked to the check: as its input is missing, it stays as it is.
+    All that can change the cell is in its parameters. Snakemake would train it again as soon as
+    this file is made again, or is younger, whether or not it is the same.
     """
-    path = f"{RESULTS}/{preflight_file(wildcards.model, wildcards.activation)}"
-    linked = (
-        cell_of(wildcards) not in PLAN.current
-        or Path(path).exists()
-        or anything_forced()
-    )
-    return ancient(path if linked else before_update(path))
+
+    def of_wildcards(wildcards):
+        file = path.format(**dict(wildcards.items()))
+        done = cell_of(wildcards) in PLAN.current and not anything_forced()
+        return ancient(before_update(file)) if done else file
+
+    return of_wildcards
 
 
 def anything_forced():
@@ -94,6 +91,7 @@ def cell_threads(wildcards):
 # may need the model's memory, and it shows that the environment works where cells are trained.
 rule preflight:
     input:
+        forced_if_damaged,
         forced_if_stale_preflight,
         corpus=rules.corpus.output.tokens,
     output:
@@ -113,10 +111,10 @@ rule preflight:
 
 rule train:
     input:
-        forced_if_stale,
-        corpus=rules.corpus.output.tokens,
-        probe=rules.probe.output.probe,
-        preflight=passed_preflight,
+        forced_if_not_done,
+        corpus=needed(f"{RESULTS}/corpus/tokens.parquet"),
+        probe=needed(f"{RESULTS}/corpus/probe.parquet"),
+        preflight=needed(PREFLIGHT),
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

@@ -124,3 +124,24 @@ def gap_text(gap: Gap | None, seeds: int = 0) -> str:
         seeds: that the number would rest on.
     """
     return "" if gap is None else GAPS[gap].format(shared_seeds=counted(seeds, "shared seed"))
+
+
+def pilot_text(row: Row, budget: float) -> str:
+    """Say what a pilot's sensitivity means for the full run."""
+    if row["low"] is None:
+        return f"No recommendation: {'; '.join(reason_texts(row))}."
+    spread = (
+        f"After {budget:.0%} of the training the activations differ by a CV of "
+        f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "
+        f"(p = {row['p_omnibus']:.3f}). "
+    )
+    if row["low"] > 0:
+        return (
+            spread
+            + "They differ by then; only the full study can say whether that lasts to the end."
+        )
+    most = row["high"]
+    return spread + (
+        f"No difference is visible, and one of up to {most:.1f}% is not excluded: before choosing "
+        "an activation by it, train longer or with more seeds."
+    )

@@ -42,6 +42,18 @@ class Cell:
         return cls(model, activation, arm, int(seed))
 
 
+def cell_of_path(path: str) -> Cell | None:
+    """Return the cell of a path inside a results folder, None for what is in no cell's folder."""
+    parts = path.split("/")
+    if len(parts) < 4 or parts[0] != "cells":
+        return None
+    try:
+        cell = Cell.of_key("/".join(parts[1:4]))
+    except ValueError:
+        return None
+    return cell if cell.key == "/".join(parts[1:4]) else None
+
+
 def cells_of(study: Study, model: str, activation: str, arm: str) -> list[Cell]:
     """Return the cells that one comparison takes: one per seed, in the order of the config."""
     return [Cell(model, activation, arm, seed) for seed in study.seeds]
