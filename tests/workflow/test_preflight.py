@@ -110,6 +110,21 @@ def test_an_added_seed_after_a_deleted_check_trains_its_cell_alone(project: Proj
     assert set(forced) >= {"preflight small/broken", "train small/broken/all-1"}
 
 
+def test_another_setting_checks_again_and_trains_again(project: Project) -> None:
+    training = {**TINY["training"], "learning_rate": 0.01}
+    jobs = rules_of(project.planned(project.changed(training=training)))
+    assert (jobs["preflight"], jobs["train"]) == (2, 4)
+
+
+def test_a_forced_check_retrains_nothing_and_a_forced_cell_is_trained(project: Project) -> None:
+    checked = rules_of(project.jobs("--dry-run", "--forcerun", "preflight"))
+    trained = rules_of(project.jobs("--dry-run", "--forcerun", "train"))
+    both = rules_of(project.jobs("--dry-run", "--forcerun", "train", "preflight"))
+    assert checked == {"preflight": 2, "all": 1}
+    assert (trained["preflight"], trained["train"]) == (0, 4)
+    assert (both["preflight"], both["train"]) == (2, 4)
+
+
 def test_what_a_check_writes_is_the_same_everywhere(project: Project) -> None:
     content = json.loads((project.root / PASSED).read_text())
     assert set(content) == {"model", "activation", "parameters", "checks", "identity"}

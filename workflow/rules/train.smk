@@ -55,16 +55,19 @@ def needed(path):
     """
 
     def of_wildcards(wildcards):
-        file = path.format(**dict(wildcards.items()))
-        done = cell_of(wildcards) in PLAN.current and not anything_forced()
+        file, cell = path.format(**dict(wildcards.items())), cell_of(wildcards)
+        done = cell in PLAN.current and not is_forced(cell)
         return ancient(before_update(file)) if done else file
 
     return of_wildcards
 
 
-def anything_forced():
-    dag = workflow.dag_settings
-    return dag.forceall or dag.forcetargets or dag.forcerun
+def is_forced(cell):
+    """Whether the command line asks to train a cell again whatever its state."""
+    asked = workflow.dag_settings
+    names = {"train", *(cell_file(cell, name) for name in CELL_FILES)}
+    forced = {*asked.forcerun, *(asked.targets if asked.forcetargets else ())}
+    return asked.forceall or bool(names & forced)
 
 
 def needs(wildcards):
