@@ -14,7 +14,8 @@ SNAKEFILES = ("Snakefile", "workflow/Snakefile")
 
 def project_folder(start: Path) -> Path:
     """Return the nearest folder from `start` upwards that holds a Snakefile, else `start`."""
-    folders = (start, *start.parents)
+    # What lies in `workflow` is part of the project above it.
+    folders = (folder for folder in (start, *start.parents) if folder.name != "workflow")
     holding = (f for f in folders if any((f / name).is_file() for name in SNAKEFILES))
     return next(holding, start)
 

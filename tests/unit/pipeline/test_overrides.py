@@ -64,5 +64,6 @@ def test_the_nearest_folder_with_a_snakefile_is_the_projects(tmp_path: Path) -> 
     (tmp_path / "project/workflow").mkdir()
     (tmp_path / "project/workflow/Snakefile").touch()
     assert project_folder(inner) == tmp_path / "project"
+    assert project_folder(tmp_path / "project/workflow/rules") == tmp_path / "project"
     (tmp_path / "project/results/Snakefile").touch()
     assert project_folder(inner) == tmp_path / "project/results"
