@@ -153,7 +153,7 @@ def status(
     console.print(Text(", ").join(totals))
     for cell in statuses:
         if cell.reason:
-            console.print(f"{cell.state} {cell.cell.key}: {cell.reason}")
+            console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
     print_recorded(study)
     if not has_run(study):
         console.lines(f"Nothing has run yet. To start: {command}")

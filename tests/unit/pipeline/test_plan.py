@@ -133,6 +133,7 @@ def test_a_partial_study_needs_nothing_that_is_made_for_training(study: Study) -
 
 
 COMMAND = "snakemake --configfile study.yaml"
+FORCED = ["snakemake {path} --configfile study.yaml --force", "{command}"]
 
 
 @pytest.mark.parametrize(
@@ -143,11 +144,31 @@ COMMAND = "snakemake --configfile study.yaml"
         ("cells/charlm/relu/all-1/cell.json", "stale", ["{command}"]),
         ("models/charlm/curves.parquet", "missing", ["{command}"]),
         ("corpus/tokens.parquet", "missing", ["{command}"]),
-        ("models/charlm/curves.parquet", "stale", ["{command} --force {path}", "{command}"]),
-        ("models/charlm/curves.parquet", "unrecorded", ["{command} --force {path}", "{command}"]),
-        ("models/charlm/curves.parquet", "damaged", ["{command} --force {path}", "{command}"]),
-        ("corpus/tokens.parquet", "damaged", ["{command} --force {path}", "{command}"]),
-        ("cells/charlm/relu/all-1/cell.json", "damaged", ["{command} --force {path}", "{command}"]),
+        (
+            "models/charlm/curves.parquet",
+            "stale",
+            FORCED,
+        ),
+        (
+            "models/charlm/curves.parquet",
+            "unrecorded",
+            FORCED,
+        ),
+        (
+            "models/charlm/curves.parquet",
+            "damaged",
+            FORCED,
+        ),
+        (
+            "corpus/tokens.parquet",
+            "damaged",
+            FORCED,
+        ),
+        (
+            "cells/charlm/relu/all-1/cell.json",
+            "damaged",
+            FORCED,
+        ),
         # No run makes these.
         ("cells/charlm/gelu/all-1/cell.json", "damaged", ["rm -f -- {path}"]),
         ("cells/charlm/relu/all-9/cell.json", "damaged", ["rm -f -- {path}"]),
