@@ -1,5 +1,7 @@
 """The command `reprocore`: what a study's files say, without Snakemake."""
 
+import io
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -7,108 +9,213 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from reprocore.errors import ReprocoreError
+from reprocore.errors import ReprocoreError, visible
+from reprocore.report.terminal import (
+    MARKS,
+    console,
+    duration,
+    interval_numbers,
+    table_of,
+    usage_message,
+)
+from reprocore.vocabulary import counted
 
 if TYPE_CHECKING:
     from reprocore.study.study import Study
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="How reproducible are a model's predictions when it is trained again?",
 )
-console = Console(highlight=False)
+
 
 ConfigOption = Annotated[
-    Path, typer.Option("--configfile", "-c", help="The study's configuration, in YAML.")
+    Path | None,
+    typer.Option(
+        "--configfile",
+        "-c",
+        help="The study's configuration, in YAML.  [default: config/config.yaml of the project]",
+    ),
+]
+ValuesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        metavar="KEY=VALUE ...",
+        help="Values over those of the file, as Snakemake takes them.",
+    ),
+]
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder in which the study is run.  [default: this folder, or the nearest above it, "
+        "that holds the Snakefile]"
+    ),
 ]
 CellArgument = Annotated[
     str, typer.Argument(help="MODEL/ACTIVATION/SEED, such as charlm/relu/1 or charlm/relu/init-1.")
 ]
-DEFAULT_CONFIG = Path("config/config.yaml")
+# How many problems of one kind are listed unless all are asked for.
+SHOWN = 20
 
-MARKS = {
-    "done": "[green]✓[/]",
-    "stale": "[yellow]~[/]",
-    "failed": "[bold red]✗[/]",
-    "begun": "[cyan]›[/]",
-    "missing": "[dim]·[/]",
-    "not runnable": "[dim]–[/]",
-}
+# Typer carries its own copy of click, or imports it, depending on its version.
+_UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends it with one line and status 1."""
+    """Run the command line; a user's mistake ends it with one line and a status that is not 0."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode
     try:
-        app()
+        from reprocore.study.overrides import config_values_apart
+
+        arguments = config_values_apart(sys.argv[1:])
+        status = app(args=arguments, prog_name="reprocore", standalone_mode=False)
     except ReprocoreError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        status = _refusal(str(error), 1)
+    except _UsageError as error:
+        if not (message := error.format_message()):  # no command at all: the help is the message
+            error.show()
+            raise SystemExit(error.exit_code) from None
+        command = error.ctx.command_path if error.ctx else "reprocore"
+        status = _refusal(usage_message(message, command), error.exit_code)
+    except typer.Abort:
+        status = _refusal("stopped", 130)
+    except BrokenPipeError:  # as by `| head`; what is still to be flushed has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except OSError as error:
+        status = _refusal(f"{error.filename or 'reprocore'}: {error.strerror or error}", 1)
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _refusal(message: str, status: int) -> int:
+    print(f"error: {visible(message)}", file=sys.stderr)
+    return status
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"reprocore {version('reprocore')}")
+        except PackageNotFoundError:
+            raise ReprocoreError("reprocore is not installed, so its version is unknown") from None
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """How reproducible are a model's predictions when it is trained again?"""
 
 
 @app.command()
-def status(configfile: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show the study as a matrix of cells: done, stale, failed, begun, missing, or not runnable."""
+def status(
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
+) -> None:
+    """Show the study as a matrix of cells: done, stale, damaged, failed, begun, missing, ..."""
+    from reprocore.pipeline.printing import print_recorded, print_title
+    from reprocore.pipeline.runs import open_study
     from reprocore.pipeline.status import seconds_left, study_status
+    from reprocore.pipeline.verify import has_run
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
     statuses = study_status(study)
-    rows: dict[tuple[str, str, str], list[str]] = {}
-    for each in statuses:
-        key = (each.cell.model, each.cell.activation, each.cell.arm)
-        rows.setdefault(key, []).append(MARKS[each.state])
-    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
+    rows: dict[tuple[str, str, str], list[Text]] = {}
+    for cell in statuses:
+        key = (cell.cell.model, cell.cell.activation, cell.cell.arm)
+        rows.setdefault(key, []).append(console.mark(cell.state))
+    print_title(study)
+    table = Table(box=box.SIMPLE_HEAD)
     for head in ("model", "activation", "arm"):
         table.add_column(head, overflow="fold")
     table.add_column(f"seeds {', '.join(map(str, study.seeds))}", overflow="fold")
     for key, marks in rows.items():
-        table.add_row(*key, " ".join(marks))
+        table.add_row(*key, Text(" ").join(marks))
     console.print(table)
-    counts = Counter(each.state for each in statuses)
-    console.print(", ".join(f"{MARKS[state]} {counts[state]} {state}" for state in MARKS))
-    for each in statuses:
-        if each.reason:
-            console.print(f"{each.state} {each.cell.key}: {each.reason}", markup=False)
+    counts = Counter(str(cell.state) for cell in statuses)
+    totals = [console.mark(state) + Text(f" {counts[state]} {state}") for state in MARKS]
+    console.print(Text(", ").join(totals))
+    for cell in statuses:
+        if cell.reason:
+            console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
+    print_recorded(study)
+    if not has_run(study):
+        console.lines(f"Nothing has run yet. To start: {command}")
+        return
     seconds, unknown = seconds_left(statuses)
     if seconds:
-        console.print(f"left: about {_duration(seconds)} of training on one core, start-up apart")
+        console.print(f"left: about {duration(seconds)} of training on one core, start-up apart")
     if unknown:
         console.print(f"time unknown, as no cell is done yet: {', '.join(unknown)}")
 
 
 @app.command()
 def verify(
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not read whole files.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List every file, however many.")
+    ] = False,
 ) -> None:
-    """Check every file of the results: damaged, foreign, stale, missing; say what repairs it."""
-    from reprocore.pipeline.verify import KINDS, STATES, kind_of, repair_commands
+    """Check every file of the results: damaged, stale, missing, ...; say what repairs it."""
+    from reprocore.pipeline.contents import KINDS, kind_of
+    from reprocore.pipeline.printing import print_problems, print_recorded, print_title
+    from reprocore.pipeline.repair import repairs
+    from reprocore.pipeline.runs import is_held, open_study
+    from reprocore.pipeline.verify import PROBLEMS, has_run
     from reprocore.pipeline.verify import verify as check
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
+    if not has_run(study):
+        console.lines(f"{Path(study.results).absolute()}: nothing has run yet. To start: {command}")
+        raise typer.Exit(1)
     result = check(study, quick)
-    counts = Counter((kind_of(found.path), found.state) for found in result.findings)
-    table = Table(title=f"{study.title} ({study.results})", box=box.SIMPLE_HEAD)
-    table.add_column("kind")
-    for head in ("files", *STATES):
-        table.add_column(head, justify="right")
-    for kind in KINDS:
-        if result.checked[kind]:
-            numbers = (result.checked[kind], *(counts[kind, state] for state in STATES))
-            table.add_row(kind, *(str(number) if number else "·" for number in numbers))
-    console.print(table)
-    for found in result.findings:
-        print(f"{study.results}/{found.path}: {found.state}: {found.reason}")
-    if not result.findings:
-        console.print("All is well." if not quick else "Nothing is amiss; files were not read.")
+    counts = Counter((kind_of(problem.path), problem.state) for problem in result.problems)
+    print_title(study)
+    heads = ("files", *PROBLEMS)
+    rows = [
+        [kind, str(files), *(str(counts[kind, state] or "·") for state in PROBLEMS)]
+        for kind in KINDS
+        if (files := result.checked[kind])
+    ]
+    console.print(table_of(None, ("kind", *heads), rows, numbers=heads))
+    limit = None if everything else SHOWN
+    print_problems(study, result.problems, limit)
+    print_recorded(study)
+    if result.kept:
+        console.lines("Beside this study, and kept:")
+        print_problems(study, result.kept, limit)
+    if not result.problems:
+        console.lines("No problem is seen; files were not read." if quick else "All is well.")
         return
-    print("To repair:")
-    for command in repair_commands(study, configfile, result.findings):
-        print(f"  {command}")
+    if is_held(study.results):
+        console.lines("A run is writing here now; verify again when it has ended.")
+        raise typer.Exit(1)
+    repair = repairs(result.plan, result.problems, command)
+    if repair.elsewhere:
+        console.lines("To be trained again where there is a GPU:")
+        print_problems(study, repair.elsewhere, limit)
+    console.lines("To repair:")
+    for line in repair.commands:
+        console.lines(f"  {line}")
     raise typer.Exit(1)
 
 
@@ -122,21 +229,24 @@ def compare(
 ) -> None:
     """Compare the predictions of models: every measure, with an interval from three files on."""
     from reprocore.analysis.arrays import compare_arrays, load_array
+    from reprocore.analysis.rows import result_row
+    from reprocore.report.words import reason_texts
 
     pairs, values, estimates = compare_arrays(
         [load_array(path, step) for path in files], confidence
     )
-    table = Table(title=f"{len(files)} models, {len(pairs)} pairs", box=box.SIMPLE_HEAD)
-    table.add_column("measure", no_wrap=True)
-    for head in ("mean", "low", "high", "lowest", "highest"):
-        table.add_column(head, justify="right")
+    title = f"{len(files)} models, {counted(len(pairs), 'pair')}"
+    heads = ("mean", "low", "high", "lowest", "highest")
+    rows = []
     for name, estimate in estimates.items():
-        ends = (estimate.low, estimate.high, values[name].min(), values[name].max())
-        table.add_row(name, *map(_number, (estimate.estimate, *ends)))
-    console.print(table)
-    notes = {estimate.note for estimate in estimates.values()} - {""}
-    if notes:
-        console.print(f"No interval: {', '.join(sorted(notes))}.")
+        ends = (values[name].min(), values[name].max())
+        rows.append(
+            [name, *interval_numbers(estimate.estimate, estimate.low, estimate.high, *ends)]
+        )
+    console.print(table_of(title, ("measure", *heads), rows, numbers=heads))
+    reasons = {text for row in map(result_row, estimates.values()) for text in reason_texts(row)}
+    if reasons:
+        console.print(f"No interval: {', '.join(sorted(reasons))}.")
     console.print("Divergences are in nats; churn and overlap are shares.")
     if len(files) > 2:
         console.print(f"low, high: {confidence:.0%} interval, jackknife over models.")
@@ -145,21 +255,26 @@ def compare(
 @app.command()
 def sample(
     cell: CellArgument,
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = "\n",
     length: Annotated[int, typer.Option(min=1, help="Characters to draw.")] = 500,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Below 1 favours the likely.")] = 0.8,
+    temperature: Annotated[
+        float, typer.Option(min=0.01, max=100, help="Below 1 favours the likely.")
+    ] = 0.8,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
 ) -> None:
     """Print text drawn from a trained cell."""
     from reprocore.data.tokens import read_corpus
+    from reprocore.pipeline.runs import open_study
     from reprocore.study.cells import parse_cell
     from reprocore.training.cell import load_cell
     from reprocore.training.generation import sample as draw
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
     chosen = parse_cell(study, cell)
-    corpus = read_corpus(_corpus_file(study))
+    corpus = read_corpus(_corpus_file(study, command))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
     text = draw(
         model,
@@ -170,45 +285,49 @@ def sample(
         temperature=temperature,
         seed=seed,
     )
-    print(text)
+    console.lines(text)
 
 
 @app.command()
 def train(
     cell: CellArgument,
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     force: Annotated[bool, typer.Option("--force", help="Train a finished cell again.")] = False,
 ) -> None:
     """Train one cell of the study now, unless it is done; its corpus and probe must be there."""
     from reprocore.data.probe import read_probe
     from reprocore.data.tokens import read_corpus
-    from reprocore.pipeline.runs import hold_results
+    from reprocore.pipeline.runs import hold_results, open_study
     from reprocore.study.cells import parse_cell
     from reprocore.study.permissions import check_links, check_places
     from reprocore.training.cell import is_done, print_progress, train_cell
     from reprocore.training.preflight import preflight
 
-    study = _study(configfile)
+    study, command = open_study(configfile, config, directory)
     check_places(study)
     check_links(study.results)
     chosen = parse_cell(study, cell)
     folder = chosen.folder(study.results)
     if not force and is_done(study, chosen, folder):
-        console.print(f"{chosen.key} is done; --force trains it again", markup=False)
+        console.print(f"{chosen.key} is done; --force trains it again")
         return
     lock = hold_results(study.results)
-    corpus = read_corpus(_corpus_file(study))
+    corpus = read_corpus(_corpus_file(study, command))
     probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
     with lock:
         preflight(study, chosen.model, chosen.activation, corpus)
         train_cell(study, chosen, corpus, probe, folder, print_progress)
-    console.print(f"written: {folder}", markup=False)
+    console.print(f"written: {folder}")
 
 
 @app.command()
 def pilot(
     model: Annotated[str, typer.Argument(help="A model of the study.")],
-    configfile: ConfigOption = DEFAULT_CONFIG,
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
     iterations: Annotated[int, typer.Option(min=2, help="Optimiser steps per cell.")] = 100,
     seeds: Annotated[int, typer.Option(min=2, help="How many of the study's seeds.")] = 3,
 ) -> None:
@@ -219,10 +338,12 @@ def pilot(
     """
     from reprocore.data.shakespeare import default_cache
     from reprocore.pipeline.pilot import pilot_folder, pilot_study, pilot_tables
+    from reprocore.pipeline.runs import open_study
+    from reprocore.report.words import VERDICTS, pilot_text, reason_texts
     from reprocore.study.permissions import check_links, check_places
-    from reprocore.vocabulary import FINAL
+    from reprocore.vocabulary import Condition, ContrastVerdict
 
-    full = _study(configfile)
+    full, _ = open_study(configfile, config, directory)
     check_places(full)
     check_links(full.results)
     study = pilot_study(full, model, iterations, seeds)
@@ -232,22 +353,23 @@ def pilot(
         name: [
             row
             for row in tables[name].to_pylist()
-            if row["measure"] == measure and row["condition"] == FINAL
+            if row["measure"] == measure and row["condition"] == Condition.FINAL
         ]
         for name in ("contrasts", "sensitivity")
     }
-    table = Table(title=f"{model} after {iterations} iterations: {measure}", box=box.SIMPLE_HEAD)
-    for head in ("first", "second", "ratio", "low", "high", "verdict"):
-        table.add_column(head)
+    title, heads = f"{model} after {iterations} iterations: {measure}", ("ratio", "low", "high")
+    contrasts = []
     for row in rows["contrasts"]:
-        numbers = [_number(row[name]) for name in ("ratio", "ratio_low", "ratio_high")]
-        table.add_row(row["first"], row["second"], *numbers, row["verdict"])
-    console.print(table)
+        numbers = interval_numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
+        verdict = VERDICTS[ContrastVerdict(row["verdict"])]
+        contrasts.append([row["first"], row["second"], *numbers, verdict])
+    columns = ("first", "second", *heads, "verdict")
+    console.print(table_of(title, columns, contrasts, numbers=heads))
     for row in rows["sensitivity"]:
-        console.print(_recommendation(row, iterations / full.training_of(model).iterations))
-    for note in sorted({row["note"] for row in rows["contrasts"]} - {""}):
-        console.print(f"Note: {note}.")
-    console.print(f"The cells are kept in {pilot_folder(study, model)}.", markup=False)
+        console.print(pilot_text(row, iterations / full.training_of(model).iterations))
+    for text in sorted({text for row in rows["contrasts"] for text in reason_texts(row)}):
+        console.print(f"Note: {text}.")
+    console.print(f"The cells are kept in {pilot_folder(study, model)}.")
 
 
 @app.command(hidden=True)
@@ -256,48 +378,16 @@ def document() -> None:
     from reprocore.pipeline.documents import write_documents
 
     for path in write_documents(Path.cwd()):
-        console.print(f"written: {path}", markup=False)
+        console.print(f"written: {path}")
 
 
-def _recommendation(row: dict[str, Any], budget: float) -> str:
-    """Say what a pilot's sensitivity means for the full run."""
-    if row["low"] is None:
-        return f"No recommendation: {row['note']}."
-    spread = (
-        f"After {budget:.0%} of the training the activations differ by a CV of "
-        f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "
-        f"(p = {row['p_omnibus']:.3f}). "
-    )
-    if row["low"] > 0:
-        return spread + "They differ by then; whether that holds to the end, the full study tells."
-    most = row["high"]
-    return spread + (
-        f"No difference shows, and one of up to {most:.1f}% is not excluded: before choosing an "
-        "activation by it, train longer or with more seeds."
-    )
+def _corpus_file(study: "Study", command: str) -> Path:
+    from reprocore.store.records import with_targets
 
-
-def _study(configfile: Path) -> "Study":
-    # Not at the top: `--help` needs no pydantic, half of the time that the imports would take.
-    from reprocore.study.study import load_study
-
-    return load_study(configfile)
-
-
-def _corpus_file(study: "Study") -> Path:
     path = Path(study.results) / "corpus" / "tokens.parquet"
     if not path.is_file():
-        raise ReprocoreError(f"{path}: no such file; make it with: snakemake --cores 1 {path}")
+        probe = str(path.with_name("probe.parquet"))
+        raise ReprocoreError(
+            f"{path}: no such file; make it with: {with_targets(command, [probe])}"
+        )
     return path
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -1,11 +1,16 @@
-"""Names that every part of the project shares: measures, activations, families, conditions."""
+"""Names that every part of the project shares: measures, activations, families, codes.
+
+Codes decide and are stored; `reprocore.report.words` turns them into sentences.
+"""
 
 import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum, auto
 from types import MappingProxyType
+from typing import TypeVar
 
 LN2 = math.log(2.0)
 
@@ -82,6 +87,8 @@ ACTIVATIONS: Mapping[str, BuiltIn] = MappingProxyType(
 )
 PLAIN_ACTIVATIONS = tuple(name for name, known in ACTIVATIONS.items() if not known.gated)
 GATED_ACTIVATIONS = tuple(name for name, known in ACTIVATIONS.items() if known.gated)
+# What others call them; here each has one name, in configs, paths and tables.
+OTHER_NAMES = {"silu": "swish", "smelu": "smelu_1", "smeglu": "smeglu_1", "squared_relu": "relu2"}
 
 
 def smelu_beta(name: str) -> float | None:
@@ -121,7 +128,146 @@ FAMILY_BUILDERS = {
 CORPUS_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
-FINAL, MATCHED = "final", "matched loss"
-
-
 STREAMS = ("init", "order", "dropout")
+
+
+class Condition(StrEnum):
+    """Where along training activations are compared."""
+
+    FINAL = auto()  # at the last step
+    MATCHED_LOSS = auto()  # where each pair of seeds reaches the same validation loss
+
+
+class Method(StrEnum):
+    """How two activations are compared."""
+
+    PAIRED = auto()  # seed by seed
+    WELCH = auto()  # as samples of different seeds
+
+
+class ContrastVerdict(StrEnum):
+    """What a contrast says of its first activation."""
+
+    MORE_REPRODUCIBLE = auto()
+    LESS_REPRODUCIBLE = auto()
+    LOWER = auto()  # of a quantity that says nothing of reproducibility, such as the loss
+    HIGHER = auto()
+    EQUIVALENT = auto()
+    UNDECIDED = auto()
+
+
+class Reason(StrEnum):
+    """Why a number or a verdict is missing, or what limits it."""
+
+    NOT_A_NUMBER = auto()
+    INFINITE = auto()
+    NOT_FINITE = auto()  # one of several values
+    ONE_SEED = auto()
+    FEW_SEEDS = auto()
+    FEW_SHARED_SEEDS = auto()
+    NO_SHARED_SEED = auto()
+    PART_OF_SEEDS = auto()  # of those of two activations
+    ONLY_COMMON_SEEDS = auto()  # of those of all activations
+    UNPAIRED = auto()
+    CONSTANT_DIFFERENCE = auto()
+    CONSTANT_RATIO = auto()
+    NO_RATIO = auto()
+    FEW_SEEDS_FOR_FAMILY = auto()
+    FEW_SEEDS_FOR_OMNIBUS = auto()
+    WITHIN_MARGIN = auto()
+    ONE_ACTIVATION = auto()
+    ZERO_MEAN = auto()
+    ALL_ALIKE = auto()
+    FEW_MODELS = auto()
+    NO_MODELS = auto()
+    MODELS_WITHOUT_RATIO = auto()
+    WHOLE_NOT_RUN = auto()  # the arm `all`, with which the other arms are compared
+    WHOLE_NOT_POSITIVE = auto()
+    WHOLE_NOT_CLEAR = auto()
+
+
+class Flag(StrEnum):
+    """What to know before using a row of the summary."""
+
+    NOT_RUN = auto()
+    MISSING_SEEDS = auto()
+    NO_PAIR = auto()
+    NO_INTERVAL = auto()
+    ABOVE_UNIGRAM = auto()
+    MIXED_MACHINES = auto()
+    MIXED_CODE = auto()
+
+
+class Gap(StrEnum):
+    """Why a figure has no number to draw."""
+
+    NOT_RUN = auto()  # nothing of the whole model
+    MISSING = auto()
+    NO_PAIR = auto()
+    NOT_A_NUMBER = auto()
+    INFINITE = auto()
+    NOT_COMPARED = auto()
+    NO_RATIO = auto()
+    WHOLE_MISSING = auto()
+    FEW_SHARED_SEEDS = auto()
+    NO_SHARE = auto()
+
+
+class ClaimVerdict(StrEnum):
+    """What a study says of a claim; the first two rest on tests or intervals alone."""
+
+    SUPPORTED = auto()
+    REFUTED = auto()
+    UNDECIDED = auto()
+    NOT_MEASURED = auto()
+
+
+class ClaimReason(StrEnum):
+    """Why a claim, or a part of it, has its verdict."""
+
+    BETTER = auto()
+    WORSE = auto()
+    EQUIVALENT = auto()
+    NOT_SEPARATED = auto()
+    NOT_CLEAR_OVER_MODELS = auto()
+    INSIDE = auto()
+    OUTSIDE = auto()
+    ACROSS = auto()
+    FEW_SEEDS = auto()
+    NO_INTERVAL = auto()
+    NO_VARIATION = auto()
+    NOT_POSITIVE = auto()
+    OTHER_MACHINE = auto()
+    OMNIBUS_UNDECIDED = auto()
+    MORE_SENSITIVE = auto()
+    LESS_SENSITIVE = auto()
+    CVS_OVERLAP = auto()
+    SIZES_ALIKE = auto()
+    NOT_IN_STUDY = auto()
+    NOT_RUN = auto()
+    NOT_THERE = auto()
+    PARTLY_MEASURED = auto()
+    WITHHELD = auto()
+    ABOVE_UNIGRAM = auto()
+    PRINTED_GIVE = auto()
+    PRINTED_DO_NOT_GIVE = auto()
+
+
+CODE_SEPARATOR = " "
+
+Code = TypeVar("Code", bound=StrEnum)
+
+
+def join_codes(codes: Iterable[StrEnum]) -> str:
+    """Return codes as the text of a table's column; "" for none."""
+    return CODE_SEPARATOR.join(codes)
+
+
+def split_codes(text: str, kind: type[Code]) -> tuple[Code, ...]:
+    """Return the codes of a table's column; ValueError for one that `kind` does not have."""
+    return tuple(kind(code) for code in text.split())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural: 1 cell, 2 cells."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,7 +1,10 @@
 """The command line: what it prints, and its one-line errors."""
 
+import io
 import json
+import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +25,7 @@ from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.status import seconds_left, study_status
 from reprocore.pipeline.verify import verify
+from reprocore.report.terminal import PlainConsole
 from reprocore.statistics.divergence import churn, relative_pd
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study
@@ -97,7 +101,8 @@ class TestStatus:
     def test_a_cell_without_one_of_its_files_is_not_done(self, study_file: Path) -> None:
         study = load_study(study_file)
         (Cell("charlm", "relu", "all", 1).folder(study.results) / "history.parquet").unlink()
-        assert study_status(study)[0].state == "stale"
+        status = study_status(study)[0]
+        assert (status.state, status.reason) == ("damaged", "history.parquet: no such file")
 
     def test_a_stopped_cell_has_begun_unless_its_checkpoint_is_of_other_settings(
         self, study_file: Path, tiny_corpus: Corpus, tiny_probe: Probe
@@ -131,7 +136,7 @@ class TestStatus:
         assert code == 0
         assert re.search(r"charlm +relu +all +✓ ✗ ·", out)
         assert "failed charlm/relu/all-2: the loss became nan" in out
-        assert "✓ 1 done, ~ 0 stale, ✗ 1 failed, › 0 begun, · 4 missing, – 6 not runnable" in out
+        assert "✓ 1 done, ~ 0 stale, ! 0 damaged, ✗ 1 failed, › 0 begun, · 4 missing, –" in out
 
 
 class TestCompare:
@@ -141,9 +146,10 @@ class TestCompare:
         p, q = distributions(2)
         code, out, _ = command("compare", *save_all(tmp_path, [p, q]))
         assert code == 0
-        assert f"{relative_pd(p, q):.6f}" in out
-        assert f"{churn(p, q):.6f}" in out
-        assert "No interval: needs 3 seeds" in out
+        assert "2 models, 1 pair\n" in re.sub(" +\n", "\n", out)
+        assert f"{relative_pd(p, q):.4f}" in out
+        assert f"{churn(p, q):.4f}" in out
+        assert "No interval: 2 seeds, needs 3" in out
 
     def test_three_files_have_an_interval(self, command: Any, tmp_path: Path) -> None:
         arrays = distributions(3)
@@ -152,7 +158,17 @@ class TestCompare:
         _, values, estimates = compare_arrays([load_array(tmp_path / f"{i}.npy") for i in range(3)])
         estimate = estimates["churn"]
         assert estimate.estimate == pytest.approx(values["churn"].mean())
-        assert f"{estimate.low:.6f}" in out
+        # To the second digit of half the interval.
+        assert 0.1 <= (estimate.high - estimate.low) / 2 < 1
+        assert f" {estimate.low:.2f} " in out
+
+    def test_no_number_is_cut_on_a_narrow_terminal(
+        self, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reprocore.cli.console", PlainConsole(width=60, highlight=False))
+        code, out, _ = command("compare", *save_all(tmp_path, distributions(3)))
+        assert code == 0
+        assert "…" not in out
 
     def test_npz_and_parquet_of_the_same_numbers_differ_by_nothing(
         self, tmp_path: Path, study_file: Path
@@ -392,8 +408,8 @@ class TestPilot:
     def test_the_cells_of_a_pilot_are_no_foreign_files(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
         assert command("pilot", "charlm", *options)[0] == 0
-        findings = verify(load_study(with_text)).findings
-        assert not [found for found in findings if found.path.startswith("pilot")]
+        result = verify(load_study(with_text))
+        assert not [p for p in (*result.problems, *result.kept) if p.path.startswith("pilot")]
 
     @pytest.mark.parametrize(
         ("arguments", "told"),
@@ -416,3 +432,209 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "snakemake", "torch"}
     assert not heavy & {*done.stdout.split()}
+
+
+HOSTILE = "study [/red] \x1b[31mred\u202e :smile: [link=x]\x07"
+SHOWN = r"study [/red] \x1b[31mred\u202e :smile: [link=x]\x07"
+
+
+def with_title(study_file: Path, title: str) -> Path:
+    content = yaml.safe_load(study_file.read_text())
+    study_file.write_text(yaml.safe_dump({**content, "title": title}, sort_keys=False))
+    return study_file
+
+
+class TestTextOfOthers:
+    @pytest.mark.parametrize("name", ["status", "verify"])
+    def test_a_title_is_printed_as_it_is(self, command: Any, study_file: Path, name: str) -> None:
+        _, out, err = command(name, "-c", with_title(study_file, HOSTILE))
+        assert SHOWN in " ".join(out.split())
+        assert err == ""
+        assert not {"\x1b", "\x07", "\u202e"} & {*out}
+
+    def test_a_reason_is_printed_as_it_is(self, command: Any, study_file: Path) -> None:
+        failed = Cell("charlm", "relu", "all", 2).folder("out") / "failed.json"
+        failed.write_text(json.dumps({"reason": f"[bold]{HOSTILE}"}))
+        _, out, _ = command("status", "-c", study_file)
+        assert f"failed charlm/relu/all-2: [bold]{SHOWN}" in out
+
+    def test_a_path_is_printed_as_it_is(self, command: Any, study_file: Path) -> None:
+        Path("out/pairs").mkdir()
+        (Path("out/pairs") / "a\x1b[2J[red]\nb\udcff").write_text("")
+        _, out, _ = command("verify", "-c", study_file)
+        assert r"out/pairs/a\x1b[2J[red]" in out
+        assert "\x1b" not in out
+        for arguments in (("compare", "a\x1b[2J"), ("status", "-c", "a\x1b[2J"), ("a\x1b[2J",)):
+            code, _, err = command(*arguments)
+            assert code != 0
+            assert r"a\x1b[2J" in err
+            assert "\x1b" not in err
+
+    @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+    def test_a_terminal_without_unicode_is_enough(self, study_file: Path, encoding: str) -> None:
+        with_title(study_file, "Étude № 5 μ")
+        for name in ("status", "verify"):
+            done = subprocess.run(
+                [sys.executable, "-m", "reprocore", name, "-c", study_file],
+                capture_output=True,
+                env={**os.environ, "PYTHONIOENCODING": encoding},
+            )
+            assert done.stderr == b""
+            assert "tude" in done.stdout.decode(encoding)
+            if name == "status" and encoding != "utf-8":
+                assert re.search(
+                    r"charlm +\| relu +\| all +\| \+ x \. ", done.stdout.decode(encoding)
+                )
+
+    def test_a_reader_that_ends_early_is_no_error(self, study_file: Path) -> None:
+        line = f"{sys.executable} -m reprocore verify -c {study_file} | true"
+        done = subprocess.run(line, shell=True, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def header_only(shape: tuple[int, int]) -> bytes:
+    """An array file that declares a shape and holds next to nothing."""
+    stream = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue() + bytes(64)
+
+
+FILES = {
+    "plain.npy": b"a plain text, saved under a wrong name\n" * 20,
+    "numbers.npy": b"0.5 0.5\n0.4 0.6\n",
+    "magic.npy": b"\x93NUMPY and then a plain text that goes on for a while",
+    "huge.npy": header_only((10**12, 65)),
+    "beyond.npy": header_only((2**62, 2**62)),
+    "negative.npy": header_only((-1, 65)),
+    "none.npy": header_only((0, 5)),
+    "noise.npz": b"PK\x03\x04" + bytes(range(256)),
+    "plain.npz": b"no zip at all",
+    "plain.parquet": b"no table at all",
+    "no_suffix": b"",
+}
+ARGUMENTS = {
+    "no such command": ("statu",),
+    "no such option": ("status", "--colour"),
+    "an option without its value": ("status", "-c"),
+    "a missing argument": ("train",),
+    "an argument too many": ("status", "charlm"),
+    "no number": ("pilot", "charlm", "--iterations", "many"),
+    "half a number": ("pilot", "charlm", "--seeds", "2.5"),
+    "too few": ("pilot", "charlm", "--iterations", "1"),
+    "an impossible level": ("compare", "0.npy", "1.npy", "2.npy", "--confidence", "2"),
+    "no level": ("compare", "0.npy", "1.npy", "2.npy", "--confidence", "nan"),
+    "a step of arrays": ("compare", "0.npy", "1.npy", "--step", "3"),
+    "a folder for a file": ("status", "-c", "."),
+    "an empty name": ("status", "-c", ""),
+    "nothing to compare": ("compare", "", ""),
+    "a cell of nowhere": ("train", "../../etc/passwd"),
+    "no cell": ("sample", ""),
+    "a temperature of nan": ("sample", "charlm/relu/1", "--temperature", "nan"),
+    "an infinite temperature": ("sample", "charlm/relu/1", "--temperature", "inf"),
+    "no text": ("sample", "charlm/relu/1", "--length", "0"),
+    "a seed below 0": ("sample", "charlm/relu/1", "--seed", "-1"),
+    "an empty prompt": ("sample", "charlm/relu/1", "--prompt", ""),
+    "a text that is not there": ("pilot", "charlm", "--iterations", "4"),
+}
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("name", FILES)
+    def test_a_bad_file_is_one_line(self, command: Any, tmp_path: Path, name: str) -> None:
+        (good,) = save_all(tmp_path, distributions(1))
+        (tmp_path / name).write_bytes(FILES[name])
+        code, out, err = command("compare", good, tmp_path / name)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith(f"error: {tmp_path / name}: ")
+        assert "pickle" not in err
+
+    @pytest.mark.parametrize("case", ARGUMENTS)
+    def test_a_bad_argument_is_one_line(
+        self, command: Any, study_file: Path, case: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        save_all(Path.cwd(), distributions(3))
+        content = yaml.safe_load(study_file.read_text())
+        content["corpus"] = {"source": "file", "path": "absent.txt"}
+        Path("config").mkdir()
+        Path("config/config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        code, out, err = command(*ARGUMENTS[case])
+        assert code in (1, 2), out
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert "Input should" not in err
+
+    def test_a_refused_command_says_where_to_read_on(self, command: Any) -> None:
+        _, _, err = command("statu")
+        assert err == (
+            "error: no such command 'statu'; did you mean 'status'? see reprocore --help\n"
+        )
+        _, _, err = command("pilot", "charlm", "--iterations", "x")
+        assert err == (
+            "error: invalid value for '--iterations': must be a whole number; "
+            "see reprocore pilot --help\n"
+        )
+
+    def test_results_among_other_files_are_refused_by_every_command(
+        self, command: Any, study_file: Path
+    ) -> None:
+        Path("src").mkdir()
+        Path("src/module.py").write_text("")
+        content = yaml.safe_load(study_file.read_text())
+        study_file.write_text(yaml.safe_dump({**content, "results": "src"}, sort_keys=False))
+        for name in (("status",), ("verify",), ("train", "charlm/relu/1")):
+            code, out, err = command(*name, "-c", study_file)
+            assert (code, out, err.count("\n")) == (1, "", 1)
+            assert "is in src, a folder of the project itself" in err
+        assert [*Path("src").iterdir()] == [Path("src/module.py")]
+
+    def test_the_corpus_is_made_by_the_command_that_is_named(
+        self, command: Any, study_file: Path
+    ) -> None:
+        Path("out/corpus/tokens.parquet").unlink()
+        _, _, err = command("train", "charlm/relu/1", "-c", study_file, "--force")
+        assert "out/corpus/tokens.parquet: no such file; make it with: snakemake " in err
+        made = shlex.split(err.partition("make it with: ")[2])
+        assert made[1].endswith("out/corpus/probe.parquet")
+        assert made[2] == "--configfile"
+
+
+class TestProgram:
+    def test_it_says_its_version(self, command: Any) -> None:
+        code, out, _ = command("--version")
+        assert code == 0
+        assert re.fullmatch(r"reprocore \d+\.\d+\.\d+\S*\n", out)
+
+    def test_it_runs_as_a_module(self) -> None:
+        line = [sys.executable, "-m", "reprocore", "--help"]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert "Usage: reprocore " in done.stdout
+
+    def test_a_shell_completes_it(self, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+        _, out, _ = command("--show-completion", "bash")
+        assert "complete -o default -F _reprocore_completion reprocore" in out
+        asked = {"_REPROCORE_COMPLETE": "complete_bash", "COMP_WORDS": "reprocore st"}
+        line = [sys.executable, "-m", "reprocore"]
+        done = subprocess.run(
+            line,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **asked, "COMP_CWORD": "1"},
+        )
+        assert done.stdout.split() == ["status"]
+
+    def test_without_a_command_it_prints_its_help(self, command: Any) -> None:
+        code, out, err = command()
+        assert code == 2
+        assert "Usage: reprocore" in out + err
+
+    def test_its_help_is_quick(self) -> None:
+        line = [sys.executable, "-m", "reprocore", "--help"]
+
+        def seconds() -> float:
+            started = time.perf_counter()
+            subprocess.run(line, capture_output=True, check=True)
+            return time.perf_counter() - started
+
+        assert min(seconds() for _ in range(4)) < 0.5

@@ -200,6 +200,7 @@ def test_modules_in_the_working_folder_are_not_imported(foreign: Project) -> Non
     work.mkdir()
     for name in ("study.yaml", "text.txt"):
         shutil.copy(foreign.root / name, work)
+    shutil.copytree(foreign.root / "config", work / "config")
     for name in ("reprocore", "yaml", "numpy", "pyarrow"):
         (work / f"{name}.py").write_text(EVIL)
     command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", "../Snakefile"]

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from project import REPOSITORY, TINY, Project, listed_jobs, rules_of
+from reprocore.vocabulary import Flag, Reason, split_codes
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +332,7 @@ def test_a_gpu_model_is_left_out_with_a_notice_and_shown_as_not_run(project: Pro
         assert "train" not in rules_of(jobs)
         assert re.search(r"big needs a GPU and none is here: left out", done.stderr + done.stdout)
         summary = pd.read_parquet(project.root / "out/summary.parquet").set_index("model")
-        assert (summary.loc["big", "flags"] == "not run").all()
+        assert (summary.loc["big", "flags"] == Flag.NOT_RUN).all()
         assert summary.loc["big", "relative_pd"].isna().all()
         reachable = project.snakemake("--dry-run", "--config", "gpu=available")
         planned = listed_jobs(reachable.stdout + reachable.stderr)
@@ -389,9 +390,10 @@ def test_a_partial_study_is_drawn_with_its_missing_cells(broken: tuple[Project, 
     assert done.returncode == 0, done.stderr
     assert "train" not in rules_of(listed_jobs(done.stdout + done.stderr))
     summary = pd.read_parquet(project.root / "out/summary.parquet").set_index("activation")
-    assert summary.loc["broken", "flags"] == "not run"
+    assert summary.loc["broken", "flags"] == Flag.NOT_RUN
     assert np.isnan(summary.loc["broken", "relative_pd"])
-    assert summary.loc["relu", "flags"].startswith("no interval: needs 3 seeds")
+    assert split_codes(summary.loc["relu", "flags"], Flag)[0] == Flag.NO_INTERVAL
+    assert summary.loc["relu", "reason"] == Reason.FEW_SEEDS
     assert (project.root / "out/figures/cross_model.png").is_file()
 
 

@@ -7,6 +7,7 @@ localrules:
 
 rule audit:
     input:
+        forced_if_damaged,
         **{
             name: model_tables(name)
             for name in ("estimates", "contrasts", "sensitivity", "cells", "curves")

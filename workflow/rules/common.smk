@@ -4,12 +4,11 @@ Reading this changes nothing on disk.
 """
 
 import os
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from reprocore.errors import ReprocoreError
-from reprocore.pipeline.plan import Plan
+from reprocore.errors import ReprocoreError, visible
+from reprocore.pipeline.plan import Plan, State, only
 from reprocore.pipeline.runs import WorkflowRun, snakemake_command
 from reprocore.store.identity import (
     CELL_SETTINGS,
@@ -31,7 +30,9 @@ from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.gpus import local_gpus
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES, preflight_file
 from reprocore.study.permissions import check_links, check_places
+from reprocore.study.reading import read_yaml
 from reprocore.study.study import parse_study
+from reprocore.vocabulary import counted
 
 
 def or_exit(action, *arguments):
@@ -44,8 +45,13 @@ def or_exit(action, *arguments):
 
 
 def resolve_study():
+    for path in workflow.configfiles:
+        # Snakemake, which has read them already, takes the last of two equal keys.
+        read_yaml(path)
     study = parse_study(config, ", ".join(map(str, workflow.configfiles)))
     check_places(study)
+    if study.claims:
+        read_yaml(study.claims)
     return Plan.of(study)
 
 
@@ -63,6 +69,10 @@ wildcard_constraints:
     activation="[a-z][a-z0-9_]*",
     arm="all|init|order|dropout|none",
     seed="[0-9]+",
+
+
+def cell_of(wildcards):
+    return Cell(*wildcards[:3], int(wildcards.seed))
 
 
 def cell_file(cell, name):
@@ -121,23 +131,54 @@ def name_failed_cells():
         logger.error(f"failed: {reason}")
     for status in study_status(STUDY):
         if status.state == "failed":
-            logger.error(f"failed: {status.cell.key}: {status.reason}")
+            logger.error(
+                visible(f"failed: {status.cell.key}: {status.reason}", kept="")
+            )
+
+
+def forced_if_damaged(_wildcards):
+    """No file; but files of the results that are seen to be damaged are forced.
+
+    Snakemake looks at the age of a file and not at the file. What is not asked for stays as it is.
+    """
+    if workflow.is_main_process:
+        workflow.dag.forcefiles.update(
+            f"{RESULTS}/{problem.path}" for problem in PLAN.damaged
+        )
+    return []
+
+
+def shown(paths, limit=5):
+    """Some paths in a line."""
+    more = f", and {len(paths) - limit} more" if len(paths) > limit else ""
+    return ", ".join(paths[:limit]) + more
 
 
 def announce():
-    """Say what a user would not expect: models left out, and cells that are trained again."""
+    """Say what a user would not expect: what is left out, and what is made again."""
     for model in STUDY.models:
         if model not in PLAN.models and not STUDY.partial:
             logger.warning(
                 f"{model} needs a GPU and none is here: left out, and shown as not run. "
                 "Where jobs are sent to GPUs elsewhere, say --config gpu=available."
             )
-    stale = [changed for cell in PLAN.taken if (changed := PLAN.stale(cell))]
-    if stale:
-        names = Counter(name for changed in stale for name in changed)
+    if stale := list(PLAN.stale()):
+        names = {name for cell in stale for name in PLAN.changed(cell)}
         logger.warning(
-            f"{len(stale)} finished cells are not as the study says today and are trained again "
-            f"where they are asked for; changed: {', '.join(sorted(names))}"
+            f"Not as the study says today: {counted(len(stale), 'finished cell')}, trained again "
+            f"where asked for; changed: {visible(', '.join(sorted(names)), kept='')}"
+        )
+    if damaged := [f"{RESULTS}/{p.path}: {p.reason}" for p in PLAN.damaged]:
+        logger.warning(
+            f"Damaged: {counted(len(damaged), 'file')}, made again where asked for: {shown(damaged)}"
+        )
+    if unrecorded := [
+        f"{RESULTS}/{p.path}"
+        for p in only(PLAN.file_problems.values(), State.UNRECORDED)
+    ]:
+        logger.warning(
+            f"Taken as they are, though no record says what made them: {shown(unrecorded)}; "
+            "`reprocore verify` names the command that makes them again."
         )
 
 

@@ -19,6 +19,7 @@ def files_of_model(name):
 
 rule compare:
     input:
+        forced_if_damaged,
         predictions=group_predictions,
     output:
         pairs=f"{RESULTS}/pairs/{{model}}/{{activation}}/{{arm}}.parquet",
@@ -32,6 +33,7 @@ rule compare:
 
 rule estimate:
     input:
+        forced_if_damaged,
         pairs=pairs_of_model,
         histories=files_of_model("history.parquet"),
         descriptions=files_of_model("cell.json"),
@@ -50,6 +52,7 @@ rule estimate:
 
 rule analyse:
     input:
+        forced_if_damaged,
         pairs=pairs_of_model,
         curves=rules.estimate.output.curves,
     output:

@@ -7,6 +7,7 @@ def corpus_text(_wildcards):
 
 rule corpus:
     input:
+        forced_if_damaged,
         corpus_text,
     output:
         tokens=f"{RESULTS}/corpus/tokens.parquet",
@@ -21,6 +22,7 @@ rule corpus:
 
 rule probe:
     input:
+        forced_if_damaged,
         tokens=rules.corpus.output.tokens,
     output:
         probe=f"{RESULTS}/corpus/probe.parquet",

@@ -1,18 +1,6 @@
 """Figures, of each model and over all models."""
 
 
-def model_figures():
-    return expand(
-        f"{RESULTS}/figures/{{model}}/{{figure}}.png",
-        model=PLAN.models,
-        figure=MODEL_FIGURES,
-    )
-
-
-def study_figures():
-    return [f"{RESULTS}/figures/{name}.png" for name in STUDY_FIGURES]
-
-
 def model_figure(name):
     return report(
         f"{RESULTS}/figures/{{model}}/{name}.png",
@@ -34,6 +22,7 @@ def study_figure(name):
 
 rule draw_model:
     input:
+        forced_if_damaged,
         estimates=rules.estimate.output.estimates,
         curves=rules.estimate.output.curves,
         cells=rules.estimate.output.cells,
@@ -52,13 +41,14 @@ rule draw_model:
 
 rule draw_study:
     input:
+        forced_if_damaged,
         summary=rules.summarise.output.parquet,
         estimates=model_tables("estimates"),
         sensitivity=model_tables("sensitivity"),
         sources=model_tables("sources"),
         early=model_tables("early"),
         ratios=rules.across.output.ratios,
-        early_sensitivity=rules.across.output.early_sensitivity,
+        early_model_order=rules.across.output.early_model_order,
         pairs=all_pairs(),
     output:
         **{name: study_figure(name) for name in STUDY_FIGURES},

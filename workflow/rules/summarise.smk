@@ -3,6 +3,7 @@
 
 rule summarise:
     input:
+        forced_if_damaged,
         estimates=model_tables("estimates"),
         cells=model_tables("cells"),
         sensitivity=model_tables("sensitivity"),
@@ -27,11 +28,12 @@ rule summarise:
 
 rule across:
     input:
+        forced_if_damaged,
         pairs=all_pairs(),
         curves=model_tables("curves"),
     output:
         ratios=f"{RESULTS}/across/ratios.parquet",
-        early_sensitivity=f"{RESULTS}/across/early_sensitivity.parquet",
+        early_model_order=f"{RESULTS}/across/early_model_order.parquet",
     log:
         f"{RESULTS}/logs/across.log",
     params:

@@ -4,9 +4,10 @@ PREFLIGHT = f"{RESULTS}/{preflight_file('{model}', '{activation}')}"
 
 
 def force_if_forgotten(rule, wildcards, parameters):
-    """Force stale files, unless Snakemake knows by itself that their parameters have changed.
+    """Force files, unless Snakemake sees by itself that their parameters have changed.
 
-    Its own metadata can be gone, or be of files that were put in the place of others since.
+    Its own metadata can be gone, or be of files that were put in the place of others since. Where
+    it sees the change, it names it.
     """
     files, _ = workflow.get_rule(rule).expand_output(wildcards)
     known = workflow.persistence.params(files[0])
@@ -27,10 +28,6 @@ def forced_if_stale_preflight(wildcards):
     return []
 
 
-def cell_of(wildcards):
-    return Cell(*wildcards[:3], int(wildcards.seed))
-
-
 @cache
 def cell_parameters(cell):
     """Parameters of a training job: the settings of its cell, and the code that trains it."""
@@ -45,25 +42,28 @@ def cell_parameter(name):
     return of_wildcards
 
 
-def forced_if_stale(wildcards):
-    """No file; but a cell that only its `cell.json` shows to be stale is forced."""
+def forced_if_not_done(wildcards):
+    """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced."""
     cell = cell_of(wildcards)
-    if workflow.is_main_process and PLAN.stale(cell):
+    again = PLAN.looks[cell].state in (State.DAMAGED, State.STALE)
+    if workflow.is_main_process and again:
         force_if_forgotten("train", wildcards, cell_parameters(cell))
     return []
 
 
-def passed_preflight(wildcards):
-    """The check that a cell waits for; one that is done again retrains nothing.
+def needed(path):
+    """What a cell is trained from, or waits for; a cell that is done needs nothing any more.
 
-    A cell that is as the study says today is not linked to the check: to Snakemake an ancient
-    input counts as new if it is missing, and hides other reasons to run if it is made again.
+    All that can change the cell is in its parameters. Snakemake would train it again as soon as
+    this file is made again, or is younger, whether or not it is the same.
     """
-    path = f"{RESULTS}/{preflight_file(wildcards.model, wildcards.activation)}"
-    cell = cell_of(wildcards)
-    if cell not in PLAN.current or is_forced(cell):
-        return path
-    return ancient(before_update(path))
+
+    def of_wildcards(wildcards):
+        file, cell = path.format(**dict(wildcards.items())), cell_of(wildcards)
+        done = cell in PLAN.current and not is_forced(cell)
+        return ancient(before_update(file)) if done else file
+
+    return of_wildcards
 
 
 def is_forced(cell):
@@ -98,6 +98,7 @@ def cell_threads(wildcards):
 # may need the model's memory, and it shows that the environment works where cells are trained.
 rule preflight:
     input:
+        forced_if_damaged,
         forced_if_stale_preflight,
         corpus=rules.corpus.output.tokens,
     output:
@@ -117,10 +118,10 @@ rule preflight:
 
 rule train:
     input:
-        forced_if_stale,
-        corpus=rules.corpus.output.tokens,
-        probe=rules.probe.output.probe,
-        preflight=passed_preflight,
+        forced_if_not_done,
+        corpus=needed(f"{RESULTS}/corpus/tokens.parquet"),
+        probe=needed(f"{RESULTS}/corpus/probe.parquet"),
+        preflight=needed(PREFLIGHT),
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

@@ -1,6 +1,5 @@
 """Predictions from anywhere: Parquet files of this program, or numpy arrays of a user's own."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +54,25 @@ def load_array(path: str | Path, step: int | None = None) -> Array:
         return _from_parquet(path, step)
     if step is not None:
         raise ReprocoreError(f"{path}: has no snapshots, so a step cannot be chosen")
+    if not _starts_as(path):
+        raise ReprocoreError(f"{path}: not a numpy array file, whatever its name says")
     try:
         loaded = np.load(path, allow_pickle=False)
         content = {"probabilities": loaded} if path.suffix == ".npy" else dict(loaded)
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever a file of any content makes of numpy and zipfile
         reason = (str(error) or "empty").splitlines()[0]
         raise ReprocoreError(f"{path}: not a numpy array file: {reason}") from None
     return _from_arrays(path, content)
+
+
+def _starts_as(path: Path) -> bool:
+    """Return whether a file starts as its name promises; numpy takes any other for a pickle."""
+    start = b"\x93NUMPY" if path.suffix == ".npy" else b"PK"
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(len(start)) == start
+    except OSError as error:
+        raise ReprocoreError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _from_parquet(path: Path, step: int | None) -> Array:

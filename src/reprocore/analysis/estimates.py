@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from reprocore.analysis.rows import result_row
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval, pair_matrix
 from reprocore.store.readers import read_history, read_pairs
@@ -89,7 +90,7 @@ def estimate_groups(pairs: Iterable[str | Path], curves: pa.Table, confidence: f
     """Estimate every measure, loss and accuracy at every snapshot.
 
     Differences are means over pairs with the jackknife over seeds; loss and accuracy are means
-    over seeds with a t interval. Where there is no interval, `note` says why.
+    over seeds with a t interval. Where there is no interval, `reason` says why.
 
     Args:
         pairs: the pairs files, one per activation and arm.
@@ -115,7 +116,7 @@ def estimate_groups(pairs: Iterable[str | Path], curves: pa.Table, confidence: f
             ]
             estimates = _step_estimates(group, scores, confidence, path)
             rows += [
-                {**labels, "measure": measure, **asdict(estimate)}
+                {**labels, "measure": measure, **result_row(estimate)}
                 for measure, estimate in estimates.items()
             ]
     return pa.Table.from_pylist(rows, schema=ESTIMATES_SCHEMA)

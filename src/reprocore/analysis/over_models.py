@@ -1,13 +1,12 @@
-"""What holds over all models: mean ratios of activations, and how early sensitivity shows."""
+"""What holds over all models: mean ratios of activations, and how early their order shows."""
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from reprocore.analysis.rows import Row, result_row
 from reprocore.analysis.trajectories import Trajectories, Trajectory, restricted, shared_seeds
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import paired_pseudo_values
@@ -16,19 +15,22 @@ from reprocore.statistics.over_models import (
     RankCorrelation,
     log_ratio,
     mean_ratio,
+    no_rank_correlation,
     rank_correlation,
 )
 from reprocore.statistics.spread import coefficient_of_variation
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
-from reprocore.store.schemas import EARLY_SENSITIVITY_SCHEMA, RATIOS_SCHEMA
+from reprocore.store.schemas import EARLY_MODEL_ORDER_SCHEMA, RATIOS_SCHEMA
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES
+from reprocore.vocabulary import MEASURES, Reason
 
-Row = dict[str, Any]
+# The jackknife over seeds makes pseudo-values of a CV, which itself needs the fewest seeds.
+LEAST_SEEDS_OF_A_CV = LEAST_SEEDS + 1
+LEAST_MODELS = 3
 
 
 def analyse_across(study: Study, models: Mapping[str, Trajectories]) -> dict[str, pa.Table]:
-    """Make the tables `ratios` and `early_sensitivity` over all models.
+    """Make the tables `ratios` and `early_model_order` over all models.
 
     Args:
         study: for the activations' order and the confidence.
@@ -40,7 +42,7 @@ def analyse_across(study: Study, models: Mapping[str, Trajectories]) -> dict[str
     ordered = [*(name for name in study.studied_activations() if name != reference), reference]
     ratios = [
         {"arm": arm, "measure": measure, "first": first, "second": second}
-        | asdict(mean_ratio(_log_ratios(models, arm, measure, first, second), confidence))
+        | result_row(mean_ratio(_log_ratios(models, arm, measure, first, second), confidence))
         for arm in arms
         for measure in MEASURES
         for first, second in itertools.combinations(ordered, 2)
@@ -53,61 +55,59 @@ def analyse_across(study: Study, models: Mapping[str, Trajectories]) -> dict[str
     ]
     return {
         "ratios": pa.Table.from_pylist(ratios, schema=RATIOS_SCHEMA),
-        "early_sensitivity": pa.Table.from_pylist(early, schema=EARLY_SENSITIVITY_SCHEMA),
+        "early_model_order": pa.Table.from_pylist(early, schema=EARLY_MODEL_ORDER_SCHEMA),
     }
 
 
 def _log_ratios(
     models: Mapping[str, Trajectories], arm: str, measure: str, first: str, second: str
 ) -> list[LogRatio | None]:
-    found: list[LogRatio | None] = []
+    ratios: list[LogRatio | None] = []
     for trajectories in models.values():
         if (first, arm) not in trajectories or (second, arm) not in trajectories:
-            found.append(None)
+            ratios.append(None)
             continue
         pair = [trajectories[name, arm] for name in (first, second)]
         matrices = _stacked(pair, -1, measure, shared_seeds(pair))
         if matrices.shape[1] < LEAST_SEEDS or not np.isfinite(matrices).all():
-            found.append(None)
+            ratios.append(None)
             continue
-        found.append(log_ratio(*paired_pseudo_values(matrices)))
-    return found
+        ratios.append(log_ratio(*paired_pseudo_values(matrices)))
+    return ratios
 
 
 def _early_rows(
     models: Mapping[str, Trajectories], arm: str, measure: str, confidence: float
 ) -> Iterator[Row]:
-    """Yield how well the models' CVs at each snapshot foretell those at the end.
+    """Yield how well the models' CVs at each snapshot predict those at the end.
 
     Snapshots are halves of one another, so counted from the end they are at the same share of
     training in every model.
     """
-    kept = [
-        mine
+    by_model = [
+        [c for (_, own), c in trajectories.items() if own == arm]
         for trajectories in models.values()
-        if len(mine := [c for (_, own), c in trajectories.items() if own == arm]) > 1
     ]
-    if not kept:
+    compared = [trajectories for trajectories in by_model if len(trajectories) > 1]
+    if not compared:
         return
-    seeds = shared_seeds([trajectory for mine in kept for trajectory in mine])
-    fewest = min(len(mine[0].steps) for mine in kept)
+    seeds = shared_seeds(itertools.chain.from_iterable(compared))
+    fewest = min(len(trajectories[0].steps) for trajectories in compared)
     for back in range(fewest, 1, -1):
-        steps = kept[0][0].steps
-        row: Row = {"budget": float(steps[-back] / steps[-1])}
-        values = [
-            np.array([cv_values(_stacked(mine, index, measure, seeds)) for mine in kept])
+        steps = compared[0][0].steps
+        early, late = (
+            np.array([cv_values(_stacked(c, index, measure, seeds)) for c in compared])
             for index in (-back, -1)
-        ]
-        row["models"] = len(kept)
-        yield row | asdict(_foretold(values[0], values[1], confidence))
+        )
+        labels = {"budget": float(steps[-back] / steps[-1]), "models": len(compared)}
+        yield labels | result_row(_model_order(early, late, confidence))
 
 
-def _foretold(early: Floats, late: Floats, confidence: float) -> RankCorrelation:
+def _model_order(early: Floats, late: Floats, confidence: float) -> RankCorrelation:
     """Rank correlation over models of per-seed values [models, M] of a CV at two times."""
     models, seeds = early.shape
-    if models < 3 or seeds < LEAST_SEEDS + 1:
-        note = f"{models} models with {seeds} seeds, needs 3 models with {LEAST_SEEDS + 1} seeds"
-        return RankCorrelation(None, None, None, 0, 0, models * (models - 1) // 2, seeds, note)
+    if models < LEAST_MODELS or seeds < LEAST_SEEDS_OF_A_CV:
+        return no_rank_correlation(Reason.FEW_MODELS, models * (models - 1) // 2, seeds)
     return rank_correlation(early, late, confidence)
 
 

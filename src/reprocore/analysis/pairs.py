@@ -32,8 +32,8 @@ def compare_cells(paths: Iterable[str | Path]) -> pa.Table:
     if len(read) < 2:
         raise ReprocoreError(f"{len(read)} predictions file, needs at least 2 to compare")
     read.sort(key=lambda pair: Cell.of_key(pair[1].cell).seed)
-    names, predictions = [name for name, _ in read], [found for _, found in read]
-    cells = [Cell.of_key(found.cell) for found in predictions]
+    names, predictions = [name for name, _ in read], [content for _, content in read]
+    cells = [Cell.of_key(content.cell) for content in predictions]
     for (one, cell), (other, following) in itertools.pairwise(zip(names, cells, strict=True)):
         if cell.seed == following.seed or replace(following, seed=cell.seed) != cell:
             raise ReprocoreError(
@@ -45,7 +45,7 @@ def compare_cells(paths: Iterable[str | Path]) -> pa.Table:
     group = {name: getattr(cells[0], name) for name in ("model", "activation", "arm")}
     tables = []
     for index, step in enumerate(predictions[0].steps):
-        stack = np.stack([found.probabilities[index] for found in predictions])
+        stack = np.stack([content.probabilities[index] for content in predictions])
         pairs, values = pairwise(stack, predictions[0].targets)
         columns = {
             **{name: [value] * len(pairs) for name, value in group.items()},

@@ -3,12 +3,12 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
+from reprocore.analysis.rows import Row, result_row
 from reprocore.analysis.trajectories import (
     Trajectories,
     Trajectory,
@@ -18,10 +18,10 @@ from reprocore.analysis.trajectories import (
     shared_seeds,
 )
 from reprocore.statistics.checks import Floats
-from reprocore.statistics.contrasts import Closer, Contrast, Runs, contrasts
+from reprocore.statistics.contrasts import Closer, Contrast, SeedValues, contrasts
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import rank_correlation
-from reprocore.statistics.spread import Sensitivity, sensitivity
+from reprocore.statistics.spread import ActivationSpread, activation_spread, no_spread
 from reprocore.statistics.tests_over_seeds import (
     LEAST_SEEDS,
     least_seeds,
@@ -35,11 +35,9 @@ from reprocore.store.schemas import (
     SOURCES_SCHEMA,
 )
 from reprocore.study.study import Study
-from reprocore.vocabulary import FINAL, MATCHED, MEASURES, QUANTITIES
+from reprocore.vocabulary import MEASURES, QUANTITIES, Condition, Method, Reason, join_codes
 
 RESOLVED = (5, 10, 20)
-
-Row = dict[str, Any]
 
 
 def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[str, pa.Table]:
@@ -57,10 +55,10 @@ def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[
         for arm in study.arms_of(model)
     }
     rows: dict[str, list[Row]] = {"contrasts": [], "sensitivity": [], "early": []}
-    for arm, mine in arms.items():
+    for arm, of_arm in arms.items():
         labels = {"model": model, "arm": arm}
-        for table, found in _arm_rows(study, model, mine):
-            rows[table].append(labels | found)
+        for table, row in _arm_rows(study, model, of_arm):
+            rows[table].append(labels | row)
     rows["sources"] = [{"model": model, **row} for row in _source_rows(arms, study)]
     schemas = {
         "contrasts": CONTRASTS_SCHEMA,
@@ -83,13 +81,17 @@ def _arm_rows(
     confidence = study.statistics.confidence
     last = int(next(iter(trajectories.values())).steps[-1])
     for quantity in QUANTITIES:
-        runs = {a: Runs(c.seeds.tolist(), c.at(-1, quantity)) for a, c in trajectories.items()}
-        found = contrasts(runs, pairs, closer(quantity), study.statistics.margin, confidence)
-        common = {"measure": quantity, "condition": FINAL}
-        yield from (("contrasts", common | asdict(each)) for each in found)
-        spread = _sensitivity(runs, confidence)
-        planned = _planned(found, runs, spread.seeds, 1 - confidence)
-        yield "sensitivity", common | {"step": last} | asdict(spread) | planned
+        values = {
+            name: SeedValues(c.seeds.tolist(), c.at(-1, quantity))
+            for name, c in trajectories.items()
+        }
+        family = contrasts(values, pairs, closer(quantity), study.statistics.margin, confidence)
+        common = {"measure": quantity, "condition": Condition.FINAL}
+        for contrast in family:
+            yield "contrasts", common | result_row(contrast)
+        spread = _shared_spread(values, confidence)
+        planned = _planned(family, values, spread.seeds, 1 - confidence)
+        yield "sensitivity", common | {"step": last} | _spread_row(spread, values) | planned
     for measure in MEASURES:
         yield from _matched_rows(study, trajectories, pairs, measure)
         yield from (("early", row) for row in _early_rows(trajectories, measure, confidence))
@@ -99,13 +101,16 @@ def _matched_rows(
     study: Study, trajectories: Mapping[str, Trajectory], pairs: list[tuple[str, str]], measure: str
 ) -> Iterator[tuple[str, Row]]:
     loss = common_loss(trajectories.values())
-    runs = {a: Runs(c.seeds.tolist(), at_loss(c, measure, loss)) for a, c in trajectories.items()}
+    values = {
+        name: SeedValues(c.seeds.tolist(), at_loss(c, measure, loss))
+        for name, c in trajectories.items()
+    }
     settings = study.statistics
-    found = contrasts(runs, pairs, closer(measure), settings.margin, settings.confidence)
-    common = {"measure": measure, "condition": MATCHED}
-    for each in found:
-        yield "contrasts", common | {"matched_loss": loss} | asdict(each)
-    yield "sensitivity", common | asdict(_sensitivity(runs, settings.confidence))
+    common = {"measure": measure, "condition": Condition.MATCHED_LOSS}
+    for contrast in contrasts(values, pairs, closer(measure), settings.margin, settings.confidence):
+        yield "contrasts", common | {"matched_loss": loss} | result_row(contrast)
+    spread = _shared_spread(values, settings.confidence)
+    yield "sensitivity", common | _spread_row(spread, values)
 
 
 def _early_rows(
@@ -120,8 +125,13 @@ def _early_rows(
 
     final = stacked(-1)
     for index, step in enumerate(first.steps[:-1].tolist()):
-        found = rank_correlation(stacked(index), final, confidence)
-        yield {"measure": measure, "step": step, "budget": step / last, **asdict(found)}
+        correlation = rank_correlation(stacked(index), final, confidence)
+        yield {
+            "measure": measure,
+            "step": step,
+            "budget": step / last,
+            **result_row(correlation),
+        }
 
 
 def _source_rows(arms: Mapping[str, Mapping[str, Trajectory]], study: Study) -> Iterator[Row]:
@@ -142,17 +152,17 @@ def _share(
     trajectory: Trajectory, whole: Trajectory | None, measure: str, confidence: float
 ) -> Row:
     own = trajectory.at(-1, measure)
-    row: Row = {"estimate": _pair_mean(own), "seeds": 0, "note": ""}
+    row: Row = {"estimate": _pair_mean(own), "seeds": 0, "reason": join_codes([])}
     if whole is None:
-        return row | {"note": "the arm `all` has not run"}
+        return row | {"reason": Reason.WHOLE_NOT_RUN}
     seeds = shared_seeds([trajectory, whole])
     row["seeds"] = len(seeds)
     if len(seeds) < LEAST_SEEDS:
-        return row | {"note": f"{len(seeds)} seeds shared, needs {LEAST_SEEDS}"}
+        return row | {"reason": Reason.FEW_SHARED_SEEDS}
     matrices = np.stack([restricted(c, c.at(-1, measure), seeds) for c in (trajectory, whole)])
     means = [_pair_mean(matrix) for matrix in matrices]
     if not np.isfinite(matrices).all() or means[1] <= 0:
-        return row | {"note": "the arm `all` has no difference above 0, or one is infinite"}
+        return row | {"reason": Reason.WHOLE_NOT_POSITIVE}
     row["share"] = means[0] / means[1]
     if not own.any():
         # No spread at all, as it must be for the control: the share is 0 without uncertainty.
@@ -160,7 +170,7 @@ def _share(
     arm_values, all_values = paired_pseudo_values(matrices)
     ends = ratio_interval(arm_values, all_values, confidence)
     if ends is None:
-        return row | {"note": "the arm `all` is not clearly above 0: no interval"}
+        return row | {"reason": Reason.WHOLE_NOT_CLEAR}
     return row | {"low": ends[0], "high": ends[1]}
 
 
@@ -177,50 +187,54 @@ def closer(quantity: str) -> Closer | None:
     return "higher" if MEASURES[quantity].more_is_closer else "lower"
 
 
-def _sensitivity(runs: Mapping[str, Runs], confidence: float) -> Sensitivity:
+def _shared_spread(values: Mapping[str, SeedValues], confidence: float) -> ActivationSpread:
     """Spread over the activations, on the seeds that all share."""
-    shared = sorted(set.intersection(*(set(run.seeds) for run in runs.values())))
+    shared = sorted(set.intersection(*(set(v.seeds) for v in values.values())))
     if not shared:
-        return Sensitivity(None, None, None, None, None, len(runs), 0, "no seed is shared")
+        return no_spread(Reason.NO_SHARED_SEED, len(values), 0)
     stacked = []
-    for run in runs.values():
-        kept = np.searchsorted(run.seeds, shared)
-        values = np.asarray(run.values)
-        stacked.append(values[np.ix_(*(kept,) * values.ndim)])
-    found = sensitivity(np.stack(stacked), confidence)
-    most = max(len(run.seeds) for run in runs.values())
-    if len(shared) == most:
-        return found
-    note = "; ".join(
-        filter(None, [f"the {len(shared)} seeds that all share of {most}", found.note])
-    )
-    return Sensitivity(**{**asdict(found), "note": note})
+    for seeds, of_seeds in values.values():
+        kept = np.searchsorted(seeds, shared)
+        x = np.asarray(of_seeds)
+        stacked.append(x[np.ix_(*(kept,) * x.ndim)])
+    spread = activation_spread(np.stack(stacked), confidence)
+    if len(shared) == _most_seeds(values):
+        return spread
+    return replace(spread, reasons=(Reason.ONLY_COMMON_SEEDS, *spread.reasons))
+
+
+def _spread_row(spread: ActivationSpread, values: Mapping[str, SeedValues]) -> Row:
+    return result_row(spread) | {"seeds_most": _most_seeds(values)}
+
+
+def _most_seeds(values: Mapping[str, SeedValues]) -> int:
+    return max(len(v.seeds) for v in values.values())
 
 
 def _planned(
-    found: Sequence[Contrast], runs: Mapping[str, Runs], seeds: int, alpha: float
+    family: Sequence[Contrast], values: Mapping[str, SeedValues], seeds: int, alpha: float
 ) -> dict[str, int | None]:
     """Return the seeds with which a contrast of typical error finds 5, 10 and 20% with power 0.8.
 
     Typical is the median of the standard errors; the level is that of Holm's first step.
     """
-    errors = [c.se for c in found if c.se is not None and c.method == "paired"]
-    means = [_mean_of(run) for run in runs.values()]
+    errors = [c.se for c in family if c.se is not None and c.method == Method.PAIRED]
+    means = [_mean_of(v) for v in values.values()]
     mean = abs(math.fsum(means) / len(means))
     if not errors or not math.isfinite(mean) or mean == 0:
         return {}
-    floor = least_seeds(alpha, len(found))
+    floor = least_seeds(alpha, len(family))
     planned: dict[str, int | None] = {}
     for percent in RESOLVED:
         se = float(np.median(errors))
-        wanted = seeds_needed(se, seeds, mean * percent / 100, alpha=alpha / len(found))
-        planned[f"seeds_for_{percent}"] = None if wanted is None else max(wanted, floor)
+        needed = seeds_needed(se, seeds, mean * percent / 100, alpha=alpha / len(family))
+        planned[f"seeds_for_{percent}"] = None if needed is None else max(needed, floor)
     return planned
 
 
-def _mean_of(run: Runs) -> float:
-    values = np.asarray(run.values)
-    return _pair_mean(values) if values.ndim == 2 else float(values.mean())
+def _mean_of(values: SeedValues) -> float:
+    x = np.asarray(values.values)
+    return _pair_mean(x) if x.ndim == 2 else float(x.mean())
 
 
 def _pair_mean(matrix: Floats) -> float:

@@ -1,6 +1,6 @@
 """The cross-model summary: one row per (model, activation, arm), whether it has run or not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,16 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
-from reprocore.store.readers import read_estimates
+from reprocore.store.readers import final_rows, read_estimates
 from reprocore.store.schemas import CELLS_SCHEMA, SUMMARY_SCHEMA
 from reprocore.store.tables import read_table
+from reprocore.study.cells import GROUP
 from reprocore.study.study import Study
+from reprocore.vocabulary import Flag, Reason, join_codes, split_codes
 
 CELL_KEYS = ("model", "activation", "arm", "seed")
+# The end of a column's name in the summary, and the column of the estimates that it holds.
+ENDS = {"": "estimate", "_se": "se", "_low": "low", "_high": "high"}
 
 
 def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) -> pa.Table:
@@ -30,7 +34,7 @@ def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) ->
     Raises:
         ReprocoreError: a file is missing, damaged or foreign, or cells predicted different probes.
     """
-    found = read_estimates(estimates)
+    estimated = read_estimates(estimates)
     described = pa.concat_tables(
         [CELLS_SCHEMA.empty_table(), *(read_table(path, CELLS_SCHEMA) for path in cells)]
     ).to_pandas()
@@ -40,7 +44,7 @@ def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) ->
         for activation in study.activations_of(model):
             for arm in study.arms_of(model):
                 key = (model, activation, arm)
-                rows.append(_row(study, key, _select(found, key), _select(described, key)))
+                rows.append(_row(study, key, _select(estimated, key), _select(described, key)))
     return pa.Table.from_pylist(rows, schema=SUMMARY_SCHEMA)
 
 
@@ -61,45 +65,50 @@ def _select(frame: pd.DataFrame, key: tuple[str, str, str]) -> pd.DataFrame:
 
 
 def _row(
-    study: Study, key: tuple[str, str, str], found: pd.DataFrame, cells: pd.DataFrame
+    study: Study, key: tuple[str, str, str], estimates: pd.DataFrame, cells: pd.DataFrame
 ) -> dict[str, Any]:
-    row: dict[str, Any] = dict(zip(("model", "activation", "arm"), key, strict=True))
-    row |= {"seeds": len(cells), "seeds_wanted": len(study.seeds)}
-    row["flags"] = "; ".join(_flags(study, found, cells))
+    final = final_rows(estimates)
+    seeds_missing = sorted(set(study.seeds) - set(cells["seed"]))
+    row: dict[str, Any] = dict(zip(GROUP, key, strict=True))
+    row |= {
+        "seeds": len(cells),
+        "seeds_wanted": len(study.seeds),
+        "missing_seeds": ", ".join(map(str, seeds_missing)),
+        "cells_above_unigram": int((~cells["beats_unigram"].astype(bool)).sum()),
+        "flags": join_codes(_flags(study, final, cells)),
+        "reason": join_codes(_no_interval(final)),
+    }
     if len(cells):
         row["parameters"] = int(cells["parameters"].iloc[0])
-    if len(found):
-        step = int(found["step"].max())
-        row["step"] = step
-        for item in found[found["step"] == step].to_dict("records"):
-            for end, column in (
-                ("", "estimate"),
-                ("_se", "se"),
-                ("_low", "low"),
-                ("_high", "high"),
-            ):
-                value = item[column]
-                row[f"{item['measure']}{end}"] = None if pd.isna(value) else float(value)
+    if len(final):
+        row["step"] = int(final["step"].iloc[0])
+    for item in final.to_dict("records"):
+        for end, column in ENDS.items():
+            value = item[column]
+            row[f"{item['measure']}{end}"] = None if pd.isna(value) else float(value)
     return row
 
 
-def _flags(study: Study, found: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
-    """Say what a reader must know before using a row; empty if there is nothing."""
-    wanted, done = len(study.seeds), len(cells)
-    if done == 0:
-        return ["not run"]
-    flags = []
-    if done < wanted:
-        missing = sorted(set(study.seeds) - set(cells["seed"]))
-        flags.append(f"missing seed{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}")
-    if found.empty:
-        flags.append("no pair of seeds")
-    elif (final := found[found["step"] == found["step"].max()])["note"].ne("").any():
-        flags.append("no interval: " + ", ".join(sorted(set(final["note"]) - {""})))
-    if (behind := int((~cells["beats_unigram"]).sum())) > 0:
-        flags.append(f"{behind} of {done} not below unigram entropy")
+def _no_interval(final: pd.DataFrame) -> list[Reason]:
+    """Return why estimates of the last step have no interval, one reason of each kind."""
+    reasons = {reason for text in final["reason"] for reason in split_codes(text, Reason)}
+    return sorted(reasons)
+
+
+def _flags(study: Study, final: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Flag]:
+    """Yield what a reader must know before using a row."""
+    if cells.empty:
+        yield Flag.NOT_RUN
+        return
+    if len(cells) < len(study.seeds):
+        yield Flag.MISSING_SEEDS
+    if final.empty:
+        yield Flag.NO_PAIR
+    elif _no_interval(final):
+        yield Flag.NO_INTERVAL
+    if not cells["beats_unigram"].all():
+        yield Flag.ABOVE_UNIGRAM
     if cells["environment"].nunique() > 1:
-        flags.append("cells of different machines or torch versions")
+        yield Flag.MIXED_MACHINES
     if cells["source"].nunique() > 1:
-        flags.append("cells of different code")
-    return flags
+        yield Flag.MIXED_CODE

@@ -143,7 +143,7 @@ def at_loss(trajectory: Trajectory, measure: str, loss: float) -> Floats:
     share = np.divide(upper - loss, fall, out=np.zeros_like(fall), where=fall > 0)
     values = trajectory.pairs[measure]
     first, second = values[before, rows, columns], values[after, rows, columns]
-    # An infinite difference stays one that is not finite, and is told as such.
+    # An infinite difference stays one that is not finite, and its reason says so.
     with np.errstate(invalid="ignore"):
         matrix: Floats = first + np.clip(share, 0.0, 1.0) * (second - first)
     return matrix

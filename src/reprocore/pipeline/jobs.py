@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from reprocore.errors import ReprocoreError
+from reprocore.errors import ReprocoreError, visible
 from reprocore.store.files import remove_leftovers
 from reprocore.store.records import check_inputs, environment, forget, utc, write_records
 from reprocore.study.study import Study, parse_study
@@ -26,7 +26,7 @@ def job(snakemake: Any) -> Iterator[Study]:
     Args:
         snakemake: the object that Snakemake gives to a script.
     """
-    terminal = os.fdopen(os.dup(2), "w")
+    terminal = os.fdopen(os.dup(2), "w", errors="backslashreplace")
     path = snakemake.log[0]
     with open(path, "a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
@@ -41,8 +41,10 @@ def job(snakemake: Any) -> Iterator[Study]:
         except OSError as error:
             line = f"error: {error.filename or path}: {error.strerror or error}"
         except Exception as error:
-            traceback.print_exc()
+            # Logs are read in terminals too, and a message can hold what came from a file.
+            print(visible(traceback.format_exc()), file=sys.stderr)
             line = f"error: {snakemake.rule} failed unexpectedly: {error!r}; see {path}"
+        line = visible(line)
         print(line, file=terminal, flush=True)
         # The terminal has the message already, even if the disk is full.
         with contextlib.suppress(OSError):

@@ -38,7 +38,8 @@ def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
             raise ReprocoreError(f"{name}: {value}; allowed: 2 to {limit}, what the study has")
     content = study.model_dump()
     own = content["models"][model]
-    own["training"] = {**own["training"], "iterations": iterations}
+    warmup = min(study.training_of(model).warmup, iterations)
+    own["training"] = {**own["training"], "iterations": iterations, "warmup": warmup}
     content |= {
         "models": {model: own | {"arms": ["all"]}},
         "seeds": list(study.seeds[:seeds]),

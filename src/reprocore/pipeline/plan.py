@@ -1,9 +1,12 @@
-"""What a study can do here and now: which cells its results rest on, and which must be trained.
+"""What a study can do here and now: the state of each of its cells and files, without reading all.
 
-Importing this module is cheap, so that a Snakefile can.
+The one place that knows states: the workflow, `reprocore status` and `reprocore verify` ask it.
+Importing this module is cheap, so that a Snakefile can; nothing is changed on disk.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,31 +16,129 @@ from reprocore.store.files import read_json
 from reprocore.store.identity import (
     cell_identity,
     changed_settings,
-    current_cells,
     preflight_identity,
     recorded_identity,
 )
-from reprocore.study.cells import GROUP, Cell, all_cells
+from reprocore.store.records import DamagedError, Fault, quick_fault, read_cell, read_record
+from reprocore.study.cells import CELL_FILES, GROUP, Cell, all_cells
 from reprocore.study.gpus import runnable_models
-from reprocore.study.layout import preflight_failure, preflight_file
+from reprocore.study.layout import CORPUS_FILES, derived_files, preflight_failure, preflight_file
 from reprocore.study.study import Study
+
+
+class State(StrEnum):
+    """The state of a cell or a file."""
+
+    DONE = "done"
+    DAMAGED = "damaged"
+    STALE = "stale"
+    MISSING = "missing"
+    UNRECORDED = "unrecorded"
+    LEFTOVER = "leftover"
+    NOT_IN_CONFIG = "not in this config"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file or a cell.
+
+    Attributes:
+        path: inside the results folder.
+        state: what it is in.
+        reason: in words, to be shown.
+    """
+
+    path: str
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True)
+class CellLook:
+    """What `cell.json` and the sizes of the other files of a cell show.
+
+    Attributes:
+        state: done, damaged, stale or missing.
+        problems: of a damaged cell, each file that is missing or damaged.
+        sha256: of its files, by name, as `cell.json` has them.
+    """
+
+    state: State
+    problems: tuple[Problem, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -> CellLook:
+    """Return the state of a cell, reading no more than its `cell.json`.
+
+    Args:
+        results: the results folder.
+        cell: which.
+        identity: that it must have to be done; None takes any.
+    """
+    folder, place = cell.folder(results), f"cells/{cell.key}"
+    if quick_fault(folder / "cell.json", None) is Fault.MISSING:
+        return CellLook(State.MISSING)
+    try:
+        described = read_cell(folder / "cell.json")
+        sizes, sha256 = described.get("bytes", {}), described["sha256"]
+    except (DamagedError, KeyError) as error:
+        reason = reason_of(error, folder / "cell.json")
+        return CellLook(State.DAMAGED, (Problem(f"{place}/cell.json", State.DAMAGED, reason),))
+    problems = tuple(
+        fault_problem(f"{place}/{name}", fault)
+        for name in CELL_FILES
+        if name != "cell.json" and (fault := quick_fault(folder / name, sizes.get(name)))
+    )
+    if problems:
+        return CellLook(State.DAMAGED, problems, sha256)
+    current = identity is None or described.get("identity") == identity
+    return CellLook(State.DONE if current else State.STALE, (), sha256)
+
+
+def fault_problem(place: str, fault: Fault) -> Problem:
+    """Return the problem of a file that has a fault."""
+    state = State.MISSING if fault is Fault.MISSING else State.DAMAGED
+    return Problem(place, state, fault.value)
+
+
+def reason_of(error: Exception, path: str | Path) -> str:
+    """Return the words of an error in one line, without the name of the file it is about."""
+    return " ".join(str(error).removeprefix(f"{path}: ").split())
+
+
+def look_at_file(results: str, place: str) -> Problem | None:
+    """Return what its record and its size show against a file that is of no cell."""
+    path = Path(results) / place
+    fault = quick_fault(path, None)
+    if fault is Fault.MISSING:
+        return fault_problem(place, fault)
+    try:
+        record = read_record(results, path)
+    except DamagedError as error:
+        return Problem(place, State.DAMAGED, str(error))
+    if record is None and fault is None:
+        return Problem(place, State.UNRECORDED, "no record says what made it")
+    fault = fault or quick_fault(path, record.get("bytes") if record else None)
+    return fault_problem(place, fault) if fault else None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a study as they are; nothing is changed on disk.
+    """The cells of a study as they are.
 
     Attributes:
         study: the resolved study.
         cells: all of its cells, in the order of the config.
         runnable: models that can be trained here; none in a partial study.
-        current: cells that are done, as the study says today.
+        looks: what is seen of each cell.
     """
 
     study: Study
     cells: tuple[Cell, ...]
     runnable: tuple[str, ...]
-    current: frozenset[Cell]
+    looks: Mapping[Cell, CellLook]
 
     @classmethod
     def of(cls, study: Study) -> "Plan":
@@ -47,10 +148,16 @@ class Plan:
             ReprocoreError: a local text or a user's own module cannot be read.
         """
         cells = tuple(all_cells(study))
-        for cell in cells:
-            cell_identity(study, cell)
         runnable = () if study.partial else tuple(runnable_models(study))
-        return cls(study, cells, runnable, frozenset(current_cells(study, cells)))
+        looks = {
+            cell: look_at_cell(study.results, cell, cell_identity(study, cell)) for cell in cells
+        }
+        return cls(study, cells, runnable, looks)
+
+    @cached_property
+    def current(self) -> frozenset[Cell]:
+        """Cells that are done, as the study says today."""
+        return frozenset(self._in_state(State.DONE))
 
     @cached_property
     def taken(self) -> tuple[Cell, ...]:
@@ -70,6 +177,17 @@ class Plan:
             model, activation, arm = (getattr(cell, name) for name in GROUP)
             groups.setdefault((model, activation, arm), []).append(cell)
         return groups
+
+    @cached_property
+    def files(self) -> dict[str, set[Cell]]:
+        """Every file that the study makes beside its cells, with the cells it must rest on."""
+        return derived_files(self.taken, self.study.claims is not None)
+
+    @cached_property
+    def wanted(self) -> list[str]:
+        """Those of these files that a run must leave: where nothing is trained, nothing for it."""
+        training = {*CORPUS_FILES, *(preflight_file(c.model, c.activation) for c in self.taken)}
+        return [place for place in self.files if not (self.study.partial and place in training)]
 
     @cached_property
     def preflights(self) -> tuple[tuple[str, str], ...]:
@@ -93,16 +211,38 @@ class Plan:
         paths = (results / preflight_failure(*pair) for pair in self.preflights)
         return [str(read_json(path)["reason"]) for path in paths if path.is_file()]
 
-    def stale(self, cell: Cell) -> list[str]:
-        """Return what has changed since a cell was made, by the word of its `cell.json`.
+    @cached_property
+    def file_problems(self) -> dict[str, Problem]:
+        """What a quick look shows against those files, by path inside the results."""
+        looked = ((place, look_at_file(self.study.results, place)) for place in self.files)
+        return {
+            place: problem
+            for place, problem in looked
+            if problem and (problem.state is not State.MISSING or place in self.wanted)
+        }
 
-        Empty for a cell that is up to date, and for one that has no `cell.json`.
-        """
-        path = cell.folder(self.study.results) / "cell.json"
-        if cell in self.current or not path.is_file():
-            return []
+    @cached_property
+    def damaged(self) -> tuple[Problem, ...]:
+        """Files of the results that a run must make again though they are there."""
+        cells = (problem for cell in self.taken for problem in self.looks[cell].problems)
+        return tuple(only((*cells, *self.file_problems.values()), State.DAMAGED))
+
+    def stale(self) -> Iterator[Cell]:
+        """Yield the cells that results rest on and that were made otherwise than today."""
+        return (cell for cell in self.taken if self.looks[cell].state is State.STALE)
+
+    def changed(self, cell: Cell) -> list[str]:
+        """Return what has changed since a stale cell was made, by the word of its `cell.json`."""
         try:
-            described: Any = read_json(path)
+            described: Any = read_json(cell.folder(self.study.results) / "cell.json")
             return changed_settings(described, self.study, cell)
         except (ReprocoreError, AttributeError, TypeError):
             return ["cell.json"]
+
+    def _in_state(self, state: State) -> Iterator[Cell]:
+        return (cell for cell in self.cells if self.looks[cell].state is state)
+
+
+def only(problems: Iterable[Problem], *states: State) -> list[Problem]:
+    """Return the problems that are in one of these states."""
+    return [problem for problem in problems if problem.state in states]

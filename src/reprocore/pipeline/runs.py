@@ -3,18 +3,26 @@
 Importing this module is cheap, so that a Snakefile can.
 """
 
+import json
+import os
+import re
 import shlex
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from reprocore.errors import ReprocoreError
-from reprocore.store.identity import current_cells
-from reprocore.study.cells import all_cells
-from reprocore.study.study import Study
+from reprocore.pipeline.plan import Plan
+from reprocore.store.records import DamagedError, read_sealed
+from reprocore.study.overrides import parse_overrides, project_folder, read_config
+from reprocore.study.permissions import check_ours
+from reprocore.study.study import Study, parse_study
+
+DEFAULT_CONFIG = "config/config.yaml"
 
 
 def hold_results(results: str | Path) -> filelock.BaseFileLock:
@@ -93,8 +101,6 @@ class WorkflowRun:
 
 
 def _earlier_runs(results: str) -> list[Any]:
-    from reprocore.store.records import DamagedError, read_sealed
-
     try:
         return list(read_sealed(Path(results) / "study.json")["runs"])
     except (DamagedError, KeyError):
@@ -105,19 +111,109 @@ def _cell_hosts(study: Study) -> list[str]:
     """Return the machines that trained the finished cells of the study."""
     from reprocore.store.files import read_json
 
-    cells = current_cells(study, all_cells(study))
-    described = (read_json(cell.folder(study.results) / "cell.json") for cell in cells)
+    paths = (cell.folder(study.results) / "cell.json" for cell in Plan.of(study).current)
+    described = (read_json(path) for path in paths)
     return sorted({content["hardware"]["host"] for content in described})
 
 
 def snakemake_command(configfiles: Iterable[str | Path], overrides: Mapping[str, Any]) -> str:
     """Write the Snakemake command of a study with these config files and `--config` values.
 
-    A list of values ends at the next option, so targets must come after one.
+    Targets belong in front, see `reprocore.store.records.with_targets`.
     """
     here = Path.cwd()
     files = [p.relative_to(here) if p.is_relative_to(here) else p for p in map(Path, configfiles)]
     parts = ["snakemake", *(["--configfile", *map(str, files)] if files else [])]
     if overrides:
-        parts += ["--config", *(f"{key}={value}" for key, value in overrides.items())]
+        parts += ["--config", *(f"{key}={_typed(value)}" for key, value in overrides.items())]
     return shlex.join(parts)
+
+
+def _typed(value: Any) -> str:
+    """Write a value such that Snakemake reads the same from `--config`."""
+    if value is None:
+        return ""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    # Text that could be taken for a number or for YAML; quotes at the ends would be stripped.
+    words = ("true", "false", "inf", "infinity", "nan")
+    if not isinstance(value, str) or (
+        re.fullmatch(r"[A-Za-z_./][\w./-]*", value) and value.lower() not in words
+    ):
+        return str(value)
+    return f"!!str {json.dumps(value, ensure_ascii=False)} #"
+
+
+@dataclass(frozen=True)
+class RecordedStudy:
+    """The study of the last run that wrote a results folder.
+
+    Attributes:
+        command: that ran it.
+        differs: keys whose values are others than in the study it is compared with.
+    """
+
+    command: str
+    differs: list[str]
+
+
+def recorded_study(study: Study) -> RecordedStudy | None:
+    """Return what `study.json` tells of the last run, None where it tells nothing."""
+    try:
+        content = read_sealed(Path(study.results) / "study.json")
+        recorded, command = _leaves(content["study"]), str(content["command"])
+    except (DamagedError, KeyError):
+        return None
+    today = _leaves(study.model_dump(mode="json"))
+    # Whether a study is drawn in part says nothing of what it is, and is no part of the command.
+    keys = {*recorded, *today} - {"partial"}
+    return RecordedStudy(command, sorted(k for k in keys if recorded.get(k) != today.get(k)))
+
+
+def _leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested sections by their dotted keys."""
+    leaves: dict[str, Any] = {}
+    for key, value in content.items():
+        inside = isinstance(value, Mapping) and value
+        leaves |= _leaves(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
+    return leaves
+
+
+def is_held(results: str | Path) -> bool:
+    """Return whether a run writes to a results folder now."""
+    if not (Path(results) / ".lock").exists():
+        return False
+    try:
+        hold_results(results).release()
+    except ReprocoreError:
+        return True
+    return False
+
+
+def open_study(
+    configfile: Path | None, values: Iterable[str] | None, directory: Path | None
+) -> tuple[Study, str]:
+    """Go to the folder in which a study is run, and read its configuration.
+
+    Args:
+        configfile: from the folder one is in; `config/config.yaml` of the study's if None.
+        values: of `--config`, each `key=value`.
+        directory: where the study is run; the nearest folder with a Snakefile if None.
+
+    Returns:
+        The study, and the command that runs it from the folder in which one was before.
+
+    Raises:
+        ReprocoreError: no such folder or file, or a wrong value.
+    """
+    here = Path.cwd()
+    folder = (directory or project_folder(here)).absolute()
+    if not folder.is_dir():
+        raise ReprocoreError(f"{folder}: no such folder")
+    file = here / configfile if configfile else folder / DEFAULT_CONFIG
+    os.chdir(folder)
+    overrides = parse_overrides(values or ())
+    study = parse_study(read_config(file, overrides), str(configfile or file))
+    check_ours(study.results)
+    command = snakemake_command([file], overrides)
+    return study, command if folder == here else f"cd {shlex.quote(str(folder))} && {command}"

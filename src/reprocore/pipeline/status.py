@@ -3,17 +3,33 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import safetensors
 
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.plan import Plan
+from reprocore.pipeline.plan import Plan, State
 from reprocore.store.files import read_json
 from reprocore.store.identity import cell_identity
 from reprocore.study.cells import CHECKPOINT, Cell
 from reprocore.study.study import Study
+
+
+class Progress(StrEnum):
+    """How far a cell is."""
+
+    DONE = "done"
+    STALE = "stale"
+    DAMAGED = "damaged"
+    FAILED = "failed"
+    BEGUN = "begun"
+    MISSING = "missing"
+    NOT_RUNNABLE = "not runnable"
+
+
+WAITING = (Progress.MISSING, Progress.STALE, Progress.DAMAGED, Progress.FAILED, Progress.BEGUN)
 
 
 @dataclass(frozen=True)
@@ -22,15 +38,15 @@ class CellStatus:
 
     Attributes:
         cell: which.
-        state: `done` (as the config says today), `stale` (with other settings, data or code, or
-            not whole), `failed`, `begun` (has a checkpoint to go on from), `missing`, or
-            `not runnable` (needs a GPU that is not here).
-        reason: of a failed cell; the iteration of one that has begun; else "".
+        state: `done` (as the config says today), `stale` (with other settings, data or code),
+            `damaged` (a file is missing or is seen to be damaged), `failed`, `begun` (has a
+            checkpoint to go on from), `missing`, or `not runnable` (needs a GPU that is not here).
+        reason: of a failed or damaged cell; the iteration of one that has begun; else "".
         wall_seconds: of a done cell, start-up excluded, else None.
     """
 
     cell: Cell
-    state: str
+    state: Progress
     reason: str = ""
     wall_seconds: float | None = None
 
@@ -42,19 +58,23 @@ def study_status(study: Study) -> list[CellStatus]:
 
 
 def _status(plan: Plan, cell: Cell) -> CellStatus:
-    study, folder = plan.study, cell.folder(plan.study.results)
-    if cell in plan.current:
+    study, folder, look = plan.study, cell.folder(plan.study.results), plan.looks[cell]
+    if look.state is State.DONE:
         seconds = _entry(folder / "cell.json", "wall_seconds")
-        return CellStatus(cell, "done", wall_seconds=float(seconds) if seconds else None)
+        return CellStatus(cell, Progress.DONE, wall_seconds=float(seconds) if seconds else None)
     if (folder / "failed.json").is_file():
-        return CellStatus(cell, "failed", str(_entry(folder / "failed.json", "reason") or ""))
+        reason = str(_entry(folder / "failed.json", "reason") or "")
+        return CellStatus(cell, Progress.FAILED, reason)
     iteration = _begun(folder / CHECKPOINT, cell_identity(study, cell))
     if iteration is not None:
         total = study.training_of(cell.model).iterations
-        return CellStatus(cell, "begun", f"iteration {iteration} of {total}")
+        return CellStatus(cell, Progress.BEGUN, f"iteration {iteration} of {total}")
+    if look.state is State.DAMAGED:
+        faults = (f"{Path(problem.path).name}: {problem.reason}" for problem in look.problems)
+        return CellStatus(cell, Progress.DAMAGED, "; ".join(faults))
     if cell.model not in plan.runnable:
-        return CellStatus(cell, "not runnable")
-    return CellStatus(cell, "stale" if (folder / "cell.json").is_file() else "missing")
+        return CellStatus(cell, Progress.NOT_RUNNABLE)
+    return CellStatus(cell, Progress.STALE if look.state is State.STALE else Progress.MISSING)
 
 
 def _begun(path: Path, identity: dict[str, str]) -> int | None:
@@ -84,9 +104,9 @@ def seconds_left(statuses: Iterable[CellStatus]) -> tuple[float, list[str]]:
     statuses = list(statuses)
     total, unknown = 0.0, []
     for model in dict.fromkeys(status.cell.model for status in statuses):
-        mine = [status for status in statuses if status.cell.model == model]
-        waiting = sum(status.state in ("missing", "stale", "failed", "begun") for status in mine)
-        walls = [s.wall_seconds for s in mine if s.wall_seconds is not None]
+        of_model = [status for status in statuses if status.cell.model == model]
+        waiting = sum(status.state in WAITING for status in of_model)
+        walls = [s.wall_seconds for s in of_model if s.wall_seconds is not None]
         if waiting and walls:
             total += waiting * sum(walls) / len(walls)
         elif waiting:

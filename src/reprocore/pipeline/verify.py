@@ -2,70 +2,68 @@
 
 import os
 import re
-import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import safetensors
 
 from reprocore.data.probe import read_probe
-from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.plan import Plan
-from reprocore.store import schemas
-from reprocore.store.identity import changed_settings, parameters, rule_settings
-from reprocore.store.predictions import read_predictions
-from reprocore.store.readers import read_history, read_pairs
-from reprocore.store.records import file_sha256, read_cell, read_record, read_sealed
-from reprocore.store.tables import read_table
-from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, all_cells
-from reprocore.study.layout import CORPUS_FILES, UNCHECKED, derived_files, preflight_failure
+from reprocore.pipeline.contents import cell_content_problems, file_content_problem, kind_of
+from reprocore.pipeline.origins import Origins
+from reprocore.pipeline.plan import (
+    Plan,
+    Problem,
+    State,
+    look_at_cell,
+    look_at_file,
+    only,
+    reason_of,
+)
+from reprocore.store.identity import changed_settings
+from reprocore.store.records import (
+    DamagedError,
+    file_sha256,
+    read_cell,
+    read_record,
+    read_sealed,
+    record_path,
+)
+from reprocore.store.source_digest import digest
+from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, cell_of_path
+from reprocore.study.layout import UNCHECKED
 from reprocore.study.study import Study
 
-STATES = ("damaged", "foreign", "stale", "missing", "leftover")
-KINDS = ("corpus", "preflight", "cells", "pairs", "models", "across", "figures", "summary", "other")
+PROBLEMS = (State.DAMAGED, State.STALE, State.MISSING, State.UNRECORDED, State.LEFTOVER)
+# What is listed apart and kept: nothing is wrong with it, or nothing is known of it.
+KEPT = (State.NOT_IN_CONFIG, State.UNKNOWN)
 _TEMPORARY = re.compile(r"\..+\.tmp")
+_BESIDE_CELL = ("failed.json", ".lock", CHECKPOINT)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What is wrong with one file, or one folder that is of no cell.
-
-    Attributes:
-        path: inside the results folder.
-        state: one of `STATES`.
-        reason: in words.
-    """
-
-    path: str
-    state: str
-    reason: str
-
-
-@dataclass
 class Verification:
-    """What was found.
+    """What a check of a results folder has shown.
 
     Attributes:
+        plan: of the study.
         checked: how many files of each kind the study has, or has left behind.
-        findings: what is wrong, ordered by path; empty if all is well.
+        problems: what is wrong, ordered by path; empty if all is well.
+        kept: what is in the folder beside the study, ordered by path.
     """
 
-    checked: Counter[str] = field(default_factory=Counter)
-    findings: list[Finding] = field(default_factory=list)
+    plan: Plan
+    checked: Counter[str]
+    problems: list[Problem]
+    kept: list[Problem]
 
 
-def kind_of(path: str) -> str:
-    """Return the kind of a file by its path inside the results, one of `KINDS`."""
-    first, slash, _ = path.partition("/")
-    if slash:
-        return first if first in KINDS else "other"
-    return "summary" if first.startswith(("summary.", "audit.")) else "other"
+def has_run(study: Study) -> bool:
+    """Return whether anything of the study is in its results folder."""
+    names = ("study.json", "cells", "corpus", "records")
+    return any((Path(study.results) / name).exists() for name in names)
 
 
 def verify(study: Study, quick: bool = False) -> Verification:
@@ -73,231 +71,171 @@ def verify(study: Study, quick: bool = False) -> Verification:
 
     Args:
         study: the resolved study.
-        quick: leave out what must read whole files: whether they are there, and which settings
-            and code they were made with, is checked all the same.
+        quick: leave out what must read whole files: whether they are there and of their size, and
+            which settings and code they were made with, is checked all the same.
     """
-    check = _Check(study, quick)
-    result = Verification()
+    plan = Plan.of(study)
+    # Also those that cannot be trained here and are not as the study says today.
+    cells = [c for c in plan.cells if c in plan.taken or plan.looks[c].state is not State.MISSING]
+    strays = _stray_cells(plan)
+    probe, origins = _probe_hash(study.results), Origins(plan)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(check.cell, check.cells):
-            result.findings += found
-    # One after the other, as they share what they find out about their inputs.
-    for place in check.files:
-        result.findings += check.derived(place)
-    result.findings += check.others()
-    result.findings.sort(key=lambda each: each.path)
-    known = [f"{check.cell_path(cell)}/{name}" for cell in check.cells for name in CELL_FILES]
-    others = {found.path for found in result.findings} - {*known, *check.files}
-    result.checked.update(map(kind_of, (*known, *check.files, *others)))
-    return result
-
-
-class _Check:
-    """One pass over a results folder."""
-
-    def __init__(self, study: Study, quick: bool) -> None:
-        self.study, self.quick = study, quick
-        self.results = Path(study.results)
-        plan = Plan.of(study)
-        self.files = derived_files(plan.taken, study.claims is not None)
-        # Also those that cannot be trained here and are not as the study says today.
-        self.cells = [
-            cell
-            for cell in plan.cells
-            if cell in plan.taken or (cell.folder(self.results) / "cell.json").is_file()
+        found = [
+            *pool.map(partial(_cell_problems, plan, probe, quick), cells),
+            *pool.map(partial(_stray_cell_problems, study.results, quick), strays),
         ]
-        failures = (preflight_failure(cell.model, cell.activation) for cell in plan.cells)
-        self.known = {*self.files, *failures, ".lock"}
-        self.probe = self._probe_hash()
-        self._records: dict[str, dict[str, Any] | None] = {}
-        self._behind: dict[str, set[str]] = {}
+    # One after the other, as they share what they read.
+    found += [_file_problems(plan, origins, quick, place) for place in plan.files]
+    found += [_other_file(plan, strays, quick, place) for place in _walk(Path(study.results))]
+    problems = sorted((p for some in found for p in some), key=lambda p: p.path)
+    known = [*(f"cells/{c.key}/{name}" for c in cells for name in CELL_FILES), *plan.files]
+    others = {problem.path for problem in problems if problem.state not in KEPT} - {*known}
+    kept = only(problems, *KEPT)
+    return Verification(
+        plan,
+        Counter(map(kind_of, (*known, *others))),
+        [problem for problem in problems if problem not in kept],
+        kept,
+    )
 
-    def cell_path(self, cell: Cell) -> str:
-        return f"cells/{cell.key}"
 
-    def _probe_hash(self) -> str | None:
-        try:
-            return read_probe(self.results / "corpus/probe.parquet").hash
-        except ReprocoreError:
-            return None
-
-    def cell(self, cell: Cell) -> list[Finding]:
-        """Check the files of one cell."""
-        folder, place = cell.folder(self.results), self.cell_path(cell)
-        absent = [name for name in CELL_FILES if not os.path.lexists(folder / name)]
-        if len(absent) == len(CELL_FILES):
-            failed = (folder / "failed.json").is_file()
-            return [Finding(place, "missing", "its training failed" if failed else "not trained")]
-        found = [Finding(f"{place}/{name}", "missing", "no such file") for name in absent]
-        if "cell.json" in absent:
-            return found
-        try:
-            described = read_cell(folder / "cell.json")
-        except ReprocoreError as error:
-            return [*found, _damaged(f"{place}/cell.json", error)]
-        for name in set(CELL_FILES) - {"cell.json", *absent}:
-            if not self.quick:
-                found += self._cell_file(cell, name, described)
-        reason = self._why_stale(cell, described)
-        return [*found, Finding(f"{place}/cell.json", "stale", reason)] if reason else found
-
-    def _cell_file(self, cell: Cell, name: str, described: dict[str, Any]) -> Iterator[Finding]:
-        path, place = cell.folder(self.results) / name, f"{self.cell_path(cell)}/{name}"
-        try:
-            if file_sha256(path) != described["sha256"].get(name):
-                yield Finding(place, "damaged", "is not what train wrote")
-            elif name == "history.parquet":
-                read_history(path)
-            elif name == "weights.safetensors":
-                with safetensors.safe_open(path, "numpy"):
-                    pass
-            else:
-                predicted = read_predictions(path)
-                if (predicted.cell, predicted.probe_hash) != (cell.key, described["probe_hash"]):
-                    yield Finding(place, "foreign", f"holds predictions of {predicted.cell}")
-        except (ReprocoreError, safetensors.SafetensorError) as error:
-            yield _damaged(place, error)
-
-    def _why_stale(self, cell: Cell, described: dict[str, Any]) -> str:
-        if changed := changed_settings(described, self.study, cell):
-            return f"was trained otherwise than the study says today: {', '.join(changed)}"
-        if self.probe is not None and described["probe_hash"] != self.probe:
-            return "predicted another probe than today's"
-        return ""
-
-    def derived(self, place: str) -> list[Finding]:
-        """Check one file that follows from others."""
-        path = self.results / place
-        if not os.path.lexists(path):
-            # Nothing is trained in a partial study, so nothing needs to have been checked.
-            needless = self.study.partial and place.startswith("preflight/")
-            return [] if needless else [Finding(place, "missing", "no such file")]
-        try:
-            record = read_record(self.results, path)
-            if record is None:
-                return [Finding(place, "foreign", "no record says what made it")]
-            if not path.is_file() or not self.quick:
-                if file_sha256(path) != record["sha256"]:
-                    return [Finding(place, "damaged", f"is not what {record['rule']} wrote")]
-                _read(place, path)
-        except ReprocoreError as error:
-            return [_damaged(place, error)]
-        reason = self._why_changed(place, record)
-        return [Finding(place, "stale", reason)] if reason else []
-
-    def _why_changed(self, place: str, record: dict[str, Any]) -> str:
-        labels = (record["wildcards"].get(name) for name in ("model", "activation"))
-        settings = parameters(rule_settings(self.study, record["rule"], *labels))
-        if changed := _differing(record["settings"], settings):
-            return f"was made with other settings than today's: {', '.join(changed)}"
-        for name, sha256 in record["inputs"].items():
-            today = self._today(name)
-            if today is not None and today != sha256:
-                return f"was made from another {name} than today's"
-        if self._cells_behind(place) != {cell.key for cell in self.files[place]}:
-            return "rests on other cells than the study has today"
-        return ""
-
-    def _today(self, name: str) -> str | None:
-        """The SHA-256 of an input as its record has it, so that its damage is told only once."""
-        record = self._recorded(name)
-        if name.startswith("cells/") and record is None:
-            return None
-        if record and not name.endswith("/cell.json"):
-            return str(record["sha256"][Path(name).name] if "cell" in record else record["sha256"])
-        try:
-            return file_sha256(self.results / name)
-        except ReprocoreError:
-            return None
-
-    def _recorded(self, name: str) -> dict[str, Any] | None:
-        """The record of a file of the results, of a cell or not; None without a good one."""
-        key = name.rpartition("/")[0] if name.startswith("cells/") else name
-        if key not in self._records:
-            path = self.results / name
-            try:
-                if key != name:
-                    self._records[key] = read_cell(path.with_name("cell.json"))
-                else:
-                    inside = not Path(name).is_absolute()
-                    self._records[key] = read_record(self.results, path) if inside else None
-            except ReprocoreError:
-                self._records[key] = None
-        return self._records[key]
-
-    def _cells_behind(self, place: str) -> set[str]:
-        """Keys of the cells that a file was made from, directly or through other files."""
-        if place.startswith("cells/"):
-            return {place.removeprefix("cells/").rpartition("/")[0]}
-        if place not in self._behind:
-            self._behind[place] = set()  # meanwhile: a record must not lead back to itself
-            inputs = (self._recorded(place) or {"inputs": {}})["inputs"]
-            self._behind[place] = {key for name in inputs for key in self._cells_behind(name)}
-        return self._behind[place]
-
-    def others(self) -> list[Finding]:
-        """Find what is in the folder and should not be."""
-        found: dict[str, Finding] = {}
-        cells = {self.cell_path(cell): cell for cell in all_cells(self.study)}
-        whole = {
-            self.cell_path(cell)
-            for cell in self.cells
-            if (cell.folder(self.results) / "cell.json").is_file()
-        }
-        for place in _walk(self.results):
-            parent, _, name = place.rpartition("/")
-            each: Finding | None
-            if _TEMPORARY.fullmatch(name):
-                each = Finding(place, "leftover", "a temporary file of a run that was killed")
-            elif place in self.known or _is_unchecked(place):
-                continue
-            elif place == "study.json":
-                each = self._study_file()
-            elif place.startswith("records/"):
-                each = self._record(place)
-            elif parent in cells:
-                each = _beside_cell(place, name, parent in whole)
-            elif place.startswith("cells/"):
-                each = Finding(parent, "foreign", "is of no cell of this study")
-            else:
-                each = Finding(place, "foreign", "no file of this study")
-            if each is not None:
-                found[each.path] = each
-        return list(found.values())
-
-    def _study_file(self) -> Finding | None:
-        try:
-            read_sealed(self.results / "study.json")
-        except ReprocoreError as error:
-            return _damaged("study.json", error)
+def _probe_hash(results: str) -> str | None:
+    try:
+        return read_probe(Path(results) / "corpus/probe.parquet").hash
+    except ReprocoreError:
         return None
 
-    def _record(self, place: str) -> Finding | None:
-        about = place.removeprefix("records/").removesuffix(".json")
-        if about in self.files or os.path.lexists(self.results / about):
-            return None
-        return Finding(place, "leftover", "a record of a file that is gone")
+
+def _cell_problems(plan: Plan, probe: str | None, quick: bool, cell: Cell) -> list[Problem]:
+    """Check the files of a cell of the study."""
+    look, place = plan.looks[cell], f"cells/{cell.key}"
+    folder = cell.folder(plan.study.results)
+    if look.state is State.MISSING:
+        failed = (folder / "failed.json").is_file()
+        return [Problem(place, look.state, "its training failed" if failed else "not trained")]
+    problems = list(look.problems)
+    if not look.sha256:
+        return problems
+    described = read_cell(folder / "cell.json")
+    if not quick:
+        problems += cell_content_problems(folder, place, described, problems)
+    if changed := changed_settings(described, plan.study, cell):
+        reason = f"was trained otherwise than the study says today: {', '.join(changed)}"
+        return [*problems, Problem(f"{place}/cell.json", State.STALE, reason)]
+    if probe is not None and described["probe_hash"] != probe:
+        reason = "predicted another probe than today's"
+        return [*problems, Problem(f"{place}/cell.json", State.STALE, reason)]
+    return problems
 
 
-def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+def _file_problems(plan: Plan, origins: Origins, quick: bool, place: str) -> list[Problem]:
+    """Check one file of the study that is of no cell."""
+    if problem := plan.file_problems.get(place):
+        return [problem]
+    problem = None if quick else file_content_problem(plan.study.results, place)
+    if problem is None and (reason := origins.why_stale(place)):
+        problem = Problem(place, State.STALE, reason)
+    return [problem] if problem else []
 
 
-def _is_unchecked(place: str) -> bool:
-    return place.partition("/")[0] in UNCHECKED
+def _stray_cells(plan: Plan) -> list[Cell]:
+    """Return the cells in the folder that are not in the config and have a `cell.json`."""
+    results = Path(plan.study.results)
+    paths = (path.relative_to(results) for path in results.glob("cells/*/*/*-*/cell.json"))
+    cells = {cell_of_path(str(path)) for path in paths}
+    return sorted(cell for cell in cells if cell is not None and cell not in plan.looks)
 
 
-def _beside_cell(place: str, name: str, whole: bool) -> Finding | None:
+def _stray_cell_problems(results: str, quick: bool, cell: Cell) -> list[Problem]:
+    """Check a cell that is not in the config against what it says of itself."""
+    folder, place = cell.folder(results), f"cells/{cell.key}"
+    look = look_at_cell(results, cell, None)
+    problems = list(look.problems)
+    if look.sha256:
+        described = read_cell(folder / "cell.json")
+        identity = described.get("identity", {}).get("settings")
+        if identity != digest(described.get("settings")):
+            reason = "its settings and their digest differ"
+            problems.append(Problem(f"{place}/cell.json", State.DAMAGED, reason))
+        if not quick:
+            problems += cell_content_problems(folder, place, described, problems)
+    if damaged := only(problems, State.DAMAGED):
+        return damaged
+    if missing := only(problems, State.MISSING):
+        names = ", ".join(Path(problem.path).name for problem in missing)
+        return [Problem(place, State.NOT_IN_CONFIG, f"a cell without {names}")]
+    return [Problem(place, State.NOT_IN_CONFIG, "a cell")]
+
+
+def _other_file(plan: Plan, strays: list[Cell], quick: bool, place: str) -> list[Problem]:
+    """Check a file that is neither a cell's result nor made by a rule of this study."""
+    name, cell = Path(place).name, cell_of_path(place)
+    if _TEMPORARY.fullmatch(name):
+        return [Problem(place, State.LEFTOVER, "a temporary file of a run that was killed")]
+    if place in plan.files or place == ".lock" or place.partition("/")[0] in UNCHECKED:
+        return []
+    if place == "study.json":
+        return _study_file(plan.study.results)
+    if place.startswith("preflight/") and place.endswith(".failed.json"):
+        return []
+    if place.startswith("records/"):
+        return _record_problems(plan, place)
+    if cell is not None and (cell in plan.looks or cell in strays):
+        return _beside_cell(plan, place, cell)
+    if cell is not None and name in (CHECKPOINT, "failed.json", ".lock"):
+        return [Problem(place, State.NOT_IN_CONFIG, "of a cell that is not trained to its end")]
+    return _stray_file(plan.study.results, quick, place)
+
+
+def _study_file(results: str) -> list[Problem]:
+    try:
+        read_sealed(Path(results) / "study.json")
+    except DamagedError as error:
+        reason = reason_of(error, Path(results) / "study.json")
+        return [Problem("study.json", State.DAMAGED, reason)]
+    return []
+
+
+def _record_problems(plan: Plan, place: str) -> list[Problem]:
+    """Check the record of a file that is gone, or that this study does not make."""
+    results = Path(plan.study.results)
+    about = place.removeprefix("records/").removesuffix(".json")
+    if about in plan.files:
+        return []
+    if not os.path.lexists(results / about):
+        return [Problem(place, State.LEFTOVER, "a record of a file that is gone")]
+    try:
+        read_record(results, results / about)
+    except DamagedError as error:
+        return [Problem(place, State.DAMAGED, reason_of(error, results / place))]
+    return []
+
+
+def _beside_cell(plan: Plan, place: str, cell: Cell) -> list[Problem]:
+    """Judge a file in the folder of a cell."""
+    folder, name = cell.folder(plan.study.results), Path(place).name
     if name in CELL_FILES:
-        return None
-    if name not in ("failed.json", ".lock", CHECKPOINT):
-        return Finding(place, "foreign", "no file of this study")
-    return Finding(place, "leftover", "its cell is done") if whole else None
+        return []
+    if name not in _BESIDE_CELL or Path(place).parent != Path("cells", cell.key):
+        return [Problem(place, State.UNKNOWN, "no file of a study")]
+    done = (folder / "cell.json").is_file()
+    return [Problem(place, State.LEFTOVER, "its cell is done")] if done else []
 
 
-def _damaged(place: str, error: Exception) -> Finding:
-    _, colon, reason = str(error).partition(": ")
-    return Finding(place, "damaged", " ".join((reason if colon else str(error)).split()))
+def _stray_file(results: str, quick: bool, place: str) -> list[Problem]:
+    """Check a file that this study does not make against its record, if it has one."""
+    path = Path(results) / place
+    if not record_path(results, path).is_file():
+        return [Problem(place, State.UNKNOWN, "no record says what made it")]
+    try:
+        record = read_record(results, path) or {}
+    except DamagedError:
+        return [Problem(place, State.UNKNOWN, "its record is damaged")]
+    problem = look_at_file(results, place)
+    if problem is None and not quick and file_sha256(path) != record["sha256"]:
+        problem = Problem(place, State.DAMAGED, f"is not what {record['rule']} wrote")
+    kept = Problem(place, State.NOT_IN_CONFIG, f"made by {record['rule']}")
+    return [problem or kept]
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -305,60 +243,3 @@ def _walk(folder: Path) -> Iterator[str]:
     for parent, _, names in os.walk(folder):
         for name in names:
             yield str((Path(parent) / name).relative_to(folder))
-
-
-_SCHEMAS: dict[str, pa.Schema] = {
-    "models/estimates": schemas.ESTIMATES_SCHEMA,
-    "models/curves": schemas.CURVES_SCHEMA,
-    "models/cells": schemas.CELLS_SCHEMA,
-    "models/contrasts": schemas.CONTRASTS_SCHEMA,
-    "models/sensitivity": schemas.SENSITIVITY_SCHEMA,
-    "models/sources": schemas.SOURCES_SCHEMA,
-    "models/early": schemas.EARLY_SCHEMA,
-    "across/ratios": schemas.RATIOS_SCHEMA,
-    "across/early_sensitivity": schemas.EARLY_SENSITIVITY_SCHEMA,
-    "summary/summary": schemas.SUMMARY_SCHEMA,
-    "summary/audit": schemas.AUDIT_SCHEMA,
-}
-_READERS: dict[str, Callable[[Path], Any]] = {
-    "corpus/tokens": read_corpus,
-    "corpus/probe": read_probe,
-}
-
-
-def _read(place: str, path: Path) -> None:
-    """Read a table by its own reader or schema; other kinds of file have none."""
-    if path.suffix != ".parquet":
-        return
-    kind = kind_of(place)
-    if kind == "pairs":
-        read_pairs(path)
-    elif reader := _READERS.get(f"{kind}/{path.stem}"):
-        reader(path)
-    else:
-        read_table(path, _SCHEMAS[f"{kind}/{path.stem}"])
-
-
-def repair_commands(study: Study, configfile: Path, findings: Iterable[Finding]) -> list[str]:
-    """Return the shell commands that mend what was found, in their order."""
-    known = derived_files(all_cells(study), study.claims is not None)
-    removed: list[str] = []
-    remade: dict[bool, list[str]] = {True: [], False: []}
-    left = False
-    for each in findings:
-        path = Path(study.results) / each.path
-        made = each.path in known or (path.name in CELL_FILES and each.path.startswith("cells/"))
-        if each.state == "leftover" or (not made and each.state in ("damaged", "foreign")):
-            removed.append(str(path))
-            continue
-        left = True
-        if path.is_dir() and each.state == "damaged":
-            removed.append(str(path))
-        if made:
-            remade[each.path in CORPUS_FILES].append(str(path))
-    snakemake = f"snakemake --configfile {shlex.quote(str(configfile))}"
-    # The corpus by itself: made again beside what follows from it, all of that would be, too,
-    # while alone it turns out to be the same as before.
-    forced = [f"{snakemake} --force {shlex.join(paths)}" for paths in remade.values() if paths]
-    removal = [f"rm -rf -- {shlex.join(removed)}"] if removed else []
-    return [*removal, *forced, *([snakemake] if left else [])]

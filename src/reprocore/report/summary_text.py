@@ -8,11 +8,12 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.analysis.per_model import RESOLVED
+from reprocore.report.words import CONDITIONS, VERDICTS, flag_texts, reason_texts
 from reprocore.store.files import atomic
 from reprocore.store.schemas import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study
-from reprocore.vocabulary import FINAL, MATCHED, MEASURES, SCORES
+from reprocore.vocabulary import MEASURES, SCORES, Condition, ContrastVerdict
 
 SHOWN = ("relative_pd", "total_variation", "churn")
 
@@ -29,7 +30,7 @@ def write_summary(
     """Write the summary as `parquet`, `csv` and `markdown`, each atomically.
 
     Args:
-        study: for the measure that the text tells of, and the confidence.
+        study: for the measure that the text is about, and the confidence.
         table: from `summarise`.
         out: the path of each of the three.
         sensitivity: the models' sensitivity files, for the text.
@@ -83,11 +84,11 @@ def summary_text(
             "Seeds: how many would find a difference of that size between two activations with "
             "power 0.8.",
         ]
-    told = [row for row in contrasts if row["measure"] == measure]
-    if told:
+    tested = [row for row in contrasts if row["measure"] == measure]
+    if tested:
         sections += [
             "## Which differences are real?",
-            _contrasts(study, told),
+            _contrasts(study, tested),
             f"Ratio of the {MEASURES[measure].label} of the first to that of the second, {ranges}. "
             "Verdicts are after Holm's adjustment within the model; `equivalent` means within "
             f"{study.statistics.margin:.0%}. Matched loss: where both predict equally well.",
@@ -102,7 +103,7 @@ def _estimates(rows: Iterable[Row]) -> str:
         labels = [row[name] for name in ("model", "activation", "arm")]
         seeds = f"{row['seeds']} of {row['seeds_wanted']}"
         numbers = [with_interval(row, name) for name in (*SCORES, *SHOWN)]
-        body.append([*labels, seeds, *numbers, row["flags"]])
+        body.append([*labels, seeds, *numbers, "; ".join(flag_texts(row))])
     return table(heads, body)
 
 
@@ -113,9 +114,9 @@ def _sensitivity(rows: Iterable[Row]) -> str:
     for row in rows:
         spread = _bracketed(row["corrected"], row["low"], row["high"], 1)
         needed = [_whole(row[f"seeds_for_{percent}"]) for percent in RESOLVED]
-        labels = [row["model"], row["arm"], row["condition"]]
+        labels = [row["model"], row["arm"], CONDITIONS[Condition(row["condition"])]]
         tested = [_number(row["cv"], 1), spread, _number(row["p_omnibus"], 4)]
-        body.append([*labels, *tested, *needed, row["note"]])
+        body.append([*labels, *tested, *needed, "; ".join(reason_texts(row))])
     return table(heads, body)
 
 
@@ -124,22 +125,26 @@ def _contrasts(study: Study, rows: Sequence[Row]) -> str:
     heads = ["model", "arm", "first", "second", "ratio", "verdict", "at matched loss", "verdict"]
     body = []
     names = ("model", "arm", "first", "second")
-    matched = {tuple(row[n] for n in names): row for row in rows if row["condition"] == MATCHED}
+    matched = {
+        tuple(row[n] for n in names): row
+        for row in rows
+        if row["condition"] == Condition.MATCHED_LOSS
+    }
     for row in rows:
-        if row["condition"] != FINAL or row["second"] != study.reference_of(row["model"]):
+        if row["condition"] != Condition.FINAL or row["second"] != study.reference_of(row["model"]):
             continue
         key = tuple(row[name] for name in names)
-        cells = list(key)
-        for each in (row, matched.get(key)):
-            cells += _told(each) if each else ["–", "not measured"]
-        body.append(cells)
+        at_matched = matched.get(key)
+        measured = _ratio(at_matched) if at_matched else ["–", "not measured"]
+        body.append([*key, *_ratio(row), *measured])
     return table(heads, body)
 
 
-def _told(row: Row) -> list[str]:
-    note = f" ({row['note']})" if row["note"] else ""
+def _ratio(row: Row) -> list[str]:
+    reasons = reason_texts(row)
     ratio = _bracketed(row["ratio"], row["ratio_low"], row["ratio_high"], 3)
-    return [ratio, row["verdict"] + note]
+    verdict = VERDICTS[ContrastVerdict(row["verdict"])]
+    return [ratio, f"{verdict} ({'; '.join(reasons)})" if reasons else verdict]
 
 
 def with_interval(row: Row, name: str) -> str:

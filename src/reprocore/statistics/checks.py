@@ -34,8 +34,8 @@ def check_probabilities(p: npt.ArrayLike, name: str) -> None:
     for fault, allowed in ((~np.isfinite(a), "finite"), (a < 0, "0 or more")):
         if fault.any():
             row, column = np.unravel_index(int(fault.argmax()), a.shape)
-            found = f"{a[row, column]} at position {row}, symbol {column}"
-            raise ReprocoreError(f"{name}: probability {found}, must be {allowed}")
+            value = f"{a[row, column]} at position {row}, symbol {column}"
+            raise ReprocoreError(f"{name}: probability {value}, must be {allowed}")
     tolerance = 1e-3 if a.dtype == np.float16 else 1e-4
     totals = a.sum(axis=1, dtype=np.float64)
     worst = int(np.abs(totals - 1.0).argmax())

@@ -6,7 +6,7 @@ alike.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -27,14 +27,12 @@ from reprocore.statistics.tests_over_seeds import (
     sign_flip,
     welch_difference,
 )
+from reprocore.vocabulary import ContrastVerdict, Method, Reason
 
 Closer = Literal["lower", "higher"]
-Verdict = Literal[
-    "more reproducible", "less reproducible", "lower", "higher", "equivalent", "undecided"
-]
 
 
-class Runs(NamedTuple):
+class SeedValues(NamedTuple):
     """What the seeds of one activation gave.
 
     Attributes:
@@ -48,11 +46,11 @@ class Runs(NamedTuple):
 
 @dataclass(frozen=True)
 class Contrast:
-    """One activation against another. What cannot be had is None, and `note` says why.
+    """One activation against another. What cannot be had is None, and `reasons` say why.
 
     Attributes:
         first: the activation in question.
-        second: what it is held against.
+        second: the activation that it is compared with.
         difference: mean of the first less that of the second; None if not finite.
         ratio: mean of the first over that of the second; None unless both are above 0.
         se: standard error of the difference.
@@ -60,15 +58,20 @@ class Contrast:
         high: upper end of it.
         ratio_low: lower end of the ratio's interval (Fieller 1954).
         ratio_high: upper end of it.
-        method: how it was tested; "" for not at all.
+        method: how it was tested; None for not at all.
         p: two-sided, by t.
         p_sign_flip: two-sided, exact; paired only.
         p_equivalence: that the ratio is outside the margin.
         p_adjusted: `p` after Holm in the family.
         p_equivalence_adjusted: `p_equivalence` after Holm in the family.
         seeds: seeds shared, or the smaller number of seeds where none need be shared.
-        verdict: of `first`, in words.
-        note: what a reader must know.
+        seeds_first: seeds of the first activation.
+        seeds_second: seeds of the second activation.
+        seeds_shared: seeds that both have.
+        comparisons: size of the family.
+        seeds_needed: shared seeds with which a contrast of this family can be decided.
+        verdict: on `first`.
+        reasons: what is missing, and what limits the comparison.
     """
 
     first: str
@@ -80,19 +83,24 @@ class Contrast:
     high: float | None = None
     ratio_low: float | None = None
     ratio_high: float | None = None
-    method: Literal["paired", "welch", ""] = ""
+    method: Method | None = None
     p: float | None = None
     p_sign_flip: float | None = None
     p_equivalence: float | None = None
     p_adjusted: float | None = None
     p_equivalence_adjusted: float | None = None
     seeds: int = 0
-    verdict: Verdict = "undecided"
-    note: str = ""
+    seeds_first: int = 0
+    seeds_second: int = 0
+    seeds_shared: int = 0
+    comparisons: int = 0
+    seeds_needed: int | None = None
+    verdict: ContrastVerdict = ContrastVerdict.UNDECIDED
+    reasons: tuple[Reason, ...] = ()
 
 
 def contrasts(
-    runs: Mapping[str, Runs],
+    activations: Mapping[str, SeedValues],
     pairs: Sequence[tuple[str, str]],
     closer: Closer | None = "lower",
     margin: float = 0.1,
@@ -101,14 +109,14 @@ def contrasts(
     """Contrast the named pairs of a model's activations as one family.
 
     Where two activations share 3 seeds or more, those are compared pairwise; else all seeds of
-    both by Welch. A difference is told by t after Holm, or else equivalence by its own two
-    one-sided tests after Holm. Nothing is told of paired seeds so few that the sign-flip test,
-    which supposes no normal distribution, could not pass Holm's first step however clear the
-    difference.
+    both by Welch. The verdict is on a difference by t after Holm, or else on equivalence by its
+    own two one-sided tests after Holm. There is none where paired seeds are so few that the
+    sign-flip test, which supposes no normal distribution, could not pass Holm's first step
+    however clear the difference.
 
     Args:
-        runs: by activation; all of one kind, per seed [M] or per pair [M, M].
-        pairs: (first, second), both in `runs`.
+        activations: by name; all of one kind, per seed [M] or per pair [M, M].
+        pairs: (first, second), both in `activations`.
         closer: whether "lower" or "higher" values are the more reproducible; None for a measure
             that says nothing of it, such as a loss.
         margin: of equivalence, on the ratio.
@@ -126,17 +134,19 @@ def contrasts(
             f"contrasts: margin {margin}, confidence {confidence}: the margin must be above 0, "
             "the confidence in 0 to 1"
         )
-    for name in {name for pair in pairs for name in pair} - set(runs):
-        raise ReprocoreError(f"contrasts: no runs of {name!r}; there are {', '.join(runs)}")
-    checked = {name: _check_runs(name, *run) for name, run in runs.items()}
+    for name in {name for pair in pairs for name in pair} - set(activations):
+        raise ReprocoreError(
+            f"contrasts: no values of {name!r}; there are {', '.join(activations)}"
+        )
+    checked = {name: _check(name, *values) for name, values in activations.items()}
     family = [_contrast(checked, first, second, margin, confidence) for first, second in pairs]
-    return _judge(_adjust(family), closer, 1 - confidence, margin)
+    return _judge(_adjust(family), closer, 1 - confidence)
 
 
 Checked = tuple[npt.NDArray[np.int64], Floats]
 
 
-def _check_runs(name: str, seeds: Sequence[int], values: npt.ArrayLike) -> Checked:
+def _check(name: str, seeds: Sequence[int], values: npt.ArrayLike) -> Checked:
     numbers, x = np.asarray(seeds, dtype=np.int64), np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or len(set(numbers.tolist())) < numbers.size or numbers.size == 0:
         raise ReprocoreError(f"{name}: seeds {list(seeds)} must be different, at least one")
@@ -147,88 +157,91 @@ def _check_runs(name: str, seeds: Sequence[int], values: npt.ArrayLike) -> Check
 
 
 def _contrast(
-    runs: Mapping[str, Checked], first: str, second: str, margin: float, confidence: float
+    activations: Mapping[str, Checked], first: str, second: str, margin: float, confidence: float
 ) -> Contrast:
-    (seeds_a, a), (seeds_b, b) = runs[first], runs[second]
+    (seeds_a, a), (seeds_b, b) = activations[first], activations[second]
     shared = np.intersect1d(seeds_a, seeds_b)
     paired = len(shared) >= LEAST_SEEDS
     fewest = len(shared) if paired else min(len(seeds_a), len(seeds_b))
-    notes = []
-    if paired and len(shared) < max(len(seeds_a), len(seeds_b)):
-        notes.append(f"the {len(shared)} shared seeds of {len(seeds_a)} and {len(seeds_b)}")
-    if not paired and fewest >= LEAST_SEEDS:
-        notes.append(f"{len(shared)} seeds shared: compared as unpaired")
     if paired:
-        a, b = (_restrict(runs[name], shared) for name in (first, second))
+        a, b = (_restrict(activations[name], shared) for name in (first, second))
+    contrast = Contrast(
+        first,
+        second,
+        difference=None,
+        ratio=None,
+        seeds=fewest,
+        seeds_first=len(seeds_a),
+        seeds_second=len(seeds_b),
+        seeds_shared=len(shared),
+    )
     means = [_mean(x) for x in (a, b)]
     if not all(map(math.isfinite, means)):
-        return Contrast(first, second, None, None, seeds=fewest, note="a value is not finite")
-    found = Contrast(first, second, means[0] - means[1], _ratio(*means), seeds=fewest)
+        return replace(contrast, reasons=(Reason.NOT_FINITE,))
+    contrast = replace(contrast, difference=means[0] - means[1], ratio=_ratio(*means))
     if fewest < LEAST_SEEDS:
-        return replace(found, note=f"{fewest} seeds, needs {LEAST_SEEDS}")
-    if a.ndim == 2:
-        a, b = (
-            _of_pool(runs, shared, (first, second))
-            if paired
-            else (pseudo_values(a), pseudo_values(b))
-        )
-    return _test(found, a, b, "paired" if paired else "welch", margin, confidence, notes)
+        return replace(contrast, reasons=(Reason.FEW_SEEDS,))
+    if a.ndim == 2 and paired:
+        a, b = _of_pool(activations, shared, (first, second))
+    elif a.ndim == 2:
+        a, b = pseudo_values(a), pseudo_values(b)
+    contrast = replace(contrast, method=Method.PAIRED if paired else Method.WELCH)
+    return _test(contrast, a, b, margin, confidence)
 
 
-def _test(
-    found: Contrast,
-    a: Floats,
-    b: Floats,
-    method: Literal["paired", "welch"],
-    margin: float,
-    confidence: float,
-    notes: list[str],
-) -> Contrast:
+def _test(contrast: Contrast, a: Floats, b: Floats, margin: float, confidence: float) -> Contrast:
     """Add what the per-seed values a [M₁] and b [M₂] say."""
-    paired = method == "paired"
+    paired = contrast.method == Method.PAIRED
     difference = (paired_difference if paired else welch_difference)(a, b)
     estimate, se = float(difference.estimate), float(difference.se)
     half = float(stdtrit(difference.dof, (1 + confidence) / 2)) * se
-    if se == 0:
-        notes.append("the difference is the same for every seed: no t test")
     ends, p_equivalence = None, None
-    if found.ratio is None:
-        notes.append("a mean is not above 0: no ratio")
-    else:
+    if contrast.ratio is not None:
         ends = ratio_interval(a, b, confidence, paired)
         p_equivalence = float(equivalence(a, b, margin, paired))
     return replace(
-        found,
+        contrast,
         se=se,
         low=estimate - half,
         high=estimate + half,
         ratio_low=ends[0] if ends else None,
         ratio_high=ends[1] if ends else None,
-        method=method,
         p=float(difference.p_two_sided()) if se > 0 else None,
         p_sign_flip=sign_flip(a - b) if paired else None,
         p_equivalence=p_equivalence,
-        note="; ".join(notes),
+        reasons=tuple(_limits(contrast, se)),
     )
 
 
-def _restrict(run: Checked, shared: npt.NDArray[np.int64]) -> Floats:
-    seeds, x = run
+def _limits(contrast: Contrast, se: float) -> Iterator[Reason]:
+    """Yield what limits a contrast that was tested."""
+    if contrast.method == Method.WELCH:
+        yield Reason.UNPAIRED
+    elif contrast.seeds_shared < max(contrast.seeds_first, contrast.seeds_second):
+        yield Reason.PART_OF_SEEDS
+    if se == 0:
+        yield Reason.CONSTANT_DIFFERENCE
+    if contrast.ratio is None:
+        yield Reason.NO_RATIO
+
+
+def _restrict(values: Checked, shared: npt.NDArray[np.int64]) -> Floats:
+    seeds, x = values
     kept = np.searchsorted(seeds, shared)
     return np.asarray(x[np.ix_(*(kept,) * x.ndim)])
 
 
 def _of_pool(
-    runs: Mapping[str, Checked], shared: npt.NDArray[np.int64], names: tuple[str, str]
+    activations: Mapping[str, Checked], shared: npt.NDArray[np.int64], names: tuple[str, str]
 ) -> tuple[Floats, Floats]:
     """Pseudo-values of two activations, with all that ran those seeds to judge the noise by."""
     pool = {
-        name: _restrict(run, shared)
-        for name, run in runs.items()
-        if np.isin(shared, run[0]).all() and np.isfinite(run[1]).all()
+        name: _restrict(values, shared)
+        for name, values in activations.items()
+        if np.isin(shared, values[0]).all() and np.isfinite(values[1]).all()
     }
-    values = dict(zip(pool, paired_pseudo_values(np.stack(list(pool.values()))), strict=True))
-    return values[names[0]], values[names[1]]
+    pseudo = dict(zip(pool, paired_pseudo_values(np.stack(list(pool.values()))), strict=True))
+    return pseudo[names[0]], pseudo[names[1]]
 
 
 def _mean(x: Floats) -> float:
@@ -242,7 +255,7 @@ def _ratio(first: float, second: float) -> float | None:
 
 
 def _adjust(family: list[Contrast]) -> list[Contrast]:
-    """Add Holm's p-values. A contrast that had no test counts as one that found nothing."""
+    """Add Holm's p-values. A contrast without a test counts as one without a difference."""
     difference = _holm([c.p for c in family])
     same = _holm([c.p_equivalence for c in family])
     return [
@@ -256,30 +269,33 @@ def _holm(p_values: list[float | None]) -> list[float | None]:
     return [None if p is None else float(q) for p, q in zip(p_values, adjusted, strict=True)]
 
 
-def _judge(
-    family: list[Contrast], closer: Closer | None, alpha: float, margin: float
-) -> list[Contrast]:
-    wanted = least_seeds(alpha, max(len(family), 1))
-    judged = []
-    for c in family:
-        notes = [c.note] if c.note else []
-        verdict: Verdict = "undecided"
-        differs = c.p_adjusted is not None and c.p_adjusted <= alpha
-        same = c.p_equivalence_adjusted is not None and c.p_equivalence_adjusted <= alpha
-        if c.method == "paired" and c.seeds < wanted:
-            notes.append(
-                f"{c.seeds} seeds cannot decide a family of {len(family)}: {wanted} would do"
-            )
-        elif differs and c.difference is not None:
-            verdict = _direction(c.difference, closer)
-            notes += [f"within the margin of {margin:.0%}"] * same
-        elif same:
-            verdict = "equivalent"
-        judged.append(replace(c, verdict=verdict, note="; ".join(notes)))
-    return judged
+def _judge(family: list[Contrast], closer: Closer | None, alpha: float) -> list[Contrast]:
+    needed = least_seeds(alpha, max(len(family), 1))
+    return [
+        _judged(replace(c, comparisons=len(family), seeds_needed=needed), closer, alpha)
+        for c in family
+    ]
 
 
-def _direction(difference: float, closer: Closer | None) -> Verdict:
+def _judged(contrast: Contrast, closer: Closer | None, alpha: float) -> Contrast:
+    def passes(p: float | None) -> bool:
+        return p is not None and p <= alpha
+
+    same = passes(contrast.p_equivalence_adjusted)
+    few = contrast.seeds_needed is not None and contrast.seeds < contrast.seeds_needed
+    if contrast.method == Method.PAIRED and few:
+        return replace(contrast, reasons=(*contrast.reasons, Reason.FEW_SEEDS_FOR_FAMILY))
+    if passes(contrast.p_adjusted) and contrast.difference is not None:
+        within = (Reason.WITHIN_MARGIN,) * same
+        verdict = _direction(contrast.difference, closer)
+        return replace(contrast, verdict=verdict, reasons=(*contrast.reasons, *within))
+    return replace(contrast, verdict=ContrastVerdict.EQUIVALENT) if same else contrast
+
+
+def _direction(difference: float, closer: Closer | None) -> ContrastVerdict:
+    lower = difference < 0
     if closer is None:
-        return "lower" if difference < 0 else "higher"
-    return "more reproducible" if (difference < 0) == (closer == "lower") else "less reproducible"
+        return ContrastVerdict.LOWER if lower else ContrastVerdict.HIGHER
+    if lower == (closer == "lower"):
+        return ContrastVerdict.MORE_REPRODUCIBLE
+    return ContrastVerdict.LESS_REPRODUCIBLE

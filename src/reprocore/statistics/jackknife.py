@@ -13,6 +13,7 @@ from scipy.special import fdtri, stdtrit
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
+from reprocore.vocabulary import Reason
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Estimate:
         high: upper end of the interval, or None.
         seeds: seeds it rests on.
         pairs: pairs of seeds it rests on; 0 for a mean over seeds.
-        note: why there is no interval, else "".
+        reasons: why there is no interval; empty if there is one.
     """
 
     estimate: float
@@ -38,7 +39,7 @@ class Estimate:
     high: float | None
     seeds: int
     pairs: int
-    note: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 def pair_matrix(
@@ -116,7 +117,7 @@ def jackknife(matrix: npt.ArrayLike, confidence: float = 0.95) -> Estimate:
         confidence: in 0–1, exclusive.
 
     Returns:
-        The estimate; without interval, and with a note, for M = 2 or non-finite values.
+        The estimate; without interval, and with a reason, for M = 2 or non-finite values.
 
     Raises:
         ReprocoreError: fewer than 2 seeds, not such a matrix, or `confidence` out of range.
@@ -126,10 +127,11 @@ def jackknife(matrix: npt.ArrayLike, confidence: float = 0.95) -> Estimate:
     seeds, pairs = len(d), len(d) * (len(d) - 1) // 2
     if seeds < 2:
         raise ReprocoreError(f"estimate over pairs: {seeds} seeds, needs at least 2")
-    estimate, note = _mean(d[np.triu_indices(seeds, 1)])
-    note = note or ("needs 3 seeds" if seeds < 3 else "")
-    if note:
-        return Estimate(estimate, None, None, None, seeds, pairs, note)
+    estimate, reason = _mean(d[np.triu_indices(seeds, 1)])
+    if reason is None and seeds < 3:
+        reason = Reason.FEW_SEEDS
+    if reason is not None:
+        return Estimate(estimate, None, None, None, seeds, pairs, (reason,))
     return _with_interval(estimate, pseudo_values(d), confidence, pairs)
 
 
@@ -141,7 +143,8 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Estimate:
         confidence: in 0–1, exclusive.
 
     Returns:
-        The estimate, `pairs` 0; without interval, and with a note, for M = 1 or non-finite values.
+        The estimate, `pairs` 0; without interval, and with a reason, for M = 1 or non-finite
+        values.
 
     Raises:
         ReprocoreError: no values, not one-dimensional, or `confidence` out of range.
@@ -150,10 +153,11 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Estimate:
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or x.size == 0:
         raise ReprocoreError(f"mean over seeds: shape {x.shape}, must be [seeds], at least 1")
-    estimate, note = _mean(x)
-    note = note or ("needs 2 seeds" if len(x) < 2 else "")
-    if note:
-        return Estimate(estimate, None, None, None, len(x), 0, note)
+    estimate, reason = _mean(x)
+    if reason is None and len(x) < 2:
+        reason = Reason.ONE_SEED
+    if reason is not None:
+        return Estimate(estimate, None, None, None, len(x), 0, (reason,))
     return _with_interval(estimate, x, confidence, 0)
 
 
@@ -174,7 +178,7 @@ def paired_pseudo_values(matrices: npt.ArrayLike) -> Floats:
 
     Returns:
         [..., A, M], whose means over seeds are the estimates. Plain pseudo-values for A = 1, and
-        for M = 3, where a pair's own noise cannot be told from its seeds'.
+        for M = 3, where a pair's own noise cannot be separated from its seeds'.
 
     Raises:
         ReprocoreError: not such matrices.
@@ -241,12 +245,12 @@ def _pseudo(d: Floats) -> Floats:
     return result
 
 
-def _mean(x: Floats) -> tuple[float, str]:
+def _mean(x: Floats) -> tuple[float, Reason | None]:
     with np.errstate(invalid="ignore"):
         mean = float(x.mean())
     if math.isnan(mean):
-        return mean, "not a number"
-    return mean, "infinite" if math.isinf(mean) else ""
+        return mean, Reason.NOT_A_NUMBER
+    return mean, Reason.INFINITE if math.isinf(mean) else None
 
 
 def _checked(matrix: npt.ArrayLike) -> Floats:

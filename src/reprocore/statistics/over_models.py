@@ -13,8 +13,10 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from reprocore.errors import ReprocoreError
+from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ROUNDING, holm, paired_difference
+from reprocore.vocabulary import Reason
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class MeanRatio:
         chance_lower: that the mean ratio is below 1.
         share_lower: expected share of the models in which the first is the lower.
         models: models that it rests on.
-        note: what a reader must know.
+        models_total: models that were asked for.
+        reasons: what is missing, and what limits it.
     """
 
     ratio: float | None
@@ -60,7 +63,8 @@ class MeanRatio:
     chance_lower: float | None
     share_lower: float | None
     models: int
-    note: str = ""
+    models_total: int
+    reasons: tuple[Reason, ...] = ()
 
 
 def log_ratio(first: npt.ArrayLike, second: npt.ArrayLike) -> LogRatio | None:
@@ -98,19 +102,16 @@ def mean_ratio(models: Sequence[LogRatio | None], confidence: float = 0.95) -> M
     how models differ, which `share_lower` shows.
 
     Args:
-        models: one per model; None where the model has no ratio, which is left out and said.
+        models: one per model; None where the model has no ratio, which is left out and counted.
         confidence: in 0–1, exclusive.
     """
     known = [m for m in models if m is not None]
-    absent = len(models) - len(known)
-    notes = [f"{absent} of {len(models)} models without a ratio"] * (absent > 0)
+    reasons = (Reason.MODELS_WITHOUT_RATIO,) * (len(known) < len(models))
     if not known:
-        return MeanRatio(None, None, None, None, None, 0, "".join(notes) or "no models")
+        reasons = reasons or (Reason.NO_MODELS,)
+        return MeanRatio(None, None, None, None, None, 0, len(models), reasons)
     chances = [m.chance_lower() for m in known]
-    if None in chances:
-        notes.append(
-            "the ratio is the same for every seed of a model: how sure it is cannot be told"
-        )
+    reasons += (Reason.CONSTANT_RATIO,) * (None in chances)
     mean = math.fsum(m.estimate for m in known) / len(known)
     variances = [(m.se / len(known)) ** 2 for m in known]
     total = math.fsum(variances)
@@ -124,23 +125,24 @@ def mean_ratio(models: Sequence[LogRatio | None], confidence: float = 0.95) -> M
         _chance_lower(mean, math.sqrt(total), dof),
         None if None in chances else math.fsum(c for c in chances if c is not None) / len(known),
         len(known),
-        "; ".join(notes),
+        len(models),
+        reasons,
     )
 
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """How well the order of activations at one time foretells that at another.
+    """How well the order of activations at one time predicts that at another.
 
     Attributes:
         estimate: Kendall's τ of the two orders as measured, −1 to 1 (τ-b, ties counted out).
         low: lower end of the interval of τ of the true orders.
         high: upper end of it.
-        agree: pairs of activations whose order is told apart at both times, and is the same.
+        agree: pairs of activations whose order is certain at both times, and is the same.
         disagree: such pairs whose order is not the same.
         pairs: pairs of activations in all.
         seeds: that the activations share.
-        note: what a reader must know.
+        reasons: why there is none; empty if there is one.
     """
 
     estimate: float | None
@@ -150,7 +152,7 @@ class RankCorrelation:
     disagree: int
     pairs: int
     seeds: int
-    note: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 def rank_correlation(
@@ -160,7 +162,7 @@ def rank_correlation(
 
     The interval asks which orders are certain. All pairs of activations are tested at both times
     by paired t, Holm holding the chance of any wrong order below 1 − `confidence`; a pair that is
-    told apart at both times counts for or against, every other one may do either. So the
+    certain at both times counts for or against, every other one may do either. So the
     interval holds the truth with at least `confidence`, and is −1 to 1 where nothing is resolved.
     With few seeds that is the rule, and the price of an interval that holds: of orders that are
     truly the same but poorly resolved, errors drawn around the estimates add noise to noise and
@@ -183,25 +185,27 @@ def rank_correlation(
         )
     activations, seeds = x.shape[:2]
     pairs = activations * (activations - 1) // 2
-    fault = "one activation: nothing to order" if activations < 2 else ""
-    fault = fault or (f"{seeds} seeds, needs {LEAST_SEEDS}" if seeds < LEAST_SEEDS else "")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        fault = "a value is not finite"
-    if fault:
-        return RankCorrelation(None, None, None, 0, 0, pairs, seeds, fault)
+    reason = _no_order(x, y)
+    if reason is not None:
+        return no_rank_correlation(reason, pairs, seeds)
     if x.ndim == 3:
         x, y = paired_pseudo_values(x), paired_pseudo_values(y)
+    return _rank_correlation(x, y, pairs, confidence)
+
+
+def _rank_correlation(x: Floats, y: Floats, pairs: int, confidence: float) -> RankCorrelation:
+    """Rank correlation of per-seed values [A, M] at two times."""
+    activations, seeds = x.shape
     i, j = np.triu_indices(activations, 1)
     tests = [paired_difference(v[i], v[j]) for v in (x, y)]
     signs = [np.sign(test.estimate) for test in tests]
     ranked = [np.count_nonzero(sign) for sign in signs]
     if not all(ranked):
-        note = "all activations alike at one time: no order"
-        return RankCorrelation(None, None, None, 0, 0, pairs, seeds, note)
+        return no_rank_correlation(Reason.ALL_ALIKE, pairs, seeds)
     certain = holm(np.concatenate([test.p_two_sided() for test in tests])) <= 1 - confidence
     product = signs[0] * signs[1]
-    told = product[certain[:pairs] & certain[pairs:]]
-    agree, disagree = int((told > 0).sum()), int((told < 0).sum())
+    certain_product = product[certain[:pairs] & certain[pairs:]]
+    agree, disagree = int((certain_product > 0).sum()), int((certain_product < 0).sum())
     return RankCorrelation(
         float(product.sum() / math.sqrt(ranked[0] * ranked[1])),
         2 * agree / pairs - 1,
@@ -211,6 +215,21 @@ def rank_correlation(
         pairs,
         seeds,
     )
+
+
+def no_rank_correlation(reason: Reason, pairs: int, seeds: int) -> RankCorrelation:
+    """Return what stands for a rank correlation that does not exist, and why."""
+    return RankCorrelation(None, None, None, 0, 0, pairs, seeds, (reason,))
+
+
+def _no_order(x: Floats, y: Floats) -> Reason | None:
+    """Say why values at two times have no order; None if they may have one."""
+    activations, seeds = x.shape[:2]
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return Reason.NOT_FINITE
+    if activations < 2:
+        return Reason.ONE_ACTIVATION
+    return Reason.FEW_SEEDS if seeds < LEAST_SEEDS else None
 
 
 def _chance_lower(estimate: float, se: float, dof: float) -> float | None:

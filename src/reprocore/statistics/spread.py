@@ -13,6 +13,8 @@ from scipy.special import chdtri, chndtr
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import paired_pseudo_values, variance_components
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.vocabulary import Reason
 
 PERMUTATIONS = 10_000
 # Quantiles that stand for the chi-square of the noise variance; more change nothing in 1e-3.
@@ -20,8 +22,8 @@ NODES = 64
 
 
 @dataclass(frozen=True)
-class Sensitivity:
-    """Spread of a model's activations. What cannot be had is None, and `note` says why.
+class ActivationSpread:
+    """Spread of a model's activations. What cannot be had is None, and `reasons` say why.
 
     Attributes:
         cv: standard deviation over mean of the estimates, percent; what the noise adds included.
@@ -31,7 +33,8 @@ class Sensitivity:
         p_omnibus: that the activations are alike, by permutation within seeds.
         activations: activations compared.
         seeds: seeds that they share.
-        note: what a reader must know.
+        seeds_for_omnibus: with which the omnibus test can pass its level; None if not tested.
+        reasons: what is missing, and what limits it.
     """
 
     cv: float | None
@@ -41,14 +44,15 @@ class Sensitivity:
     p_omnibus: float | None
     activations: int
     seeds: int
-    note: str = ""
+    seeds_for_omnibus: int | None = None
+    reasons: tuple[Reason, ...] = ()
 
 
-def sensitivity(
+def activation_spread(
     values: npt.ArrayLike,
     confidence: float = 0.95,
     permutations: int = PERMUTATIONS,
-) -> Sensitivity:
+) -> ActivationSpread:
     """Spread of A activations over the same M seeds, with its interval and omnibus test.
 
     Noise is the activation × seed part alone: what a seed does to all activations alike cancels
@@ -70,34 +74,47 @@ def sensitivity(
     x = np.asarray(values, dtype=np.float64)
     if x.ndim not in (2, 3) or 0 in x.shape or x.shape[1] != x.shape[-1]:
         raise ReprocoreError(
-            f"sensitivity: shape {x.shape}, must be [activations, seeds] or "
-            "[activations, seeds, seeds]"
+            f"spread: shape {x.shape}, must be [activations, seeds] or [activations, seeds, seeds]"
         )
     activations, seeds = x.shape[:2]
-    if not np.isfinite(x).all():
-        return _without(None, activations, seeds, "a value is not finite")
-    if x.ndim == 3 and seeds < 2:
-        return _without(None, activations, seeds, f"{seeds} seeds, needs 3")
-    estimates = x.mean(axis=1) if x.ndim == 2 else x.sum(axis=(1, 2)) / (seeds * (seeds - 1))
-    cv = coefficient_of_variation(estimates)
-    if cv is None:
-        few = activations < 2
-        note = "one activation: nothing to compare" if few else "the mean is 0: no CV"
-        return _without(None, activations, seeds, note)
-    if seeds < 3:
-        return _without(cv, activations, seeds, f"{seeds} seeds, needs 3")
+    cv, reason = _plain_cv(x)
+    if reason is not None:
+        return no_spread(reason, activations, seeds, cv)
     spread, noise, dof = relative_spread(x)
     ends = cv_interval(float(spread), float(noise), activations - 1, dof, confidence)
     per_seed = x if x.ndim == 2 else paired_pseudo_values(x)
-    return Sensitivity(
+    needed = _seeds_for_omnibus(activations, 1 - confidence)
+    return ActivationSpread(
         cv,
         100 * math.sqrt(max(0.0, float(spread - noise))),
         *ends,
         omnibus(per_seed, permutations),
         activations,
         seeds,
-        _omnibus_note(activations, seeds, 1 - confidence),
+        needed,
+        (Reason.FEW_SEEDS_FOR_OMNIBUS,) * (seeds < needed),
     )
+
+
+def no_spread(
+    reason: Reason, activations: int, seeds: int, cv: float | None = None
+) -> ActivationSpread:
+    """Return what stands for a spread without interval and test, and why."""
+    return ActivationSpread(cv, None, None, None, None, activations, seeds, None, (reason,))
+
+
+def _plain_cv(x: Floats) -> tuple[float | None, Reason | None]:
+    """Return the CV of values as measured, and why it has no interval."""
+    activations, seeds = x.shape[:2]
+    if not np.isfinite(x).all():
+        return None, Reason.NOT_FINITE
+    if x.ndim == 3 and seeds < 2:
+        return None, Reason.FEW_SEEDS
+    estimates = x.mean(axis=1) if x.ndim == 2 else x.sum(axis=(1, 2)) / (seeds * (seeds - 1))
+    cv = coefficient_of_variation(estimates)
+    if cv is None:
+        return None, Reason.ONE_ACTIVATION if activations < 2 else Reason.ZERO_MEAN
+    return cv, Reason.FEW_SEEDS if seeds < LEAST_SEEDS else None
 
 
 def relative_spread(values: npt.ArrayLike) -> tuple[Floats, Floats, int]:
@@ -142,14 +159,14 @@ def relative_spread(values: npt.ArrayLike) -> tuple[Floats, Floats, int]:
 def spread_below(
     spread: npt.ArrayLike, noise: npt.ArrayLike, truth: npt.ArrayLike, free: int, dof: int
 ) -> Floats:
-    """Chance of a spread no larger than the one found, if `truth` were the real one; arrays [...].
+    """Chance of a spread no larger than measured, if `truth` were the real one; arrays [...].
 
     The spread is noise·χ²/free, noncentral by free·truth/noise. The noise is itself only known
     to dof·noise/χ² of `dof` degrees of freedom, and the chance is averaged over that.
     """
-    found, v, real = (np.asarray(x, dtype=np.float64)[..., None] for x in (spread, noise, truth))
+    measured, v, real = (np.asarray(x, dtype=np.float64)[..., None] for x in (spread, noise, truth))
     scale = v * dof / chdtri(dof, (np.arange(NODES) + 0.5) / NODES)
-    return np.asarray(chndtr(free * found / scale, free, free * real / scale).mean(axis=-1))
+    return np.asarray(chndtr(free * measured / scale, free, free * real / scale).mean(axis=-1))
 
 
 def cv_interval(
@@ -208,17 +225,13 @@ def omnibus(values: npt.ArrayLike, permutations: int = PERMUTATIONS, seed: int =
     return (count + 1) / (permutations + 1)
 
 
-def _omnibus_note(activations: int, seeds: int, alpha: float) -> str:
+def _seeds_for_omnibus(activations: int, alpha: float) -> int:
+    """Return the seeds at which the permutation test's floor, (A!)^(1−M), is at most `alpha`."""
     # Permuting all seeds alike gives the observed statistic again.
-    floor = float(math.factorial(activations)) ** (1 - seeds)
-    if floor <= alpha:
-        return ""
-    wanted = 1 + math.ceil(-math.log(alpha) / math.log(math.factorial(activations)))
-    return f"omnibus test: {seeds} seeds cannot reach {alpha:.2g}, {wanted} would do"
-
-
-def _without(cv: float | None, activations: int, seeds: int, note: str) -> Sensitivity:
-    return Sensitivity(cv, None, None, None, None, activations, seeds, note)
+    seeds = 1
+    while float(math.factorial(activations)) ** (1 - seeds) > alpha:
+        seeds += 1
+    return seeds
 
 
 def coefficient_of_variation(estimates: Sequence[float] | Floats) -> float | None:

@@ -5,7 +5,7 @@ A cell is run again when, and only when, one of its digests or input files chang
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from reprocore.store.source_digest import (
     digest,
     source_digest,
 )
-from reprocore.study.cells import CELL_FILES, Cell, all_cells
-from reprocore.study.sections import Section
+from reprocore.study.base import Section
+from reprocore.study.cells import Cell, all_cells
 from reprocore.study.study import Study
 from reprocore.vocabulary import CORPUS_SHA256, FAMILY_BUILDERS, activation_path, smelu_beta
 
@@ -200,14 +200,3 @@ def changed_settings(described: Mapping[str, Any], study: Study, cell: Cell) -> 
         if canonical_json(recorded.get(name)) != canonical_json(today.get(name))
     )
     return [*changed, *(["source"] if identity.get("source") != source else [])]
-
-
-def current_cells(study: Study, cells: Iterable[Cell]) -> set[Cell]:
-    """Return those of `cells` whose files are there and were made as `study` says today."""
-    return {
-        cell
-        for cell in cells
-        if all((cell.folder(study.results) / name).is_file() for name in CELL_FILES)
-        and recorded_identity(cell.folder(study.results) / "cell.json")
-        == cell_identity(study, cell)
-    }

@@ -5,11 +5,14 @@ Both carry a digest of their own content.
 """
 
 import hashlib
+import os
 import platform
 import shlex
+import stat
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,6 +42,42 @@ def file_sha256(path: str | Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise DamagedError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+class Fault(StrEnum):
+    """What is wrong with a file, as far as one look at its folder shows."""
+
+    MISSING = "no such file"
+    NOT_A_FILE = "is not a file"
+    EMPTY = "is empty"
+    SIZE = "has another size than the file that was written"
+
+
+def quick_fault(path: str | Path, size: int | None) -> Fault | None:
+    """Return what is wrong with a file without reading it, None if nothing is seen.
+
+    Args:
+        path: the file.
+        size: in bytes, as its record tells; None if that is not known.
+    """
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return Fault.NOT_A_FILE if os.path.lexists(path) else Fault.MISSING
+    if not stat.S_ISREG(seen.st_mode):
+        return Fault.NOT_A_FILE
+    if seen.st_size == 0 and size != 0:
+        return Fault.EMPTY
+    return Fault.SIZE if size not in (None, seen.st_size) else None
+
+
+def fingerprints(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the SHA-256 and the sizes in bytes of files, as a `cell.json` has them."""
+    paths = {name: folder / name for name in names}
+    return {
+        "sha256": {name: file_sha256(path) for name, path in paths.items()},
+        "bytes": {name: path.stat().st_size for name, path in paths.items()},
+    }
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +176,7 @@ def check_inputs(results: str, paths: Iterable[str]) -> dict[str, str]:
             corpus = [str(Path(results) / name) for name in CORPUS_FILES]
             # Snakemake deletes the probe before a job that makes it anew and fails.
             again = corpus if str(path) in corpus else [str(path)]
-            command = f"{study_command(results)} --force {shlex.join(again)}"
+            command = with_targets(f"{study_command(results)} --force", again)
             raise ReprocoreError(f"{error}; make it again with: {command}") from None
     return found
 
@@ -157,7 +196,11 @@ def write_records(results: str, paths: Iterable[str], made: Mapping[str, Any]) -
         made: what the records of these files have in common.
     """
     for path in paths:
-        own = {"file": _name(results, path), "sha256": file_sha256(path)}
+        own = {
+            "file": _name(results, path),
+            "sha256": file_sha256(path),
+            "bytes": Path(path).stat().st_size,
+        }
         write_json(record_path(results, path), sealed({**made, **own}))
 
 
@@ -168,12 +211,25 @@ def _name(results: str, path: str) -> str:
 
 
 def study_command(results: str | Path) -> str:
-    """Return the command that ran the study of a results folder last, as `study.json` tells."""
+    """Return the command that ran the study of a results folder last, as `study.json` has it."""
     try:
         command = read_sealed(Path(results) / "study.json").get("command")
     except DamagedError:
         command = None
     return command or "snakemake"
+
+
+def with_targets(command: str, targets: Iterable[str]) -> str:
+    """Return a Snakemake command with targets, in front of its options.
+
+    `--configfile` and `--config` take all words up to the next option, targets too.
+    """
+    # It may first go to another folder.
+    before, sign, command = ("", "", command)
+    if command.startswith("cd "):
+        before, sign, command = command.partition(" && ")
+    program, space, options = command.partition(" ")
+    return f"{before}{sign}{program} {shlex.join(targets)}{space}{options}"
 
 
 def environment() -> dict[str, Any]:

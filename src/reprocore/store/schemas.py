@@ -3,9 +3,23 @@
 All schemas are here and nowhere else, so that the data dictionary can be made from them.
 """
 
+from collections.abc import Iterable
+from enum import StrEnum
+
 import pyarrow as pa
 
-from reprocore.vocabulary import MEASURES, QUANTITIES
+from reprocore.vocabulary import (
+    MEASURES,
+    QUANTITIES,
+    ClaimReason,
+    ClaimVerdict,
+    Condition,
+    ContrastVerdict,
+    Flag,
+    Method,
+    Reason,
+    join_codes,
+)
 
 _INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
 _NATS, _CHARACTERS = "nats per character", "share of characters"
@@ -22,14 +36,28 @@ def _nullable(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.
     return _column(name, kind, meaning, unit).with_nullable(True)
 
 
+def _codes(name: str, codes: Iterable[StrEnum], meaning: str) -> pa.Field:
+    """Return a column of codes of a vocabulary's enum; no code is the empty text.
+
+    Where there can be several, `join_codes` made the text and `split_codes` reads it.
+    """
+    metadata = {"meaning": meaning, "codes": join_codes(codes)}
+    return pa.field(name, _TEXT, nullable=False, metadata=metadata)
+
+
+def codes_of(schema: pa.Schema, column: str) -> frozenset[str]:
+    """Return the codes that a column can hold; empty for a column that holds none."""
+    metadata = schema.field(column).metadata or {}
+    return frozenset(metadata.get(b"codes", b"").decode().split())
+
+
 _MODEL = _column("model", _TEXT, "name of the model")
 _ACTIVATION = _column("activation", _TEXT, "name of the activation")
 _ARM = _column("arm", _TEXT, "random streams that follow the seed")
 _SEED = _column("seed", _INT, "number of the repetition")
 _STEP = _column("step", _INT, "optimiser steps done")
 _MEASURE = _column("measure", _TEXT, "what is measured")
-_CONDITION = _column("condition", _TEXT, "final, or interpolated at the matched loss")
-_NOTE = _nullable("note", _TEXT, "what a reader must know")
+_CONDITION = _codes("condition", Condition, "final, or interpolated at the matched loss")
 _ITERATION = _column("iteration", _INT, "optimiser steps done")
 _TRAIN_LOSS = _nullable("train_loss", _FLOAT, "mean over the batches since the last row", _NATS)
 _VAL_LOSS = _column("val_loss", _FLOAT, "on the evaluation windows", _NATS)
@@ -103,6 +131,8 @@ PAIRS_SCHEMA = pa.schema(
     ]
 )
 
+_NO_INTERVAL = (Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS)
+
 ESTIMATES_SCHEMA = pa.schema(
     [
         _MODEL,
@@ -115,7 +145,7 @@ ESTIMATES_SCHEMA = pa.schema(
         *_interval("the estimate"),
         _column("seeds", _INT, "seeds that the estimate rests on"),
         _column("pairs", _INT, "pairs of seeds; 0 for a mean"),
-        _column("note", _TEXT, "why there is no interval"),
+        _codes("reason", _NO_INTERVAL, "why there is no interval; empty if there is one"),
     ]
 )
 
@@ -153,15 +183,28 @@ CONTRASTS_SCHEMA = pa.schema(
         *_interval("the difference"),
         _nullable("ratio_low", _FLOAT, "lower end of the ratio's interval (Fieller)"),
         _nullable("ratio_high", _FLOAT, "upper end of the ratio's interval (Fieller)"),
-        _nullable("method", _TEXT, "paired or welch; empty for not tested"),
+        _codes("method", Method, "how it was tested; null for not tested").with_nullable(True),
         _nullable("p", _FLOAT, "two-sided, by t"),
         _nullable("p_sign_flip", _FLOAT, "two-sided, exact"),
         _nullable("p_equivalence", _FLOAT, "that the ratio is outside the margin"),
         _nullable("p_adjusted", _FLOAT, "p after Holm in the family"),
         _nullable("p_equivalence_adjusted", _FLOAT, "p_equivalence after Holm in the family"),
-        _nullable("seeds", _INT, "shared seeds"),
-        _nullable("verdict", _TEXT, "on the first activation"),
-        _NOTE,
+        _nullable("seeds", _INT, "shared seeds; the smaller number where too few are shared"),
+        _column("seeds_first", _INT, "seeds of the first activation"),
+        _column("seeds_second", _INT, "seeds of the second activation"),
+        _column("seeds_shared", _INT, "seeds that both have"),
+        _column("comparisons", _INT, "contrasts that are adjusted together"),
+        _nullable("seeds_needed", _INT, "shared seeds with which so many can be decided"),
+        _codes("verdict", ContrastVerdict, "on the first activation"),
+        _codes(
+            "reason",
+            (
+                *(Reason.NOT_FINITE, Reason.FEW_SEEDS, Reason.PART_OF_SEEDS, Reason.UNPAIRED),
+                *(Reason.CONSTANT_DIFFERENCE, Reason.NO_RATIO),
+                *(Reason.FEW_SEEDS_FOR_FAMILY, Reason.WITHIN_MARGIN),
+            ),
+            "what is missing, and what limits the comparison",
+        ),
     ]
 )
 
@@ -175,10 +218,19 @@ SENSITIVITY_SCHEMA = pa.schema(
         _nullable("p_omnibus", _FLOAT, "that the activations are alike, by permutation"),
         _nullable("activations", _INT, "activations compared"),
         _nullable("seeds", _INT, "seeds that they share"),
+        _column("seeds_most", _INT, "seeds of the activation that has most"),
+        _nullable("seeds_for_omnibus", _INT, "seeds with which the omnibus test can decide"),
         _nullable("seeds_for_5", _INT, "seeds to resolve a difference of 5%; null: over 10,000"),
         _nullable("seeds_for_10", _INT, "the same for 10%"),
         _nullable("seeds_for_20", _INT, "the same for 20%"),
-        _NOTE,
+        _codes(
+            "reason",
+            (
+                *(Reason.NOT_FINITE, Reason.ZERO_MEAN, Reason.FEW_SEEDS),
+                *(Reason.NO_SHARED_SEED, Reason.ONLY_COMMON_SEEDS, Reason.FEW_SEEDS_FOR_OMNIBUS),
+            ),
+            "what is missing, and what limits it",
+        ),
     ]
 )
 
@@ -189,7 +241,14 @@ SOURCES_SCHEMA = pa.schema(
         _nullable("share", _FLOAT, "estimate over that of the arm `all`"),
         *_interval("the share (Fieller)"),
         _nullable("seeds", _INT, "seeds shared with the arm `all`"),
-        _NOTE,
+        _codes(
+            "reason",
+            (
+                *(Reason.WHOLE_NOT_RUN, Reason.FEW_SHARED_SEEDS),
+                *(Reason.WHOLE_NOT_POSITIVE, Reason.WHOLE_NOT_CLEAR),
+            ),
+            "why there is no share or no interval",
+        ),
     ]
 )
 
@@ -203,7 +262,11 @@ EARLY_SCHEMA = pa.schema(
         _nullable("disagree", _INT, "pairs that differ at both steps, the other way round"),
         _nullable("pairs", _INT, "pairs of activations in all"),
         _nullable("seeds", _INT, "seeds that they share"),
-        _NOTE,
+        _codes(
+            "reason",
+            (Reason.NOT_FINITE, Reason.FEW_SEEDS, Reason.ALL_ALIKE),
+            "why there is no correlation",
+        ),
     ]
 )
 
@@ -218,11 +281,16 @@ RATIOS_SCHEMA = pa.schema(
         _nullable("chance_lower", _FLOAT, "that the mean ratio is below 1"),
         _nullable("share_lower", _FLOAT, "expected share of models where the first is lower"),
         _nullable("models", _INT, "models that it rests on"),
-        _nullable("note", _TEXT, "what a reader must know"),
+        _column("models_total", _INT, "models of the study that ran"),
+        _codes(
+            "reason",
+            (Reason.NO_MODELS, Reason.MODELS_WITHOUT_RATIO, Reason.CONSTANT_RATIO),
+            "what is missing, and what limits the mean",
+        ),
     ]
 )
 
-EARLY_SENSITIVITY_SCHEMA = pa.schema(
+EARLY_MODEL_ORDER_SCHEMA = pa.schema(
     [
         *(_ARM, _MEASURE),
         _nullable("budget", _FLOAT, "share of the training steps done"),
@@ -234,7 +302,11 @@ EARLY_SENSITIVITY_SCHEMA = pa.schema(
         _nullable("disagree", _INT, "pairs that differ at both steps, the other way round"),
         _nullable("pairs", _INT, "pairs of models in all"),
         _nullable("seeds", _INT, "seeds that they share"),
-        _nullable("note", _TEXT, "what a reader must know"),
+        _codes(
+            "reason",
+            (Reason.FEW_MODELS, Reason.NOT_FINITE, Reason.ALL_ALIKE),
+            "why there is no correlation",
+        ),
     ]
 )
 
@@ -245,6 +317,8 @@ SUMMARY_SCHEMA = pa.schema(
         *(_MODEL, _ACTIVATION, _ARM),
         _column("seeds", _INT, "seeds that ran"),
         _column("seeds_wanted", _INT, "seeds in the config"),
+        _column("missing_seeds", _TEXT, "seeds of the config that have not run"),
+        _column("cells_above_unigram", _INT, "cells whose loss is not below the unigram entropy"),
         _nullable("parameters", _INT, "trainable parameters"),
         _nullable("step", _INT, "optimiser steps of the final models"),
         *(
@@ -252,7 +326,8 @@ SUMMARY_SCHEMA = pa.schema(
             for name in QUANTITIES
             for end, meaning in _ENDS.items()
         ),
-        _column("flags", _TEXT, "what to know before using the row"),
+        _codes("flags", Flag, "what to know before using the row"),
+        _codes("reason", _NO_INTERVAL, "why estimates of the last step have no interval"),
     ]
 )
 
@@ -264,9 +339,9 @@ AUDIT_SCHEMA = pa.schema(
         _column("reported", _TEXT, "the figures as published"),
         _column("kind", _TEXT, "the kind of test"),
         _column("measured", _TEXT, "all figures that decide, one a line; may be empty"),
-        _column("verdict", _TEXT, "supported, refuted, undecided or not measured"),
+        _codes("verdict", ClaimVerdict, "supported or refuted only by tests or intervals"),
         _column("reason", _TEXT, "all facts that decide, one a line"),
-        _column("codes", _TEXT, "codes of these facts, one a line"),
+        _codes("codes", ClaimReason, "codes of these facts, one a line"),
         _column("beside", _TEXT, "figures and facts that decide nothing, one a line"),
         _nullable("seeds_more", _INT, "seeds to add for a decision; null: not known"),
     ]

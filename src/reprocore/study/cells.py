@@ -42,6 +42,18 @@ class Cell:
         return cls(model, activation, arm, int(seed))
 
 
+def cell_of_path(path: str) -> Cell | None:
+    """Return the cell of a path inside a results folder, None for what is in no cell's folder."""
+    parts = path.split("/")
+    if len(parts) < 4 or parts[0] != "cells":
+        return None
+    try:
+        cell = Cell.of_key("/".join(parts[1:4]))
+    except ValueError:
+        return None
+    return cell if cell.key == "/".join(parts[1:4]) else None
+
+
 def cells_of(study: Study, model: str, activation: str, arm: str) -> list[Cell]:
     """Return the cells that one comparison takes: one per seed, in the order of the config."""
     return [Cell(model, activation, arm, seed) for seed in study.seeds]
@@ -68,13 +80,13 @@ def parse_cell(study: Study, key: str) -> Cell:
     activation, _, last = rest.partition("/")
     arm, _, seed = last.rpartition("-")
     if model not in study.models:
-        raise ReprocoreError(f"{key}: no model {model!r}; allowed: {', '.join(study.models)}")
+        raise ReprocoreError(f"{key!r}: no model {model!r}; allowed: {', '.join(study.models)}")
     activations = study.activations_of(model)
     if activation not in activations:
         allowed = ", ".join(activations)
-        raise ReprocoreError(f"{key}: no activation {activation!r}; allowed: {allowed}")
+        raise ReprocoreError(f"{key!r}: no activation {activation!r}; allowed: {allowed}")
     for cell in (c for a in study.arms_of(model) for c in cells_of(study, model, activation, a)):
         if (cell.arm, str(cell.seed)) == (arm or "all", seed):
             return cell
     ends = ", ".join(f"{a}-{s}" for a in study.arms_of(model) for s in study.seeds)
-    raise ReprocoreError(f"{key}: no cell {last!r}; allowed: {ends}")
+    raise ReprocoreError(f"{key!r}: no cell {last!r}; allowed: {ends}")

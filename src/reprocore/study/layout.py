@@ -7,7 +7,7 @@ from reprocore.study.cells import Cell
 
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
 MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
-STUDY_TABLES = ("summary.parquet", "across/ratios.parquet", "across/early_sensitivity.parquet")
+STUDY_TABLES = ("summary.parquet", "across/ratios.parquet", "across/early_model_order.parquet")
 STUDY_FILES = (*STUDY_TABLES, "summary.csv", "summary.md")
 AUDIT_FILES = ("audit.parquet", "audit.md")
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.

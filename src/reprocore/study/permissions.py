@@ -1,4 +1,4 @@
-"""What a study from a stranger may do: run code, or write elsewhere, only where the user says so.
+"""What a study may do: run code, or write elsewhere, only where the user says so.
 
 The user names what they trust in the environment, which no file of a study can reach.
 """
@@ -11,6 +11,15 @@ from reprocore.errors import ReprocoreError
 from reprocore.study.study import Study
 
 ALLOW = "REPROCORE_ALLOW"
+# Of a checkout; results would lie among what is kept by hand.
+PROJECT_FOLDERS = (
+    *("src", "workflow", "config", "docs", "tests", "profiles", "plugins", "benchmarks"),
+)
+# What a folder may hold that has no results yet: a lock, logs, and what keeps it in git.
+_UNMARKED = {".lock", "logs", ".gitkeep", ".gitignore", ".DS_Store"}
+# Any of these shows that results are ours. `study.json` is written before any other file; the
+# others are of cells that were trained one by one, or copied.
+_MARKS = ("study.json", "corpus/tokens.parquet", "cells/*/*/*-[0-9]*")
 
 
 def check_code(study: Study) -> None:
@@ -48,9 +57,41 @@ def check_results(results: str) -> None:
     folder, here = os.path.realpath(results), os.path.realpath(".")
     if not any(_inside(folder, place) for place in (here, *_allowed_folders())):
         raise ReprocoreError(
-            f"results: {results}: {folder} is outside the working folder {here}; if results shall "
-            f"lie there, {_setting(folder)}"
+            f"results: {results}: {folder} is outside the working folder {here}; if the results "
+            f"belong there, {_setting(folder)}"
         )
+
+
+def check_ours(results: str) -> None:
+    """Refuse a results folder that is there for something else.
+
+    Results are written into it, and `reprocore verify` lists all else in it as foreign. So it is
+    a new folder (absent or empty), or one that bears the mark of earlier results.
+
+    Raises:
+        ReprocoreError: names the folder, and what it is instead.
+    """
+    folder, here = Path(os.path.realpath(results)), Path(os.path.realpath("."))
+    if reason := _why_not_ours(folder, here):
+        raise ReprocoreError(f"results: {results}: {reason}; name a new folder, such as results")
+
+
+def _why_not_ours(folder: Path, here: Path) -> str:
+    if here.is_relative_to(folder):
+        return "is the working folder" if folder == here else "holds the working folder"
+    inside = folder.relative_to(here).parts if folder.is_relative_to(here) else ()
+    if any(part.startswith(".") for part in inside):
+        return "is a hidden folder"
+    if inside and inside[0] in PROJECT_FOLDERS:
+        return f"is in {inside[0]}, a folder of the project itself"
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:  # not there yet; or not a folder, or not readable, which is refused elsewhere
+        return ""
+    others = [n for n in names if n not in _UNMARKED and not n.startswith(".study.json.")]
+    if not others or any(any(folder.glob(mark)) for mark in _MARKS):
+        return ""
+    return f"holds other files than results of this program, such as {others[0]}"
 
 
 def check_links(results: str) -> None:
@@ -109,10 +150,15 @@ def check_places(study: Study) -> None:
     """
     check_code(study)
     check_results(study.results)
+    check_ours(study.results)
     if study.corpus.source == "file" and not Path(str(study.corpus.path)).is_file():
         raise ReprocoreError(f"corpus.path: {study.corpus.path}: no such file")
+    if study.claims is not None and not Path(study.claims).is_file():
+        raise ReprocoreError(f"claims: {study.claims}: no such file")
     folder = Path(study.results).absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise ReprocoreError(f"results: {study.results}: {folder} is no folder that can be written")
+        raise ReprocoreError(
+            f"results: {study.results}: {folder} is not a folder that can be written to"
+        )

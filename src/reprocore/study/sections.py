@@ -7,49 +7,11 @@ The classes below and `reprocore.study.study.Study` are the only definition of t
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from reprocore.study.base import Arm, DottedPath, Keys, Name, PlainPath, Section, Sha256, nested
+from reprocore.study.messages import COLOUR, DOTTED_PATH, shown
 from reprocore.vocabulary import MEASURE_NAMES, nearest
-
-
-def _no_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"value {value} is no number")
-    return value
-
-
-Arm = Literal["all", "init", "order", "dropout", "none"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1), BeforeValidator(_no_boolean)]
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, and an unknown key is an error that names its like."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        if data is None:
-            return {}
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}; {nearest(str(key), cls.model_fields)}")
-                if isinstance(data[key], bool) and cls.model_fields[key].annotation is not bool:
-                    raise ValueError(f"{key}: {data[key]} is neither a number nor a text")
-        return data
 
 
 class CorpusSettings(Section):
@@ -60,7 +22,7 @@ class CorpusSettings(Section):
         description="Where the text comes from: rebuilt tiny Shakespeare, a local UTF-8 file, "
         "or a download.",
     )
-    path: str | None = Field(None, description="The text file, for `source: file`.", min_length=1)
+    path: PlainPath | None = Field(None, description="The text file, for `source: file`.")
     url: str | None = Field(None, description="The address, for `source: url`.", min_length=1)
     sha256: Sha256 | None = Field(
         None,
@@ -124,7 +86,12 @@ class TrainingSettings(Section):
     schedule: Literal["constant", "cosine"] = Field(
         "constant", description="Trajectory of the learning rate after the warm-up."
     )
-    warmup: int = Field(0, ge=0, description="Iterations over which the rate rises linearly.")
+    warmup: int = Field(
+        0,
+        ge=0,
+        le=100_000_000,
+        description="Iterations over which the rate rises linearly; at most `iterations`.",
+    )
     final_rate: float = Field(
         0.1, ge=0, le=1, description="Last learning rate of the cosine, as a share of the peak."
     )
@@ -135,7 +102,7 @@ class TrainingSettings(Section):
         None, gt=0, description="Largest gradient norm; null leaves gradients as they are."
     )
     evaluate_every: int = Field(
-        100, ge=1, description="Iterations between two rows of the history."
+        100, ge=1, le=100_000_000, description="Iterations between two rows of the history."
     )
     evaluation_positions: int = Field(
         8192,
@@ -163,7 +130,10 @@ class GptSizes(Section):
     heads: int = Field(4, ge=1, le=1024, description="Attention heads; must divide `width`.")
     width: int = Field(128, ge=1, le=65_536, description="Width of the residual stream.")
     hidden: int | None = Field(
-        None, ge=1, description="Hidden width of the plain feed-forward unit; null is 4 · width."
+        None,
+        ge=1,
+        le=262_144,
+        description="Hidden width of the plain feed-forward unit; null is 4 · width.",
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="Dropout probability.")
     bias: bool = Field(True, description="Bias in the attention's output and in the head.")
@@ -275,10 +245,12 @@ class ModelSettings(Section):
         "own, whose module `REPROCORE_ALLOW` names."
     )
     context: int = Field(128, ge=2, le=1_048_576, description="Characters that the model sees.")
-    sizes: dict[str, Any] = Field(
-        default_factory=dict, description="The family's sizes; see the tables of sizes below."
+    sizes: Keys = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="The family's sizes; see the tables of sizes below.",
     )
-    training: dict[str, Any] = Field(
+    training: Keys = Field(
         default_factory=dict, description="Any key of `training`, for this model alone."
     )
     resources: Resources = Field(
@@ -294,18 +266,24 @@ class ModelSettings(Section):
     @field_validator("family")
     @classmethod
     def _known_family(cls, family: str) -> str:
-        if family not in FAMILY_SIZES and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", family):
+        if family not in FAMILY_SIZES and not re.fullmatch(DOTTED_PATH, family):
             known = nearest(family, FAMILY_SIZES)
-            raise ValueError(f"unknown family {family!r}; {known}, or a path 'module:builder'")
+            raise ValueError(f"unknown family {shown(family)}; {known}, or a path 'module:builder'")
         return family
 
-    @model_validator(mode="before")
+    @field_validator("sizes")
     @classmethod
-    def _fill_sizes(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("family") not in FAMILY_SIZES:
-            return data
-        sizes = nested(FAMILY_SIZES[data["family"]], data.get("sizes", {}), "sizes")
-        return {**data, "sizes": sizes.model_dump()}
+    def _filled_sizes(cls, sizes: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        family = info.data.get("family")  # absent where it is wrong itself
+        if family not in FAMILY_SIZES:
+            return sizes
+        return nested(FAMILY_SIZES[family], sizes).model_dump()
+
+    @field_validator("training")
+    @classmethod
+    def _right_training(cls, training: dict[str, Any]) -> dict[str, Any]:
+        nested(TrainingSettings, training)
+        return training
 
 
 class CustomActivation(Section):
@@ -337,7 +315,7 @@ class FigureSettings(Section):
         "relative_pd", description=f"The measure drawn: one of {', '.join(MEASURE_NAMES)}."
     )
     dpi: int = Field(150, ge=50, le=1200, description="Resolution of the PNG files.")
-    colours: dict[Name, Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]] = Field(
+    colours: dict[Name, Annotated[str, Field(pattern=COLOUR)]] = Field(
         default_factory=dict, description="A colour `#rrggbb` by activation, over the default."
     )
 
@@ -345,32 +323,5 @@ class FigureSettings(Section):
     @classmethod
     def _known_measure(cls, measure: str) -> str:
         if measure not in MEASURE_NAMES:
-            raise ValueError(f"unknown measure {measure!r}; {nearest(measure, MEASURE_NAMES)}")
+            raise ValueError(f"unknown measure {shown(measure)}; {nearest(measure, MEASURE_NAMES)}")
         return measure
-
-
-def nested(section: type[Section], content: Any, prefix: str) -> Section:
-    """Validate a part whose class is known only now; its errors carry `prefix`."""
-    try:
-        return section.model_validate(content)
-    except ValidationError as error:
-        raise ValueError("; ".join(error_lines(error, prefix, "."))) from None
-
-
-def error_lines(error: ValidationError, source: str, separator: str = ": ") -> list[str]:
-    """Return one line per wrong key: where it is, its value, and what is allowed."""
-    lines = []
-    items = error.errors()
-    faulty = {item["loc"][:-1] for item in items if item["loc"]}
-    for item in items:
-        if item["type"] == "too_short" and item["loc"] in faulty:
-            continue  # a list is not too short but holds a wrong item, which is told already
-        parts = (str(part) for part in item["loc"] if part != "[key]")
-        where = ".".join(part if part and part.isprintable() else repr(part) for part in parts)
-        message = item["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
-        got = item.get("input")
-        told = isinstance(got, dict | BaseModel) or item["type"] == "value_error"
-        prefix = source + (separator + where if where else "")
-        lines.append(f"{prefix}: {message}" if told else f"{prefix}: {got!r}: {message}")
-    return lines

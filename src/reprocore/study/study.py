@@ -1,38 +1,40 @@
 """The configuration of a study: reading and validating it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reprocore.errors import ReprocoreError
+from reprocore.study.base import Arm, Name, PlainPath, Section, Seed
+from reprocore.study.messages import Fault, Where, WrongKeysError, error_lines, shown
+from reprocore.study.reading import read_yaml
 from reprocore.study.sections import (
-    Arm,
     CorpusSettings,
     CustomActivation,
     FigureSettings,
     ModelSettings,
-    Name,
     ProbeSettings,
-    Section,
-    Seed,
     StatisticsSettings,
     TrainingSettings,
-    error_lines,
-    nested,
 )
-from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS, nearest, smelu_beta
+from reprocore.vocabulary import (
+    GATED_ACTIVATIONS,
+    OTHER_NAMES,
+    PLAIN_ACTIVATIONS,
+    nearest,
+    smelu_beta,
+)
 
 
 class Study(Section):
     """A whole study."""
 
     title: str = Field("reprocore", description="Name of the study, for headings.", max_length=200)
-    results: str = Field(
+    results: PlainPath = Field(
         "results",
-        min_length=1,
         description="Folder that holds all results, inside the working folder unless the "
         "environment variable `REPROCORE_ALLOW` names another.",
     )
@@ -81,9 +83,8 @@ class Study(Section):
         description="Whether models that need a GPU can run: found out here, `available` (as "
         "from a cluster's login node), or `none`.",
     )
-    claims: str | None = Field(
+    claims: PlainPath | None = Field(
         None,
-        min_length=1,
         description="File of published claims that the results are compared with, such as "
         "`config/claims.yaml`; null makes no audit.",
     )
@@ -106,58 +107,75 @@ class Study(Section):
     @field_validator("results")
     @classmethod
     def _plain_folder(cls, results: str) -> str:
-        if set(results) & set("{}*?\n"):
-            raise ValueError(f"{results!r}: a folder's name must not hold {{ }} * ? or a new line")
+        if set(results) & set("{}*?"):
+            raise ValueError(f"{shown(results)}: a folder's name must not hold {{ }} * or ?")
         return os.path.normpath(results)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name, model in self.models.items():
-            self.training_of(name)
-            block, context = self.probe.block, model.context
-            if context < block and block % context:
-                raise ValueError(
-                    f"models.{name}.context: {context} must be at least probe.block ({block}) "
-                    "or divide it"
-                )
-            if context > max(self.probe.lead, block):
-                raise ValueError(
-                    f"models.{name}.context: {context} is longer than probe.lead "
-                    f"({self.probe.lead}); raise probe.lead"
-                )
-        arms = {f"models.{name}.arms": m.arms or () for name, m in self.models.items()}
-        for key, listed in {"arms": self.arms, **arms}.items():
-            for arm in listed:
-                if listed.count(arm) > 1:
-                    raise ValueError(f"{key}: {arm!r} is listed twice")
-        for name in self.custom_activations:
-            if name in (*PLAIN_ACTIVATIONS, *GATED_ACTIVATIONS) or smelu_beta(name) is not None:
-                raise ValueError(f"custom_activations: {name!r} is built in; choose another name")
-        lists = {f"models.{name}.activations": m.activations for name, m in self.models.items()}
-        reference = self.statistics.reference
-        if reference is not None and reference not in self.activations:
-            known = nearest(reference, self.activations)
-            raise ValueError(f"statistics.reference: {reference!r} is not studied; {known}")
-        for key, activations in {"activations": self.activations, **lists}.items():
-            for activation in activations or ():
-                self._check_activation(key, activation, activations or ())
+        faults = [*self._wrong_contexts(), *self._wrong_warmups(), *self._wrong_lists()]
+        if faults:
+            raise WrongKeysError(dict.fromkeys(faults))
         return self
 
-    def _check_activation(self, key: str, name: str, listed: tuple[str, ...]) -> None:
-        if listed.count(name) > 1:
-            raise ValueError(f"{key}: {name!r} is listed twice")
-        beta = smelu_beta(name)
+    def _wrong_contexts(self) -> Iterator[Fault]:
+        block, lead = self.probe.block, self.probe.lead
+        for name, model in self.models.items():
+            where, context = ("models", name, "context"), model.context
+            if context < block and block % context:
+                yield Fault(
+                    where, f"{context}: must be at least probe.block ({block}) or divide it"
+                )
+            if context > max(lead, block):
+                yield Fault(where, f"{context}: is longer than probe.lead ({lead}); raise that")
+
+    def _wrong_warmups(self) -> Iterator[Fault]:
+        for name, model in self.models.items():
+            training = self.training_of(name)
+            if training.warmup > training.iterations:
+                own = ("models", name) if {"warmup", "iterations"} & {*model.training} else ()
+                yield Fault(
+                    (*own, "training", "warmup"),
+                    f"{training.warmup}: must be at most the iterations, {training.iterations}",
+                )
+
+    def _wrong_lists(self) -> Iterator[Fault]:
+        """Yield what is wrong with the names of arms and activations."""
+        own = self.models.items()
+        arms: dict[Where, tuple[str, ...]] = {("arms",): self.arms}
+        arms |= {("models", name, "arms"): model.arms or () for name, model in own}
+        for where, listed in arms.items():
+            yield from (Fault(where, f"{arm!r} is listed twice") for arm in _twice(listed))
+        for name in self.custom_activations:
+            if name in (*PLAIN_ACTIVATIONS, *GATED_ACTIVATIONS) or smelu_beta(name) is not None:
+                message = f"{name!r} is built in; choose another name"
+                yield Fault(("custom_activations", name), message)
+        reference = self.statistics.reference
+        if reference is not None and reference not in self.activations:
+            message = f"{reference!r} is not studied; {nearest(reference, self.activations)}"
+            yield Fault(("statistics", "reference"), message)
+        lists: dict[Where, tuple[str, ...]] = {("activations",): self.activations}
+        lists |= {("models", name, "activations"): model.activations or () for name, model in own}
+        for where, activations in lists.items():
+            twice = (f"{name!r} is listed twice" for name in _twice(activations))
+            unknown = filter(None, map(self._why_unknown, dict.fromkeys(activations)))
+            yield from (Fault(where, message) for message in (*twice, *unknown))
+
+    def _why_unknown(self, activation: str) -> str:
+        """Return what is wrong with the name of an activation, "" for a known one."""
+        beta = smelu_beta(activation)
         if beta == 0:
-            raise ValueError(f"{key}: {name!r}: β must be above 0, as in smelu_05 or smelu_1")
+            return f"{activation!r}: β must be above 0, as in smelu_05 or smelu_1"
         known = (*PLAIN_ACTIVATIONS, *GATED_ACTIVATIONS, *self.custom_activations)
-        if beta is None and name not in known:
-            shown = (*known, "smelu_05", "smelu_1", "smeglu_1")
-            raise ValueError(f"{key}: unknown activation {name!r}; {nearest(name, shown)}")
+        if beta is not None or activation in known:
+            return ""
+        all_known = (*known, "smelu_05", "smelu_1", "smeglu_1")
+        hint = nearest(OTHER_NAMES.get(activation, activation), all_known)
+        return f"unknown activation {activation!r}; {hint}"
 
     def training_of(self, model: str) -> TrainingSettings:
         """Return the training settings of `model`: the study's, with the model's own over them."""
         own = self.models[model].training
-        nested(TrainingSettings, own, f"models.{model}.training")
         return TrainingSettings.model_validate({**self.training.model_dump(), **own})
 
     def reference_of(self, model: str | None = None) -> str:
@@ -206,7 +224,7 @@ def parse_study(content: Any, source: str = "config") -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        raise ReprocoreError("\n".join(error_lines(error, source))) from None
+        raise ReprocoreError(*error_lines(error, source)) from None
 
 
 def load_study(path: str | Path) -> Study:
@@ -218,18 +236,5 @@ def load_study(path: str | Path) -> Study:
     return parse_study(read_yaml(path), str(path))
 
 
-def read_yaml(path: str | Path) -> Any:
-    """Return the content of a YAML file.
-
-    Raises:
-        ReprocoreError: the file is missing, cannot be read, or is not YAML.
-    """
-    try:
-        return yaml.safe_load(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise ReprocoreError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReprocoreError(f"{path}: cannot be read: {error}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
-        reason = " ".join(str(error).split())
-        raise ReprocoreError(f"{path}: not valid YAML: {reason}") from None
+def _twice(listed: tuple[str, ...]) -> list[str]:
+    return [name for name in dict.fromkeys(listed) if listed.count(name) > 1]

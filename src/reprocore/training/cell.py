@@ -21,7 +21,14 @@ from reprocore.errors import ReprocoreError
 from reprocore.store.files import atomic, remove_leftovers, write_json
 from reprocore.store.identity import cell_identity, cell_settings, recorded_identity
 from reprocore.store.predictions import Predictions, write_predictions
-from reprocore.store.records import code_version, file_sha256, read_cell, sealed, versions
+from reprocore.store.records import (
+    code_version,
+    file_sha256,
+    fingerprints,
+    read_cell,
+    sealed,
+    versions,
+)
 from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
@@ -170,7 +177,7 @@ def _train_and_write(
         saved.resume()
         start -= training.elapsed_s
         predictions = _train(study, cell, corpus, probe, saved, clock, progress)
-        hashes = _write_results(folder, training, predictions)
+        _write_results(folder, training, predictions)
         described = sealed(
             {
                 **_describe(study, cell, corpus, probe, training),
@@ -179,7 +186,7 @@ def _train_and_write(
                 "started": saved.started,
                 "wall_seconds": time.monotonic() - start,
                 "python": sys.version.split()[0],
-                "sha256": hashes,
+                **fingerprints(folder, (name for name in CELL_FILES if name != "cell.json")),
             }
         )
         write_json(folder / "cell.json", described)
@@ -239,15 +246,14 @@ def _train(
     )
 
 
-def _write_results(folder: Path, training: Training, predictions: Predictions) -> dict[str, str]:
-    """Write weights, predictions and history; return their SHA-256 by name."""
+def _write_results(folder: Path, training: Training, predictions: Predictions) -> None:
+    """Write weights, predictions and history."""
     _write_weights(folder / "weights.safetensors", training.model)
     write_predictions(folder / "predictions.parquet", predictions)
     rows = [asdict(row) for row in training.rows]
     columns = {name: [row[name] for row in rows] for name in HISTORY_SCHEMA.names}
     schema = HISTORY_SCHEMA.with_metadata({"cell": predictions.cell})
     write_table(folder / "history.parquet", pa.table(columns, schema=schema))
-    return {name: file_sha256(folder / name) for name in CELL_FILES if name != "cell.json"}
 
 
 def _describe(

@@ -23,10 +23,10 @@ from reprocore.analysis.trajectories import (
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import jackknife
 from reprocore.statistics.spread import coefficient_of_variation
-from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA, codes_of
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import MEASURES
+from reprocore.vocabulary import MEASURES, Condition, ContrastVerdict, Reason, split_codes
 
 STEPS = np.array([25, 50, 100])
 
@@ -58,10 +58,18 @@ def rows(table: pa.Table, **wanted) -> list[dict]:
     return [row for row in table.to_pylist() if all(row[key] == wanted[key] for key in wanted)]
 
 
-class TestCourses:
-    def write(self, folder: Path, seeds=(1, 2, 3)) -> tuple[list[Path], Path]:
+def codes_in(row: dict) -> list[tuple[str, set[str]]]:
+    """The columns of a row that hold codes, and which."""
+    columns = ("condition", "method", "verdict", "reason")
+    return [(name, set(row[name].split())) for name in columns if row.get(name)]
+
+
+class TestTrajectories:
+    def write(self, folder: Path, seeds=(1, 2, 3)) -> tuple[list[Path], list[Path]]:
         pairs = [
-            {"seed_a": a, "seed_b": b, "step": step} | dict.fromkeys(MEASURES, step + a + b / 10)
+            {"model": "charlm", "activation": "relu", "arm": "all"}
+            | {"seed_a": a, "seed_b": b, "step": step}
+            | dict.fromkeys(MEASURES, step + a + b / 10)
             for step in (50, 100)
             for a in seeds
             for b in seeds
@@ -77,10 +85,10 @@ class TestCourses:
             for seed in seeds
         ]
         write_table(folder / "curves.parquet", pa.Table.from_pylist(curves, schema=CURVES_SCHEMA))
-        return [path], folder / "curves.parquet"
+        return [path], [folder / "curves.parquet"]
 
     def test_pairs_and_losses_stand_where_they_belong(self, tmp_path: Path) -> None:
-        (trajectory,) = read_trajectories(*self.write(tmp_path)).values()
+        (trajectory,) = read_trajectories(*self.write(tmp_path))["charlm"].values()
         assert trajectory.seeds.tolist() == [1, 2, 3]
         assert trajectory.steps.tolist() == [50, 100]
         assert trajectory.pairs["churn"][1, 0, 2] == trajectory.pairs["churn"][1, 2, 0] == 101.3
@@ -144,29 +152,29 @@ class TestMatchedLoss:
 
 
 class TestOneModel:
-    def test_a_clear_difference_is_told_and_its_numbers_are_the_means(self) -> None:
+    def test_a_clear_difference_has_a_verdict_and_its_numbers_are_the_means(self) -> None:
         study = study_of(["relu", "gelu"])
         trajectories = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
         tables = analyse_model(study, "charlm", trajectories)
-        (found,) = rows(tables["contrasts"], measure="churn", condition="final")
+        (found,) = rows(tables["contrasts"], measure="churn", condition=Condition.FINAL)
         assert (found["first"], found["second"]) == ("gelu", "relu")
-        assert found["verdict"] == "more reproducible"
+        assert found["verdict"] == ContrastVerdict.MORE_REPRODUCIBLE
         means = [
             jackknife(trajectories[a, "all"].at(-1, "churn")).estimate for a in ("gelu", "relu")
         ]
         assert found["difference"] == pytest.approx(means[0] - means[1])
         assert found["ratio"] == pytest.approx(means[0] / means[1])
         assert found["ratio_low"] < found["ratio"] < found["ratio_high"] < 1
-        (overlap,) = rows(tables["contrasts"], measure="top5_overlap", condition="final")
-        assert overlap["verdict"] == "less reproducible"
+        (overlap,) = rows(tables["contrasts"], measure="top5_overlap", condition=Condition.FINAL)
+        assert overlap["verdict"] == ContrastVerdict.LESS_REPRODUCIBLE
 
     def test_alike_activations_are_equivalent_and_not_sensitive(self) -> None:
         study = study_of(["relu", "gelu"])
         trajectories = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.5, random=1)}
         tables = analyse_model(study, "charlm", trajectories)
-        (found,) = rows(tables["contrasts"], measure="relative_pd", condition="final")
-        assert found["verdict"] == "equivalent"
-        (spread,) = rows(tables["sensitivity"], measure="relative_pd", condition="final")
+        (found,) = rows(tables["contrasts"], measure="relative_pd", condition=Condition.FINAL)
+        assert found["verdict"] == ContrastVerdict.EQUIVALENT
+        (spread,) = rows(tables["sensitivity"], measure="relative_pd", condition=Condition.FINAL)
         assert spread["low"] == 0
         assert spread["p_omnibus"] > 0.01
 
@@ -181,8 +189,8 @@ class TestOneModel:
         behind.scores["val_loss"][:] = ahead.scores["val_loss"] + 0.5
         trajectories = {("relu", "all"): ahead, ("gelu", "all"): behind}
         table = analyse_model(study, "charlm", trajectories)["contrasts"]
-        (final,) = rows(table, measure="churn", condition="final")
-        (matched,) = rows(table, measure="churn", condition="matched loss")
+        (final,) = rows(table, measure="churn", condition=Condition.FINAL)
+        (matched,) = rows(table, measure="churn", condition=Condition.MATCHED_LOSS)
         assert final["ratio"] == pytest.approx(0.8, abs=0.01)
         assert matched["ratio"] == pytest.approx(1.0, abs=0.02)
 
@@ -193,11 +201,14 @@ class TestOneModel:
             ("gelu", "all"): course_of(0.4, seeds=range(3, 15), random=1),
         }
         tables = analyse_model(study, "charlm", trajectories)
-        (found,) = rows(tables["contrasts"], measure="churn", condition="final")
+        (found,) = rows(tables["contrasts"], measure="churn", condition=Condition.FINAL)
         assert found["seeds"] == 10
-        assert "the 10 shared seeds of 12 and 12" in found["note"]
-        (spread,) = rows(tables["sensitivity"], measure="churn", condition="final")
-        assert "the 10 seeds that all share of 12" in spread["note"]
+        assert split_codes(found["reason"], Reason) == (Reason.PART_OF_SEEDS,)
+        counts = ("seeds_first", "seeds_second", "seeds_shared")
+        assert [found[name] for name in counts] == [12, 12, 10]
+        (spread,) = rows(tables["sensitivity"], measure="churn", condition=Condition.FINAL)
+        assert split_codes(spread["reason"], Reason) == (Reason.ONLY_COMMON_SEEDS,)
+        assert (spread["seeds"], spread["seeds_most"]) == (10, 12)
 
     def test_too_few_seeds_give_no_verdict_and_say_how_many_would(self) -> None:
         study = study_of(["relu", "gelu"])
@@ -206,9 +217,10 @@ class TestOneModel:
             ("gelu", "all"): course_of(0.1, seeds=(1, 2, 3, 4), random=1),
         }
         table = analyse_model(study, "charlm", trajectories)["contrasts"]
-        (found,) = rows(table, measure="churn", condition="final")
-        assert found["verdict"] == "undecided"
-        assert "6 would do" in found["note"]
+        (found,) = rows(table, measure="churn", condition=Condition.FINAL)
+        assert found["verdict"] == ContrastVerdict.UNDECIDED
+        assert split_codes(found["reason"], Reason) == (Reason.FEW_SEEDS_FOR_FAMILY,)
+        assert (found["seeds"], found["comparisons"], found["seeds_needed"]) == (4, 1, 6)
 
     @pytest.mark.parametrize("seeds", [(1, 2), (1, 2, 3)])
     def test_no_number_is_nan(self, seeds: tuple[int, ...]) -> None:
@@ -222,6 +234,8 @@ class TestOneModel:
             for row in table.to_pylist():
                 numbers = [value for value in row.values() if isinstance(value, float)]
                 assert not np.isnan(numbers).any(), (name, row)
+                for column, codes in codes_in(row):
+                    assert codes <= codes_of(table.schema, column), (name, column, codes)
 
     def test_one_activation_has_nothing_to_be_compared_with(self) -> None:
         study = study_of(["relu"])
@@ -243,7 +257,7 @@ class TestOneModel:
         (control,) = rows(table, arm="none", measure="churn")
         assert (control["estimate"], control["share"], control["high"]) == (0, 0, 0)
 
-    def test_the_ranking_of_clear_levels_is_foretold(self) -> None:
+    def test_the_ranking_of_clear_levels_is_predicted(self) -> None:
         study = study_of(["relu", "gelu", "swish"])
         trajectories = {
             (name, "all"): course_of(level, random=index)
@@ -288,14 +302,16 @@ class TestAllModels:
         table = analyse_across(study, {"charlm": own, "other": {("relu", "all"): course_of(0.5)}})
         (found,) = rows(table["ratios"], measure="churn")
         assert found["models"] == 1
-        assert found["note"] == "1 of 2 models without a ratio"
+        assert found["models_total"] == 2
+        assert split_codes(found["reason"], Reason) == (Reason.MODELS_WITHOUT_RATIO,)
 
-    def test_too_few_models_give_no_early_sensitivity(self) -> None:
+    def test_too_few_models_give_no_early_order(self) -> None:
         study = study_of(["relu", "gelu"])
         own = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
-        found = rows(analyse_across(study, {"charlm": own})["early_sensitivity"], measure="churn")
+        found = rows(analyse_across(study, {"charlm": own})["early_model_order"], measure="churn")
         assert [row["budget"] for row in found] == [0.25, 0.5]
-        assert all(row["estimate"] is None and "needs 3 models" in row["note"] for row in found)
+        assert all(row["estimate"] is None and row["models"] == 1 for row in found)
+        assert all(split_codes(row["reason"], Reason) == (Reason.FEW_MODELS,) for row in found)
 
     def test_pseudo_values_of_the_cv_have_it_as_their_bias_corrected_mean(self) -> None:
         stack = np.stack([course_of(level, random=7).at(-1, "churn") for level in (0.3, 0.5)])

@@ -10,10 +10,16 @@ import pyarrow as pa
 import pytest
 
 from conftest import one_line, tiny_config
-from reprocore.analysis.estimates import estimate_model, gather_cells, gather_curves
+from reprocore.analysis.estimates import (
+    estimate_groups,
+    estimate_model,
+    gather_cells,
+    gather_curves,
+)
 from reprocore.analysis.summary import summarise
 from reprocore.errors import ReprocoreError
 from reprocore.report.summary_text import with_interval, write_summary
+from reprocore.report.words import flag_texts
 from reprocore.statistics.jackknife import jackknife
 from reprocore.store.files import write_json
 from reprocore.store.records import sealed
@@ -21,7 +27,7 @@ from reprocore.store.schemas import CELLS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import MEASURE_NAMES
+from reprocore.vocabulary import MEASURE_NAMES, Flag, Reason, join_codes
 
 STEPS = (50, 100)
 
@@ -76,7 +82,8 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
                     | {"iteration": step, "val_loss": 3 - step / 100 + seed / 10}
                     for step in (0, *STEPS)
                 ]
-                table = pa.Table.from_pylist(rows, schema=HISTORY_SCHEMA)
+                named = HISTORY_SCHEMA.with_metadata({"cell": cell.key})
+                table = pa.Table.from_pylist(rows, schema=named)
                 write_table(folder / "history.parquet", table)
                 write_json(folder / "cell.json", sealed(describe(cell, **changes)))
                 histories.append(folder / "history.parquet")
@@ -86,6 +93,7 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
                 table = pa.Table.from_pylist(
                     [
                         dict(zip(MEASURE_NAMES, random.uniform(0.1, 0.5, 7), strict=True))
+                        | {"model": model, "activation": activation, "arm": "all"}
                         | {"seed_a": a, "seed_b": b, "step": step}
                         for step in STEPS
                         for i, a in enumerate(seeds)
@@ -104,7 +112,7 @@ def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
     estimates, cells = [], []
     for index, (pairs, histories, descriptions) in enumerate(files):
         tables = estimate_model(pairs, histories, descriptions, 0.95)
-        for name, paths in (("summary", estimates), ("cells", cells)):
+        for name, paths in (("estimates", estimates), ("cells", cells)):
             write_table(folder / f"{index}-{name}.parquet", tables[name])
             paths.append(folder / f"{index}-{name}.parquet")
     return summarise(study, estimates, cells).to_pandas()
@@ -112,7 +120,7 @@ def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
 
 def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
     pairs, histories, _ = fill()
-    frame = estimate_model(pairs, gather_curves(histories), 0.9).to_pandas()
+    frame = estimate_groups(pairs, gather_curves(histories), 0.9).to_pandas()
     assert len(frame) == 2 * len(STEPS) * (len(MEASURE_NAMES) + 2)
     stored = pd.read_parquet(pairs[0])
     matrix = np.zeros((4, 4))
@@ -129,7 +137,7 @@ def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
 
 def test_losses_are_means_over_seeds_at_the_same_step(fill) -> None:
     pairs, histories, _ = fill()
-    frame = estimate_model(pairs, gather_curves(histories), 0.95).to_pandas()
+    frame = estimate_groups(pairs, gather_curves(histories), 0.95).to_pandas()
     losses = frame[(frame.measure == "val_loss") & (frame.activation == "relu")]
     assert losses.set_index("step")["estimate"].to_dict() == pytest.approx({50: 2.75, 100: 2.25})
 
@@ -143,30 +151,36 @@ def test_the_summary_has_a_row_for_everything_wanted(fill, tmp_path: Path) -> No
         ["other", "relu"],
         ["other", "gelu"],
     ]
-    assert frame["flags"].tolist() == ["", "not run", "not run", "not run"]
+    assert frame["flags"].tolist() == ["", *[Flag.NOT_RUN] * 3]
+    assert frame["missing_seeds"].tolist() == ["", *["1, 2, 3, 4"] * 3]
     assert frame["seeds"].tolist() == [4, 0, 0, 0]
     assert frame.loc[1:, list(MEASURE_NAMES)].isna().all(axis=None)
     assert frame.loc[0, "step"] == 100
 
 
 @pytest.mark.parametrize(
-    ("seeds", "flag"),
+    ("seeds", "flags", "words"),
     [
-        ((1, 2, 4), "missing seed 3"),
-        ((1, 4), "missing seeds 2, 3; no interval: needs 3 seeds"),
-        ((2,), "missing seeds 1, 3, 4; no pair of seeds"),
+        ((1, 2, 4), [], "missing seeds: 3"),
+        ((1, 4), [Flag.NO_INTERVAL], "missing seeds: 2, 3; no interval: 2 seeds, needs 3"),
+        ((2,), [Flag.NO_PAIR], "missing seeds: 1, 3, 4; no pair of seeds"),
     ],
 )
-def test_missing_seeds_are_named(fill, tmp_path: Path, seeds: tuple[int, ...], flag: str) -> None:
+def test_missing_seeds_are_named(
+    fill, tmp_path: Path, seeds: tuple[int, ...], flags: list[Flag], words: str
+) -> None:
     frame = summary_of(study_of(), tmp_path, [fill(seeds=seeds)])
-    assert frame["flags"].tolist() == [flag, flag]
+    assert frame["flags"].tolist() == [join_codes([Flag.MISSING_SEEDS, *flags])] * 2
+    assert ["; ".join(flag_texts(row)) for row in frame.to_dict("records")] == [words] * 2
     assert frame["seeds"].tolist() == [len(seeds)] * 2
     assert frame["relative_pd_low"].isna().all() == (len(seeds) < 3)
 
 
 def test_cells_above_the_unigram_entropy_are_flagged(fill, tmp_path: Path) -> None:
     frame = summary_of(study_of(), tmp_path, [fill(beats_unigram=False)])
-    assert frame["flags"].tolist() == ["4 of 4 not below unigram entropy"] * 2
+    assert frame["flags"].tolist() == [Flag.ABOVE_UNIGRAM] * 2
+    assert frame["cells_above_unigram"].tolist() == [4, 4]
+    assert flag_texts(frame.iloc[0]) == ["4 of 4 not below unigram entropy"]
 
 
 def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -> None:
@@ -177,10 +191,7 @@ def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -
     content["identity"]["source"] = "another"
     write_json(path, sealed(content))
     frame = summary_of(study_of(), tmp_path, [files])
-    assert frame["flags"].tolist() == [
-        "cells of different machines or torch versions; cells of different code",
-        "",
-    ]
+    assert frame["flags"].tolist() == [join_codes([Flag.MIXED_MACHINES, Flag.MIXED_CODE]), ""]
 
 
 def test_a_cell_that_went_on_on_another_machine_is_flagged(fill, tmp_path: Path) -> None:
@@ -189,7 +200,7 @@ def test_a_cell_that_went_on_on_another_machine_is_flagged(fill, tmp_path: Path)
     content["earlier"] = [{"hardware": {"processor": "another"}, "until": 3}]
     files[2][0].write_text(json.dumps(sealed(content)))
     frame = summary_of(study_of(), tmp_path, [files])
-    assert frame["flags"].tolist() == ["cells of different machines or torch versions", ""]
+    assert frame["flags"].tolist() == [Flag.MIXED_MACHINES, ""]
 
 
 def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:
@@ -202,7 +213,7 @@ def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:
 def test_pairs_and_histories_of_different_seeds_are_an_error(fill) -> None:
     pairs, histories, _ = fill()
     with pytest.raises(ReprocoreError) as error:
-        estimate_model(pairs, gather_curves(histories[1:]), 0.95)
+        estimate_groups(pairs, gather_curves(histories[1:]), 0.95)
     assert "has seeds [1, 2, 3, 4], the histories [2, 3, 4]" in one_line(error)
 
 
@@ -222,7 +233,7 @@ def test_a_description_of_another_cell_is_an_error(fill) -> None:
     descriptions[0].write_bytes(descriptions[1].read_bytes())
     with pytest.raises(ReprocoreError) as error:
         gather_cells(descriptions)
-    assert "must be charlm/relu/all-1" in one_line(error)
+    assert "must be of charlm/relu/all-1" in one_line(error)
 
 
 def test_an_infinite_measure_is_shown_as_infinite_without_interval(fill, tmp_path: Path) -> None:
@@ -235,7 +246,8 @@ def test_an_infinite_measure_is_shown_as_infinite_without_interval(fill, tmp_pat
     frame = summary_of(study_of(), tmp_path, [files])
     assert np.isinf(frame["jeffreys"]).all()
     assert frame["jeffreys_low"].isna().all()
-    assert frame["flags"].str.contains("no interval: infinite").all()
+    assert frame["flags"].tolist() == [Flag.NO_INTERVAL] * 2
+    assert frame["reason"].tolist() == [Reason.INFINITE] * 2
 
 
 def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
@@ -244,7 +256,9 @@ def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
     study = study_of(("charlm", "other"))
     files = fill()
     frame = summary_of(study, tmp_path, [files])
-    write_summary(study, pa.Table.from_pandas(frame, preserve_index=False), tmp_path)
+    out = {"parquet": "summary.parquet", "csv": "summary.csv", "markdown": "summary.md"}
+    paths = {kind: tmp_path / name for kind, name in out.items()}
+    write_summary(study, pa.Table.from_pandas(frame, preserve_index=False), paths)
     stored = pd.read_parquet(tmp_path / "summary.parquet")
     listed = pd.read_csv(tmp_path / "summary.csv")
     assert listed["churn"].tolist() == pytest.approx(stored["churn"].tolist(), nan_ok=True)

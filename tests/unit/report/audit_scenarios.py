@@ -11,6 +11,8 @@ import math
 import random
 from typing import Any
 
+from reprocore.vocabulary import Condition, ContrastVerdict, Reason
+
 MODELS = {
     "charlm": 429_121,
     "minigpt": 10_788_929,
@@ -121,7 +123,7 @@ class _World:
                 if seeds < 3 or self._missing(0.05):
                     se = self._pick(None, 0.0)
                 labels = {"activation": activation, "measure": measure, "step": step}
-                figures = {"estimate": value, "se": se, "seeds": seeds, "note": "a note"}
+                figures = {"estimate": value, "se": se, "seeds": seeds, "reason": Reason.NOT_FINITE}
                 rows.append(labels | figures)
         return rows
 
@@ -148,18 +150,18 @@ class _World:
         z = abs(logarithm) / error
         p = math.erfc(z / math.sqrt(2))
         p = min(1.0, p * 15)
-        verdict = "undecided"
+        verdict = ContrastVerdict.UNDECIDED
         if seeds > 2 and p <= 0.05:
-            names = ("higher", "lower")
+            names = (ContrastVerdict.HIGHER, ContrastVerdict.LOWER)
             if measure == "relative_pd":
-                names = ("less reproducible", "more reproducible")
+                names = (ContrastVerdict.LESS_REPRODUCIBLE, ContrastVerdict.MORE_REPRODUCIBLE)
             verdict = names[logarithm < 0]
         elif seeds > 2 and abs(logarithm) + 2 * error < math.log(1.1):
-            verdict = "equivalent"
+            verdict = ContrastVerdict.EQUIVALENT
         interval = seeds > 2 and not self._missing(0.05)
         return {
             "measure": measure,
-            "condition": "final",
+            "condition": Condition.FINAL,
             "first": first,
             "second": second,
             "verdict": verdict,
@@ -170,7 +172,7 @@ class _World:
             "ratio_high": math.exp(logarithm + 2.3 * error) if interval else None,
             "p_adjusted": p if seeds > 2 else None,
             "seeds": seeds,
-            "note": "" if interval else "a note",
+            "reason": "" if interval else Reason.NOT_FINITE,
         }
 
     def _sensitivity(self, model: str, ran: list[str], seeds: int) -> list[Row]:
@@ -187,7 +189,7 @@ class _World:
         return [
             {
                 "measure": "relative_pd",
-                "condition": "final",
+                "condition": Condition.FINAL,
                 "corrected": centre,
                 "low": low,
                 "high": high,
@@ -199,7 +201,7 @@ class _World:
                 "seeds": seeds,
                 "seeds_for_10": self._pick(4, 12, 30, None),
                 "seeds_for_5": self._pick(4, 40, None),
-                "note": "a note",
+                "reason": Reason.NOT_FINITE,
             }
         ]
 

@@ -19,9 +19,7 @@ from reprocore.report.audit.outcome import (
     REFUTED,
     SUPPORTED,
     UNDECIDED,
-    ClaimVerdict,
     Outcome,
-    Reason,
     all_of,
     at_least,
     outcome,
@@ -46,6 +44,7 @@ from reprocore.store.schemas import (
 )
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study
+from reprocore.vocabulary import ClaimReason, ClaimVerdict, Condition, ContrastVerdict
 
 SHIPPED = ROOT / "config" / "claims.yaml"
 GOLDEN = Path(__file__).with_name("audit_golden.json")
@@ -57,7 +56,8 @@ SCHEMAS = {
     "curves": CURVES_SCHEMA,
 }
 LETTERS = {SUPPORTED: "S", REFUTED: "R", UNDECIDED: "U", NOT_MEASURED: "N"}
-BETTER, WORSE, SAME, OPEN = "more reproducible", "less reproducible", "equivalent", "undecided"
+BETTER, WORSE = ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE
+SAME, OPEN = ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def row_of(table: str, **values: Any) -> dict[str, Any]:
     """Return a row of a table in which everything else is null."""
     row = dict.fromkeys(SCHEMAS[table].names)
     assert set(values) <= set(row), set(values) - set(row)
-    return row | {"arm": "all", "note": ""} | values if "note" in row else row | values
+    return row | {"arm": "all", "reason": ""} | values if "reason" in row else row | values
 
 
 def estimate(value: float, se: float | None, measure: str = "relative_pd", step: int = 100) -> Any:
@@ -87,12 +87,17 @@ def estimate(value: float, se: float | None, measure: str = "relative_pd", step:
 
 
 def contrast(first: str, second: str, verdict: str, p: float = 1e-4, **more: Any) -> Any:
-    labels = {"measure": "relative_pd", "condition": "final", "first": first, "second": second}
+    labels = {
+        "measure": "relative_pd",
+        "condition": Condition.FINAL,
+        "first": first,
+        "second": second,
+    }
     return row_of("contrasts", **{"verdict": verdict, "p_adjusted": p, "seeds": 10} | labels | more)
 
 
 def spread(low: float | None, high: float | None, p: float = 0.001, **more: Any) -> dict[str, Any]:
-    labels = {"measure": "relative_pd", "condition": "final", "seeds": 10}
+    labels = {"measure": "relative_pd", "condition": Condition.FINAL, "seeds": 10}
     figures = {"corrected": high, "low": low, "high": high, "p_omnibus": p}
     return row_of("sensitivity", **figures | labels | more)
 
@@ -151,13 +156,13 @@ TWO = {"models": ["charlm", "tinylstm"]}
 @pytest.mark.parametrize(
     ("row", "verdict", "reason"),
     [
-        (contrast("gelu", "relu", BETTER), SUPPORTED, Reason.BETTER),
-        (contrast("relu", "gelu", WORSE), SUPPORTED, Reason.BETTER),
-        (contrast("gelu", "relu", WORSE), REFUTED, Reason.WORSE),
-        (contrast("relu", "gelu", BETTER), REFUTED, Reason.WORSE),
-        (contrast("gelu", "relu", SAME), UNDECIDED, Reason.EQUIVALENT),
-        (contrast("gelu", "relu", OPEN), UNDECIDED, Reason.NOT_SEPARATED),
-        (contrast("gelu", "relu", BETTER, measure="churn"), NOT_MEASURED, Reason.NOT_THERE),
+        (contrast("gelu", "relu", BETTER), SUPPORTED, ClaimReason.BETTER),
+        (contrast("relu", "gelu", WORSE), SUPPORTED, ClaimReason.BETTER),
+        (contrast("gelu", "relu", WORSE), REFUTED, ClaimReason.WORSE),
+        (contrast("relu", "gelu", BETTER), REFUTED, ClaimReason.WORSE),
+        (contrast("gelu", "relu", SAME), UNDECIDED, ClaimReason.EQUIVALENT),
+        (contrast("gelu", "relu", OPEN), UNDECIDED, ClaimReason.NOT_SEPARATED),
+        (contrast("gelu", "relu", BETTER, measure="churn"), NOT_MEASURED, ClaimReason.NOT_THERE),
     ],
 )
 def test_an_order_follows_the_verdict_of_the_contrast(study, row, verdict, reason) -> None:
@@ -174,7 +179,10 @@ def test_a_claim_over_models_needs_all_and_is_refuted_by_one(study) -> None:
     assert judged(study, ORDER | TWO, {"tinylstm": bad}).verdict == REFUTED
     part = judged(study, ORDER | TWO, {"charlm": good})
     assert part.verdict == UNDECIDED
-    assert [fact.reason for fact in part.facts] == [Reason.PARTLY_MEASURED, Reason.NOT_RUN]
+    assert [fact.reason for fact in part.facts] == [
+        ClaimReason.PARTLY_MEASURED,
+        ClaimReason.NOT_RUN,
+    ]
     # A refutation must stand for the number of models.
     assert judged(study, ORDER, weak).verdict == REFUTED
     assert judged(study, ORDER | TWO, {"charlm": weak, "tinylstm": weak}).verdict == UNDECIDED
@@ -216,7 +224,12 @@ def test_quantifiers_over_activations(study, quantifier, both, verdict) -> None:
 
 @pytest.mark.parametrize(
     ("accuracy", "verdict"),
-    [("higher", SUPPORTED), (SAME, SUPPORTED), ("lower", REFUTED), (OPEN, UNDECIDED)],
+    [
+        (ContrastVerdict.HIGHER, SUPPORTED),
+        (SAME, SUPPORTED),
+        (ContrastVerdict.LOWER, REFUTED),
+        (OPEN, UNDECIDED),
+    ],
 )
 def test_a_trade_off_between_measures(study, accuracy, verdict) -> None:
     rows = [
@@ -285,7 +298,7 @@ def test_times_are_compared_on_one_machine(study, speed, noise, verdict) -> None
     unlearned = Tables(cells=[cell(beats_unigram=False)], curves=curves)
     mixed = Tables(cells=[cell(), cell(activation="gelu", environment="another")], curves=curves)
     assert judged(study, test, unlearned).verdict == verdict
-    assert judged(study, test, mixed).facts[0].reason == Reason.OTHER_MACHINE
+    assert judged(study, test, mixed).facts[0].reason == ClaimReason.OTHER_MACHINE
     assert judged(study, test, tables(curves=curves[:30])).verdict == NOT_MEASURED
     few = [row for row in curves if row["seed"] < 2]
     assert judged(study, test, tables(curves=few)).seeds_more == 1
@@ -377,7 +390,7 @@ def test_models_that_learned_nothing_decide_nothing(study) -> None:
     result = judged(study, ORDER, Tables(cells=[cell(beats_unigram=False)], contrasts=rows))
     assert result.verdict == UNDECIDED
     reasons = [fact.reason for fact in result.facts]
-    assert reasons == [Reason.WITHHELD, Reason.ABOVE_UNIGRAM, Reason.BETTER]
+    assert reasons == [ClaimReason.WITHHELD, ClaimReason.ABOVE_UNIGRAM, ClaimReason.BETTER]
 
 
 def test_percentages_by_hand() -> None:
@@ -422,7 +435,9 @@ def test_printed_figures_are_recomputed_without_any_data(study, test, verdict) -
 
 @pytest.mark.parametrize("verdicts", list(itertools.combinations_with_replacement(ClaimVerdict, 3)))
 def test_outcomes_of_parts_are_combined_and_none_is_lost(verdicts) -> None:
-    parts = [outcome(verdict, Reason.NOT_RUN, model=str(i)) for i, verdict in enumerate(verdicts)]
+    parts = [
+        outcome(verdict, ClaimReason.NOT_RUN, model=str(i)) for i, verdict in enumerate(verdicts)
+    ]
     holding, failing, _, gaps = (verdicts.count(verdict) for verdict in ClaimVerdict)
     for count in (1, 2, 3):
         result = at_least(count, parts)
@@ -488,7 +503,7 @@ def test_the_shipped_claims_use_all_kinds_and_name_what_was_published(shipped) -
 
 
 def test_every_reason_has_words() -> None:
-    assert set(WORDS) == set(Reason)
+    assert set(WORDS) == set(ClaimReason)
 
 
 def test_the_table_holds_all_facts_and_the_text_only_the_first(study, shipped) -> None:
@@ -515,7 +530,8 @@ def test_the_text_is_a_table_without_a_number_that_is_none(
     study, shipped, tmp_path: Path, name
 ) -> None:
     table = audit_table(shipped, evidence_of(study, name))
-    write_audit(table, study, tmp_path)
+    out = {"parquet": tmp_path / "audit.parquet", "markdown": tmp_path / "audit.md"}
+    write_audit(table, study, out)
     text = (tmp_path / "audit.md").read_text("utf-8")
     assert text == audit_text(study, table.to_pylist())
     assert not {"nan", "none", "inf", "null"} & set(text.lower().replace("|", " ").split())
@@ -527,17 +543,17 @@ def test_the_text_is_a_table_without_a_number_that_is_none(
 
 
 def test_tables_are_read_from_files(study, shipped, tmp_path: Path) -> None:
-    names = SCHEMAS | {"summary": ESTIMATES_SCHEMA}
-    for name, schema in names.items():
-        write_table(tmp_path / f"{name}.parquet", schema.empty_table())
+    files = {name: [tmp_path / f"{name}.parquet"] for name in SCHEMAS}
+    for name, schema in SCHEMAS.items():
+        write_table(files[name][0], schema.empty_table())
     full = {"model": "charlm", "train_seconds": 1.0, "val_loss": 2.0, "val_accuracy": 0.3}
     full |= {"unigram_entropy": 3.3, "probe_hash": "p", "source": "s"}
     rows = [cell(**full, arm=arm) for arm in ("all", "init")]
     write_table(tmp_path / "cells.parquet", pa.Table.from_pylist(rows, schema=CELLS_SCHEMA))
-    evidence = read_evidence(study, {"charlm": tmp_path})
+    evidence = read_evidence(study, files)
     assert len(evidence.models["charlm"].cells) == 1
     assert len(audit_table(shipped, evidence)) == len(shipped)
     (tmp_path / "contrasts.parquet").unlink()
     with pytest.raises(ReprocoreError) as error:
-        read_evidence(study, {"charlm": tmp_path})
+        read_evidence(study, files)
     assert "contrasts.parquet" in one_line(error)

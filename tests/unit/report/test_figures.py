@@ -16,7 +16,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
-from reprocore.analysis.estimates import estimate_model
+from reprocore.analysis.estimates import estimate_groups
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.summary import summarise
@@ -43,13 +43,13 @@ from reprocore.report.figures.trade_off import (
     draw_accuracy_against_pd,
     draw_models_accuracy_against_pd,
 )
-from reprocore.store.readers import read_estimates
+from reprocore.store.readers import final_rows, read_estimates, read_pairs
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import cells_of
 from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.study import parse_study
-from reprocore.vocabulary import FINAL, MEASURE_NAMES, MEASURES
+from reprocore.vocabulary import MEASURE_NAMES, MEASURES, Condition, Reason, split_codes
 
 STEPS = (13, 25, 50, 100)
 BASE = {"relative_pd": 0.5, "relative_pd_true": 0.4, "total_variation": 0.2}
@@ -105,7 +105,7 @@ class Tables:
         for model in self.models:
             base = self.folder / "models" / model
             mine = [path for key, path in self.pairs.items() if key[0] == model]
-            trajectories[model] = read_trajectories(mine, base / "curves.parquet")
+            trajectories |= read_trajectories(mine, [base / "curves.parquet"])
             for name, table in analyse_model(self.study, model, trajectories[model]).items():
                 write_table(base / f"{name}.parquet", table)
                 found.setdefault(name, []).append(table)
@@ -166,8 +166,8 @@ class Tables:
                 path = self.folder / "pairs" / Path(*key[:2]) / f"{key[2]}.parquet"
                 write_table(path, self._pairs(key, seeds, scale * (1 + 0.02 * number), number))
                 paths[key] = self.pairs[key] = path
-        estimates = self.folder / "models" / model / "summary.parquet"
-        write_table(estimates, estimate_model(paths.values(), self.curves, 0.95))
+        estimates = self.folder / "models" / model / "estimates.parquet"
+        write_table(estimates, estimate_groups(paths.values(), self.curves, 0.95))
         return estimates
 
     def _pairs(self, key, seeds, scale, number):
@@ -179,7 +179,8 @@ class Tables:
             values = {name: min(base * factor, 1.0) for name, base in BASE.items()}
             if key[:2] in self.infinite and (a, b) == tuple(seeds[:2]):
                 values["jeffreys"] = math.inf
-            rows.append({"seed_a": a, "seed_b": b, "step": step, **values})
+            labels = dict(zip(("model", "activation", "arm"), key, strict=True))
+            rows.append(labels | {"seed_a": a, "seed_b": b, "step": step, **values})
         return pa.Table.from_pylist(rows, schema=PAIRS_SCHEMA)
 
     def of_model(self, model):
@@ -191,10 +192,33 @@ class Tables:
             for name, schema in (("curves", CURVES_SCHEMA), ("cells", CELLS_SCHEMA))
         } | {"estimates": self.estimates[self.estimates["model"] == model]}
 
+    @property
+    def final_pairs(self):
+        tables = [PAIRS_SCHEMA.empty_table(), *map(read_pairs, self.pairs.values())]
+        return final_rows(pa.concat_tables(tables).to_pandas())
+
     def cross_model(self):
         return draw_cross_model(
-            self.study, self.summary, self.estimates, self.pairs, self.analysis["sensitivity"]
+            self.study, self.summary, self.estimates, self.final_pairs, self.analysis["sensitivity"]
         )
+
+    def model_files(self, model):
+        """The files that the figures of one model are drawn from, by name."""
+        base = self.folder / "models" / model
+        names = ("estimates", "curves", "cells", "contrasts")
+        return {name: base / f"{name}.parquet" for name in names}
+
+    def study_files(self):
+        """The files that the figures over all models are drawn from, by name."""
+        names = ("estimates", "sensitivity", "sources", "early")
+        base = self.folder / "models"
+        files = {name: [base / m / f"{name}.parquet" for m in self.models] for name in names}
+        for name in ("ratios", "early_model_order"):
+            files[name] = self.folder / "across" / f"{name}.parquet"
+        return files | {
+            "summary": self.folder / "summary.parquet",
+            "pairs": list(self.pairs.values()),
+        }
 
     def figures(self):
         """Every figure of the study by name."""
@@ -205,8 +229,8 @@ class Tables:
                 self.study, self.estimates, self.summary
             ),
             "sources": draw_sources(self.study, a["sources"]),
-            "early": draw_early(self.study, a["early"], a["early_sensitivity"]),
-            "ratios": draw_ratios(self.study, a["ratios"], self.models),
+            "early": draw_early(self.study, a["early"], a["early_model_order"]),
+            "ratios": draw_ratios(self.study, a["ratios"], self.summary),
         }
         for model in self.study.models:
             t = self.of_model(model)
@@ -393,7 +417,7 @@ def test_single_pairs_are_all_drawn(gappy, drawn):
 
 def test_sensitivity_is_that_of_the_table(gappy, drawn):
     table = gappy.analysis["sensitivity"]
-    rows = table[(table["measure"] == "relative_pd") & (table["condition"] == FINAL)]
+    rows = table[(table["measure"] == "relative_pd") & (table["condition"] == Condition.FINAL)]
     assert set(rows["model"]) == {"charlm", "convlm", "tinylstm"}
     for row in rows.to_dict("records"):
         figure, model = drawn["cross_model"], row["model"]
@@ -404,7 +428,7 @@ def test_sensitivity_is_that_of_the_table(gappy, drawn):
         assert list(artist(figure, f"corrected:{model}").get_xdata()) == [row["corrected"]]
         bar = artist(figure, f"interval:d:{model}").get_xdata()
         assert list(bar) == [row["low"], row["high"]]
-        few = "cannot reach" in row["note"]
+        few = Reason.FEW_SEEDS_FOR_OMNIBUS in split_codes(row["reason"], Reason)
         p = "too few seeds for p" if few else f"p = {row['p_omnibus']:.2g}"
         assert any(p in text for text in texts(figure)), model
     # One of charlm's two activations has 2 seeds, so there is nothing to correct with.
@@ -479,7 +503,7 @@ def test_infinite_is_said_and_never_drawn(gappy, drawn):
     settings = gappy.study.figures.model_copy(update={"measure": "jeffreys"})
     study = gappy.study.model_copy(update={"figures": settings})
     sensitivity = gappy.analysis["sensitivity"]
-    figure = draw_cross_model(study, gappy.summary, gappy.estimates, gappy.pairs, sensitivity)
+    figure = draw_cross_model(study, gappy.summary, gappy.estimates, gappy.final_pairs, sensitivity)
     assert "ReLU: infinite" in texts(figure)
     assert "1 of 6 pairs infinite" in texts(figure)
     assert not gids(figure, "estimate:a:tinylstm:relu")
@@ -518,8 +542,8 @@ def test_control_arm_of_exact_zeros(tmp_path):
     spread = tables.analysis["sensitivity"].copy()
     numbers = ["cv", "corrected", "low", "high", "p_omnibus"]
     spread.loc[spread["measure"] == "relative_pd", numbers] = np.nan
-    spread.loc[spread["measure"] == "relative_pd", "note"] = "the mean is 0: no CV"
-    figure = draw_cross_model(study, tables.summary, zero, tables.pairs, spread)
+    spread.loc[spread["measure"] == "relative_pd", "reason"] = Reason.ZERO_MEAN
+    figure = draw_cross_model(study, tables.summary, zero, tables.final_pairs, spread)
     assert list(artist(figure, "interval:a:charlm:relu").get_xdata()) == [0.0, 0.0]
     assert any("mean is 0" in t for t in texts(figure))
     assert any("control" in t for t in texts(figure))
@@ -647,10 +671,13 @@ def test_a_seed_that_diverged_interrupts_the_curve(gappy):
 
 
 def test_files_are_written_and_reproducible(gappy, tmp_path):
-    study, base = gappy.study, gappy.folder
+    study = gappy.study
     for out in ("one", "two"):
-        write_model_figures(study, "convlm", base / "models" / "convlm", tmp_path / out / "convlm")
-        write_study_figures(study, base, gappy.models, list(gappy.pairs.values()), tmp_path / out)
+        folder = tmp_path / out
+        model_figures = {name: folder / "convlm" / f"{name}.png" for name in MODEL_FIGURES}
+        write_model_figures(study, "convlm", gappy.model_files("convlm"), model_figures)
+        study_figures = {name: folder / f"{name}.png" for name in STUDY_FIGURES}
+        write_study_figures(study, gappy.study_files(), study_figures)
     kinds = ("png", "svg")
     names = {f"convlm/{name}.{kind}" for name in MODEL_FIGURES for kind in kinds}
     names |= {f"{name}.{kind}" for name in STUDY_FIGURES for kind in kinds}
@@ -674,9 +701,11 @@ def test_files_do_not_depend_on_the_users_settings(gappy, tmp_path):
 
 
 def test_a_damaged_table_is_one_line(gappy, tmp_path):
-    (tmp_path / "summary.parquet").write_text("no")
-    with pytest.raises(ReprocoreError, match=r"summary\.parquet: not a whole Parquet file"):
-        write_model_figures(gappy.study, "convlm", tmp_path, tmp_path / "out")
+    (tmp_path / "estimates.parquet").write_text("no")
+    files = gappy.model_files("convlm") | {"estimates": tmp_path / "estimates.parquet"}
+    out = {name: tmp_path / "out" / f"{name}.png" for name in MODEL_FIGURES}
+    with pytest.raises(ReprocoreError, match=r"estimates\.parquet: not a whole Parquet file"):
+        write_model_figures(gappy.study, "convlm", files, out)
     assert not (tmp_path / "out").exists()
 
 

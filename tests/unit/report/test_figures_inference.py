@@ -31,8 +31,9 @@ from reprocore.report.figures.trade_off import (
     draw_models_accuracy_against_pd,
     frontier,
 )
+from reprocore.report.words import VERDICTS
 from reprocore.store.schemas import EARLY_SCHEMA
-from reprocore.vocabulary import FINAL, MATCHED
+from reprocore.vocabulary import Condition, ContrastVerdict
 
 ARMS = ("all", "init", "order", "dropout", "none")
 SHARES = dict(zip(ARMS, (1.0, 0.9, 0.8, 0.5, 0.0), strict=True))
@@ -79,7 +80,7 @@ def rows_of(table, **wanted):
     return table.to_dict("records")
 
 
-@pytest.mark.parametrize("condition", [FINAL, MATCHED])
+@pytest.mark.parametrize("condition", Condition)
 def test_contrasts_are_those_of_the_table(armed, drawn, condition):
     table, count = armed.analysis["contrasts"], 0
     wanted = {"arm": "all", "measure": MEASURE, "condition": condition, "second": "relu"}
@@ -93,7 +94,7 @@ def test_contrasts_are_those_of_the_table(armed, drawn, condition):
             continue
         bar = artist(figure, f"interval:{key}").get_xdata()
         assert list(bar) == [row["ratio_low"], row["ratio_high"]]
-        shown = f"{row['verdict']}\n{row['ratio']:.3f} "
+        shown = f"{VERDICTS[ContrastVerdict(row['verdict'])]}\n{row['ratio']:.3f} "
         assert any(text.startswith(shown) for text in texts(figure))
         count += 1
     assert count == 2  # those of tinylstm; charlm's has two seeds, convlm has no reference
@@ -101,7 +102,7 @@ def test_contrasts_are_those_of_the_table(armed, drawn, condition):
 
 def test_the_margin_is_the_band_of_the_equivalence_test(drawn):
     rendered(drawn["tinylstm/contrasts"])
-    patch = artist(drawn["tinylstm/contrasts"], f"margin:{FINAL}")
+    patch = artist(drawn["tinylstm/contrasts"], f"margin:{Condition.FINAL}")
     corners = patch.axes.transData.inverted().transform(patch.get_window_extent().get_points())
     assert corners[:, 0] == pytest.approx([1 / 1.1, 1.1])
 
@@ -135,7 +136,7 @@ def test_more_is_closer_turns_the_directions(armed):
     assert any("right of 1 = more alike than ReLU" in text for text in texts(figure))
     figure = draw_accuracy_against_pd(study, "convlm", *armed_tables(armed, "convlm"))
     assert any("best is at the upper right" in text for text in texts(figure))
-    figure = draw_ratios(study, armed.analysis["ratios"], armed.models)
+    figure = draw_ratios(study, armed.analysis["ratios"], armed.summary)
     assert any("lower = less alike" in text for text in texts(figure))
 
 
@@ -261,7 +262,7 @@ def test_early_is_that_of_the_table(armed, drawn):
 def made_early(lows):
     rows = [
         {"model": "charlm", "arm": "all", "measure": MEASURE, "step": step, "budget": step / 100}
-        | {"estimate": 0.5 if low is not None else None, "low": low, "high": 1.0, "note": ""}
+        | {"estimate": 0.5 if low is not None else None, "low": low, "high": 1.0, "reason": ""}
         for step, low in zip((13, 25, 50), lows, strict=True)
     ]
     return pd.DataFrame(rows).reindex(columns=EARLY_SCHEMA.names)
@@ -280,7 +281,7 @@ def test_reliable_only_from_where_every_later_bar_is_above_0(armed, lows, first)
     table = made_early(lows)
     assert reliable_from(table) == first
     study = make_study(models=("charlm",))
-    figure = draw_early(study, table, armed.analysis["early_sensitivity"])
+    figure = draw_early(study, table, armed.analysis["early_model_order"])
     saved = f"charlm {100 * (1 - first):.3g}%" if first else "In no model do these seeds show"
     assert any(saved in " ".join(text.split()) for text in texts(figure))
     assert ("none" in texts(figure)) == (None in lows)
@@ -308,7 +309,7 @@ def test_ratios_that_no_model_has_are_hatched(armed):
     table = armed.analysis["ratios"].copy()
     table.loc[table["first"] == "gelu", ["ratio", "low", "high"]] = np.nan
     table.loc[table["first"] == "gelu", ["chance_lower", "share_lower"]] = np.nan
-    figure = draw_ratios(armed.study, table, armed.models)
+    figure = draw_ratios(armed.study, table, armed.summary)
     assert texts(figure).count("no model has a ratio") == 2
     assert not gids(figure, "estimate:ratio:gelu") | gids(figure, "chance:gelu")
 

@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from conftest import pair_matrices
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.contrasts import Runs, contrasts
+from reprocore.statistics.contrasts import SeedValues, contrasts
 from reprocore.statistics.jackknife import paired_pseudo_values, pseudo_values
 from reprocore.statistics.tests_over_seeds import (
     equivalence,
@@ -24,6 +24,7 @@ from reprocore.statistics.tests_over_seeds import (
     sign_flip,
     welch_difference,
 )
+from reprocore.vocabulary import ContrastVerdict, Method, Reason
 
 positive = st.floats(0.01, 100.0)
 
@@ -150,78 +151,91 @@ def of_means(means, seeds=12, noise=0.01, seed=5, matrices=True):
     names = [f"act{i}" for i in range(len(means))]
     data = np.array(means)[:, None, None] * every
     data = data if matrices else data[:, 0, 1:]
-    return {n: Runs(range(x.shape[-1]), x) for n, x in zip(names, data, strict=True)}
+    return {n: SeedValues(range(x.shape[-1]), x) for n, x in zip(names, data, strict=True)}
 
 
 def test_verdicts_and_their_direction():
-    runs = of_means([0.7, 1.0, 1.003])
+    activations = of_means([0.7, 1.0, 1.003])
     pairs = [("act0", "act1"), ("act1", "act0"), ("act1", "act2")]
-    lower, higher, neither = (contrasts(runs, pairs, c) for c in ("lower", "higher", None))
-    words = ["more reproducible", "less reproducible", "equivalent"]
-    assert [c.verdict for c in lower] == words
-    assert [c.verdict for c in higher] == [words[1], words[0], words[2]]
-    assert [c.verdict for c in neither] == ["lower", "higher", "equivalent"]
+    lower, higher, neither = (contrasts(activations, pairs, c) for c in ("lower", "higher", None))
+    more, less, same = (
+        ContrastVerdict.MORE_REPRODUCIBLE,
+        ContrastVerdict.LESS_REPRODUCIBLE,
+        ContrastVerdict.EQUIVALENT,
+    )
+    assert [c.verdict for c in lower] == [more, less, same]
+    assert [c.verdict for c in higher] == [less, more, same]
+    assert [c.verdict for c in neither] == [ContrastVerdict.LOWER, ContrastVerdict.HIGHER, same]
     first, back, _ = lower
     assert first.difference == -back.difference
     assert (first.low, first.high) == pytest.approx((-back.high, -back.low))
     assert first.ratio == pytest.approx(1 / back.ratio)
     assert first.ratio_low < first.ratio < first.ratio_high
-    assert (first.method, first.seeds, first.note) == ("paired", 12, "")
+    assert (first.method, first.seeds, first.reasons) == (Method.PAIRED, 12, ())
     assert first.p <= first.p_adjusted
     (close,) = contrasts(of_means([1.0, 1.05], noise=0.002), [("act0", "act1")])
-    assert (close.verdict, close.note) == ("more reproducible", "within the margin of 10%")
+    assert (close.verdict, close.reasons) == (more, (Reason.WITHIN_MARGIN,))
     (open_,) = contrasts(of_means([1.0, 1.05], noise=0.3), [("act0", "act1")])
-    assert (open_.verdict, open_.note) == ("undecided", "")
+    assert (open_.verdict, open_.reasons) == (ContrastVerdict.UNDECIDED, ())
 
 
 def test_too_few_seeds_for_a_verdict():
     (c,) = contrasts(of_means([0.5, 1.0], seeds=5), [("act0", "act1")])
     assert c.p < 0.001
-    assert c.verdict == "undecided"
-    assert c.note == "5 seeds cannot decide a family of 1: 6 would do"
-    runs = of_means([0.5, 1, 1.1, 1.2, 1.3, 1.4], seeds=9)
-    family = contrasts(runs, list(itertools.combinations(runs, 2)))
-    assert {c.note for c in family} == {"9 seeds cannot decide a family of 15: 10 would do"}
+    assert c.verdict == ContrastVerdict.UNDECIDED
+    assert c.reasons == (Reason.FEW_SEEDS_FOR_FAMILY,)
+    assert (c.seeds, c.comparisons, c.seeds_needed) == (5, 1, 6)
+    activations = of_means([0.5, 1, 1.1, 1.2, 1.3, 1.4], seeds=9)
+    family = contrasts(activations, list(itertools.combinations(activations, 2)))
+    assert {c.reasons for c in family} == {(Reason.FEW_SEEDS_FOR_FAMILY,)}
+    assert {(c.seeds, c.comparisons, c.seeds_needed) for c in family} == {(9, 15, 10)}
 
 
 def test_estimates_of_pairs_are_means_over_pairs():
-    runs = of_means([0.7, 1.0, 1.3], seeds=6)
-    (c,) = contrasts(runs, [("act2", "act0")])
-    a, b = (np.asarray(runs[n].values)[np.triu_indices(6, 1)].mean() for n in ("act2", "act0"))
+    activations = of_means([0.7, 1.0, 1.3], seeds=6)
+    (c,) = contrasts(activations, [("act2", "act0")])
+    a, b = (
+        np.asarray(activations[n].values)[np.triu_indices(6, 1)].mean() for n in ("act2", "act0")
+    )
     assert c.difference == pytest.approx(a - b, abs=1e-12)
     assert c.ratio == pytest.approx(a / b)
-    per_seed = paired_pseudo_values([run.values for run in runs.values()])
+    per_seed = paired_pseudo_values([values.values for values in activations.values()])
     assert c.p == pytest.approx(stats.ttest_rel(per_seed[2], per_seed[0]).pvalue, abs=1e-10)
 
 
 @pytest.mark.parametrize("matrices", [True, False])
 def test_only_shared_seeds_count(matrices):
-    runs = of_means([1.0, 1.2], seeds=9, matrices=matrices)
-    one, two = (np.asarray(run.values) for run in runs.values())
+    activations = of_means([1.0, 1.2], seeds=9, matrices=matrices)
+    one, two = (np.asarray(values.values) for values in activations.values())
     last = [3, 4, 5, 6, 7]
     cut = two[np.ix_(*[last] * two.ndim)]
-    (c,) = contrasts({"a": Runs(range(len(one)), one), "b": Runs(last, cut)}, [("a", "b")])
+    (c,) = contrasts(
+        {"a": SeedValues(range(len(one)), one), "b": SeedValues(last, cut)}, [("a", "b")]
+    )
     part = one[np.ix_(*[last] * one.ndim)]
-    (same,) = contrasts({"a": Runs(last, part), "b": Runs(last, cut)}, [("a", "b")])
-    assert c.note.startswith(f"the 5 shared seeds of {len(one)} and 5")
+    (same,) = contrasts({"a": SeedValues(last, part), "b": SeedValues(last, cut)}, [("a", "b")])
+    assert c.reasons[0] == Reason.PART_OF_SEEDS
+    assert (c.seeds_shared, c.seeds_first, c.seeds_second) == (5, len(one), 5)
     assert (c.difference, c.p, c.seeds) == (same.difference, same.p, 5)
     # The order in which seeds are given does not matter.
     turned = last[::-1]
     flipped = cut[np.ix_(*[range(4, -1, -1)] * cut.ndim)]
-    (back,) = contrasts({"a": Runs(last, part), "b": Runs(turned, flipped)}, [("a", "b")])
+    (back,) = contrasts(
+        {"a": SeedValues(last, part), "b": SeedValues(turned, flipped)}, [("a", "b")]
+    )
     assert back.p == pytest.approx(same.p, rel=1e-9)
 
 
 def test_unshared_seeds_are_compared_by_welch():
-    runs = of_means([0.7, 1.0], seeds=6)
-    a, b = (np.asarray(run.values) for run in runs.values())
-    (c,) = contrasts({"a": Runs(range(6), a), "b": Runs(range(5, 11), b)}, [("a", "b")])
+    activations = of_means([0.7, 1.0], seeds=6)
+    a, b = (np.asarray(values.values) for values in activations.values())
+    (c,) = contrasts({"a": SeedValues(range(6), a), "b": SeedValues(range(5, 11), b)}, [("a", "b")])
     theirs = stats.ttest_ind(pseudo_values(a), pseudo_values(b), equal_var=False)
-    assert (c.method, c.p_sign_flip, c.seeds) == ("welch", None, 6)
+    assert (c.method, c.p_sign_flip, c.seeds) == (Method.WELCH, None, 6)
     assert c.p == pytest.approx(theirs.pvalue, abs=1e-10)
     assert (c.low, c.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
-    assert c.note == "1 seeds shared: compared as unpaired"
-    assert c.verdict == "more reproducible"
+    assert (c.reasons, c.seeds_shared) == ((Reason.UNPAIRED,), 1)
+    assert c.verdict == ContrastVerdict.MORE_REPRODUCIBLE
 
 
 def no_nan(c):
@@ -231,61 +245,68 @@ def no_nan(c):
 
 ALIKE = 0.3 * (1 - np.eye(6))
 DEGENERATE = {
-    "two seeds": (Runs([1, 2], [[0, 0.3], [0.3, 0]]), Runs([1, 2], [[0, 0.4], [0.4, 0]])),
-    "one seed": (Runs([1], [[0.0]]), Runs([1], [[0.0]])),
-    "all pairs equal": (Runs(range(6), ALIKE), Runs(range(6), 2 * ALIKE)),
-    "all zero": (Runs(range(6), 0 * ALIKE), Runs(range(6), 0 * ALIKE)),
-    "zero reference": (Runs(range(6), ALIKE), Runs(range(6), 0 * ALIKE)),
-    "infinite": (Runs(range(6), ALIKE), Runs(range(6), np.where(np.eye(6), 0, math.inf))),
-    "no spread": (Runs(range(6), np.ones(6)), Runs(range(6), np.full(6, 1.1))),
+    "two seeds": (
+        SeedValues([1, 2], [[0, 0.3], [0.3, 0]]),
+        SeedValues([1, 2], [[0, 0.4], [0.4, 0]]),
+    ),
+    "one seed": (SeedValues([1], [[0.0]]), SeedValues([1], [[0.0]])),
+    "all pairs equal": (SeedValues(range(6), ALIKE), SeedValues(range(6), 2 * ALIKE)),
+    "all zero": (SeedValues(range(6), 0 * ALIKE), SeedValues(range(6), 0 * ALIKE)),
+    "zero reference": (SeedValues(range(6), ALIKE), SeedValues(range(6), 0 * ALIKE)),
+    "infinite": (
+        SeedValues(range(6), ALIKE),
+        SeedValues(range(6), np.where(np.eye(6), 0, math.inf)),
+    ),
+    "no spread": (SeedValues(range(6), np.ones(6)), SeedValues(range(6), np.full(6, 1.1))),
 }
-NOTES = {
-    "two seeds": "2 seeds, needs 3",
-    "one seed": "a value is not finite",
-    "all pairs equal": "the difference is the same for every seed: no t test",
-    "all zero": "the difference is the same for every seed: no t test; a mean is not above 0",
-    "zero reference": "the difference is the same for every seed: no t test; a mean is not above 0",
-    "infinite": "a value is not finite",
-    "no spread": "the difference is the same for every seed: no t test",
+REASONS = {
+    "two seeds": (Reason.FEW_SEEDS,),
+    "one seed": (Reason.NOT_FINITE,),
+    "all pairs equal": (Reason.CONSTANT_DIFFERENCE,),
+    "all zero": (Reason.CONSTANT_DIFFERENCE, Reason.NO_RATIO),
+    "zero reference": (Reason.CONSTANT_DIFFERENCE, Reason.NO_RATIO),
+    "infinite": (Reason.NOT_FINITE,),
+    "no spread": (Reason.CONSTANT_DIFFERENCE,),
 }
 
 
 @pytest.mark.parametrize("case", DEGENERATE)
-def test_degenerate_input_gives_a_note_and_no_number_that_is_none(case):
+def test_degenerate_input_gives_a_reason_and_no_number_that_is_none(case):
     first, second = DEGENERATE[case]
     (c,) = contrasts({"a": first, "b": second}, [("a", "b")])
     no_nan(c)
-    assert c.note.startswith(NOTES[case])
-    assert (c.p, c.verdict) == (None, "undecided")
+    assert c.reasons == REASONS[case]
+    assert (c.p, c.verdict) == (None, ContrastVerdict.UNDECIDED)
 
 
 def test_identical_activations_are_equivalent():
     # What an activation that never reaches the network looks like.
-    (run,) = of_means([1.0], seeds=8).values()
-    (c,) = contrasts({"a": run, "b": run}, [("a", "b")])
+    (values,) = of_means([1.0], seeds=8).values()
+    (c,) = contrasts({"a": values, "b": values}, [("a", "b")])
     no_nan(c)
-    assert (c.difference, c.ratio, c.se, c.p_sign_flip, c.verdict) == (0, 1, 0, 1, "equivalent")
+    assert (c.difference, c.ratio, c.se, c.p_sign_flip) == (0, 1, 0, 1)
+    assert c.verdict == ContrastVerdict.EQUIVALENT
 
 
 def test_an_infinite_third_activation_does_not_matter():
-    runs = of_means([0.7, 1.0], seeds=6)
-    more = runs | {"bad": Runs(range(6), np.where(np.eye(6), 0, math.inf))}
+    activations = of_means([0.7, 1.0], seeds=6)
+    more = activations | {"bad": SeedValues(range(6), np.where(np.eye(6), 0, math.inf))}
     pairs = [("act0", "act1")]
-    assert contrasts(more, pairs) == contrasts(runs, pairs)
+    assert contrasts(more, pairs) == contrasts(activations, pairs)
 
 
 def test_bad_arguments_say_what():
-    runs = of_means([1, 1.1], seeds=4)
+    activations = of_means([1, 1.1], seeds=4)
     for text, arguments in (
-        ("contrasts: no runs of 'x'; there are act0, act1", (runs, [("act0", "x")])),
-        ("contrasts: margin 0", (runs, [], "lower", 0)),
-        ("contrasts: margin 0.1, confidence 1", (runs, [], "lower", 0.1, 1)),
-        ("a: seeds \\[1, 1\\] must be different", ({"a": Runs([1, 1], [1, 2])}, [])),
-        ("a: 2 seeds, but values of shape \\(3,\\)", ({"a": Runs([1, 2], [1, 2, 3])}, [])),
+        ("contrasts: no values of 'x'; there are act0, act1", (activations, [("act0", "x")])),
+        ("contrasts: margin 0", (activations, [], "lower", 0)),
+        ("contrasts: margin 0.1, confidence 1", (activations, [], "lower", 0.1, 1)),
+        ("a: seeds \\[1, 1\\] must be different", ({"a": SeedValues([1, 1], [1, 2])}, [])),
+        ("a: 2 seeds, but values of shape \\(3,\\)", ({"a": SeedValues([1, 2], [1, 2, 3])}, [])),
     ):
         with pytest.raises(ReprocoreError, match=f"^{text}"):
             contrasts(*arguments)
-    assert contrasts(runs, []) == []
+    assert contrasts(activations, []) == []
 
 
 # Error rates; benchmarks/coverage.py has them in full. 3,000 studies of 15 contrasts each put a

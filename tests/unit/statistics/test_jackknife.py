@@ -13,6 +13,7 @@ from scipy import stats
 from reprocore.errors import ReprocoreError
 from reprocore.statistics import divergence
 from reprocore.statistics.jackknife import jackknife, mean_interval, pair_matrix, pseudo_values
+from reprocore.vocabulary import Reason
 
 
 def raises(text):
@@ -42,7 +43,7 @@ def test_hand_worked_jackknife():
     assert estimate.se == pytest.approx(math.sqrt(35 / 12), rel=1e-14)
     assert estimate.low == pytest.approx(3.5 - 3.182446305 * math.sqrt(35 / 12), rel=1e-8)
     assert estimate.high == pytest.approx(3.5 + 3.182446305 * math.sqrt(35 / 12), rel=1e-8)
-    assert (estimate.seeds, estimate.pairs, estimate.note) == (4, 6, "")
+    assert (estimate.seeds, estimate.pairs, estimate.reasons) == (4, 6, ())
 
 
 def mean_over_pairs(matrix, kept):
@@ -94,17 +95,18 @@ def test_intervals_are_not_clipped():
 def test_no_interval_where_none_can_be_had():
     two = jackknife([[0, 0.3], [0.3, 0]])
     assert (two.estimate, two.se, two.low, two.high) == (0.3, None, None, None)
-    assert (two.seeds, two.pairs, two.note) == (2, 1, "needs 3 seeds")
-    for bad, note in ((math.inf, "infinite"), (math.nan, "not a number")):
+    assert (two.seeds, two.pairs, two.reasons) == (2, 1, (Reason.FEW_SEEDS,))
+    for bad, reason in ((math.inf, Reason.INFINITE), (math.nan, Reason.NOT_A_NUMBER)):
         matrix = FOUR_SEEDS.copy()
         matrix[0, 1] = matrix[1, 0] = bad
         estimate = jackknife(matrix)
         assert estimate.estimate == pytest.approx(bad, nan_ok=True)
-        assert (estimate.se, estimate.low, estimate.high, estimate.note) == (None, None, None, note)
+        assert (estimate.se, estimate.low, estimate.high) == (None, None, None)
+        assert estimate.reasons == (reason,)
     single = mean_interval([2.5])
-    assert (single.estimate, single.se, single.note) == (2.5, None, "needs 2 seeds")
-    assert mean_interval([1.0, math.inf, 2.0]).note == "infinite"
-    assert mean_interval([math.inf, -math.inf]).note == "not a number"
+    assert (single.estimate, single.se, single.reasons) == (2.5, None, (Reason.ONE_SEED,))
+    assert mean_interval([1.0, math.inf, 2.0]).reasons == (Reason.INFINITE,)
+    assert mean_interval([math.inf, -math.inf]).reasons == (Reason.NOT_A_NUMBER,)
 
 
 def test_mean_interval_is_students():

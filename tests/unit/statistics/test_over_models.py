@@ -12,6 +12,7 @@ from conftest import pair_matrices
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import LogRatio, log_ratio, mean_ratio, rank_correlation
+from reprocore.vocabulary import Reason
 
 seeds_values = st.lists(st.floats(0.1, 10), min_size=5, max_size=5).map(np.array)
 
@@ -58,17 +59,19 @@ def test_no_ratio_without_what_it_needs():
     assert log_ratio([1.0, 2.0], [1.0, 2.0]) is None
     with pytest.raises(ReprocoreError, match=r"^ratio: shapes \(3,\) and \(2,\)"):
         log_ratio(good, [1.0, 2.0])
-    assert mean_ratio([]).note == "no models"
+    assert mean_ratio([]).reasons == (Reason.NO_MODELS,)
     nothing = mean_ratio([None, None])
-    assert (nothing.ratio, nothing.note) == (None, "2 of 2 models without a ratio")
+    assert (nothing.ratio, nothing.reasons) == (None, (Reason.MODELS_WITHOUT_RATIO,))
+    assert (nothing.models, nothing.models_total) == (0, 2)
     part = mean_ratio([None, log_ratio(good, [1.0, 1.1, 1.3])])
-    assert (part.models, part.note) == (1, "1 of 2 models without a ratio")
+    assert (part.models, part.models_total) == (1, 2)
+    assert part.reasons == (Reason.MODELS_WITHOUT_RATIO,)
     same = mean_ratio([log_ratio(good, good)])
     assert (same.ratio, same.low, same.high, same.chance_lower, same.share_lower) == (
         1,
         *[None] * 4,
     )
-    assert same.note.startswith("the ratio is the same for every seed")
+    assert same.reasons == (Reason.CONSTANT_RATIO,)
 
 
 @pytest.mark.parametrize("seeds", [5, 8])
@@ -139,13 +142,14 @@ def test_rank_correlation_covers(late, noise):
 def test_rank_correlation_of_too_little():
     few = (1 - np.eye(2)) * np.ones((3, 1, 1))
     same = (1 - np.eye(4)) * np.ones((3, 1, 1))
-    for early, note in (
-        (few, "2 seeds, needs 3"),
-        (same[:1], "one activation: nothing to order"),
-        (same, "all activations alike at one time: no order"),
-        (np.where(same > 0, math.inf, 0), "a value is not finite"),
+    for early, reason in (
+        (few, Reason.FEW_SEEDS),
+        (same[:1], Reason.ONE_ACTIVATION),
+        (same, Reason.ALL_ALIKE),
+        (np.where(same > 0, math.inf, 0), Reason.NOT_FINITE),
     ):
         found = rank_correlation(early, early)
-        assert (found.estimate, found.low, found.high, found.note) == (None, None, None, note)
+        assert (found.estimate, found.low, found.high) == (None, None, None)
+        assert (found.reasons, found.seeds) == ((reason,), early.shape[1])
     with pytest.raises(ReprocoreError, match=r"^rank correlation: shapes"):
         rank_correlation(same, few)

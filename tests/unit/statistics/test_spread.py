@@ -12,13 +12,14 @@ from conftest import pair_matrices
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.spread import (
+    activation_spread,
     coefficient_of_variation,
     cv_interval,
     omnibus,
     relative_spread,
-    sensitivity,
     spread_below,
 )
+from reprocore.vocabulary import Reason
 
 
 def test_coefficients_of_variation_by_hand():
@@ -62,9 +63,9 @@ def test_drawn_omnibus_agrees_with_the_exact_one():
 @settings(deadline=None, max_examples=20)
 def test_units_and_order_do_not_matter(seed, scale):
     matrices = pair_matrices(np.random.default_rng(seed), 4, 5)
-    one = sensitivity(matrices, permutations=99)
-    other = sensitivity(scale * matrices, permutations=99)
-    turned = sensitivity(matrices[::-1], permutations=99)
+    one = activation_spread(matrices, permutations=99)
+    other = activation_spread(scale * matrices, permutations=99)
+    turned = activation_spread(matrices[::-1], permutations=99)
     for name in ("cv", "corrected", "low", "high"):
         assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-6, abs=1e-6)
         assert getattr(turned, name) == pytest.approx(getattr(one, name), rel=1e-6, abs=1e-6)
@@ -73,11 +74,11 @@ def test_units_and_order_do_not_matter(seed, scale):
 
 def test_a_seed_that_scales_all_activations_is_no_noise():
     base = pair_matrices(np.random.default_rng(2), 1, 5)
-    found = sensitivity(np.array([0.9, 1.0, 1.1])[:, None, None] * base)
+    found = activation_spread(np.array([0.9, 1.0, 1.1])[:, None, None] * base)
     assert found.corrected == pytest.approx(found.cv)
     assert (found.low, found.high) == pytest.approx((found.cv, found.cv))
     values = np.array([0.9, 1.0, 1.1])[:, None] * np.array([1.0, 3.0, 2.0])
-    assert sensitivity(values).corrected == pytest.approx(10.0)
+    assert activation_spread(values).corrected == pytest.approx(10.0)
 
 
 def test_the_interval_ends_where_the_chance_does():
@@ -119,25 +120,27 @@ def test_omnibus_error_rate(by_seed):
 
 ALIKE = 0.3 * (1 - np.eye(6))
 DEGENERATE = {
-    "one activation": (ALIKE[None], "one activation: nothing to compare"),
-    "two seeds": (np.array([0.3, 0.4])[:, None, None] * (1 - np.eye(2)), "2 seeds, needs 3"),
-    "one seed": (np.zeros((3, 1, 1)), "1 seeds, needs 3"),
-    "zero mean": (np.zeros((2, 6, 6)), "the mean is 0: no CV"),
-    "infinite": (np.where(np.eye(4), 0, np.full((2, 4, 4), math.inf)), "a value is not finite"),
-    "all pairs equal": (np.stack([ALIKE, ALIKE]), ""),
-    "no spread over seeds": (np.stack([ALIKE, 2 * ALIKE]), ""),
+    "one activation": (ALIKE[None], (Reason.ONE_ACTIVATION,)),
+    "two seeds": (np.array([0.3, 0.4])[:, None, None] * (1 - np.eye(2)), (Reason.FEW_SEEDS,)),
+    "one seed": (np.zeros((3, 1, 1)), (Reason.FEW_SEEDS,)),
+    "zero mean": (np.zeros((2, 6, 6)), (Reason.ZERO_MEAN,)),
+    "infinite": (np.where(np.eye(4), 0, np.full((2, 4, 4), math.inf)), (Reason.NOT_FINITE,)),
+    "all pairs equal": (np.stack([ALIKE, ALIKE]), ()),
+    "no spread over seeds": (np.stack([ALIKE, 2 * ALIKE]), ()),
     "two activations": (
         pair_matrices(np.random.default_rng(3), 2, 5),
-        "omnibus test: 5 seeds cannot reach 0.05, 6 would do",
+        (Reason.FEW_SEEDS_FOR_OMNIBUS,),
     ),
 }
 
 
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_degenerate_input(case):
-    values, note = DEGENERATE[case]
-    found = sensitivity(values)
-    assert found.note == note
+    values, reasons = DEGENERATE[case]
+    found = activation_spread(values)
+    assert (found.reasons, found.seeds) == (reasons, values.shape[1])
+    if case == "two activations":
+        assert found.seeds_for_omnibus == 6
     for value in vars(found).values():
         assert not (isinstance(value, float) and not math.isfinite(value))
     if case == "all pairs equal":
@@ -147,7 +150,7 @@ def test_degenerate_input(case):
 
 def test_bad_arguments_say_what():
     for shape in ((3,), (2, 3, 4), (2, 0)):
-        with pytest.raises(ReprocoreError, match=r"^sensitivity: shape"):
-            sensitivity(np.zeros(shape))
+        with pytest.raises(ReprocoreError, match=r"^spread: shape"):
+            activation_spread(np.zeros(shape))
     with pytest.raises(ReprocoreError, match=r"^confidence: 1, must be between 0 and 1$"):
-        sensitivity(np.ones((2, 3)), 1)
+        activation_spread(np.ones((2, 3)), 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import ACTIVATIONS, CONTEXT, MODELS, tiny_study
-from reprocore.study.sections import Arm
+from reprocore.study.base import Arm
 from reprocore.training.models.activations import activation
 from reprocore.training.models.build import build_model
 from reprocore.training.models.layers import Dropout, attach_stream

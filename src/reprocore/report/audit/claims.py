@@ -7,8 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from reprocore.errors import ReprocoreError
-from reprocore.study.sections import Section, error_lines
-from reprocore.study.study import Study, read_yaml
+from reprocore.study.base import Section
+from reprocore.study.messages import error_lines
+from reprocore.study.reading import read_yaml
+from reprocore.study.study import Study
 from reprocore.vocabulary import (
     GATED_ACTIVATIONS,
     MEASURE_NAMES,
@@ -278,7 +280,7 @@ def parse_claims(content: Any, source: str, study: Study) -> tuple[Claim, ...]:
             lines.append(f"{where}: is listed twice")
         claims[claim.id] = claim
     if lines:
-        raise ReprocoreError("\n".join(lines))
+        raise ReprocoreError(*lines)
     return tuple(claims.values())
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from reprocore.report.audit.outcome import NOT_MEASURED, Fact, Outcome, Reason, outcome
+from reprocore.report.audit.outcome import NOT_MEASURED, Fact, Outcome, outcome
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, least_seeds, seeds_needed
 from reprocore.store.schemas import (
     CELLS_SCHEMA,
@@ -20,7 +20,7 @@ from reprocore.store.schemas import (
 )
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
-from reprocore.vocabulary import FINAL
+from reprocore.vocabulary import ClaimReason, Condition, ContrastVerdict
 
 ARM = "all"
 Row = dict[str, Any]
@@ -34,10 +34,10 @@ _SCHEMAS = {
     "curves": CURVES_SCHEMA,
 }
 _TURNED = {
-    "more reproducible": "less reproducible",
-    "less reproducible": "more reproducible",
-    "lower": "higher",
-    "higher": "lower",
+    ContrastVerdict.MORE_REPRODUCIBLE: ContrastVerdict.LESS_REPRODUCIBLE,
+    ContrastVerdict.LESS_REPRODUCIBLE: ContrastVerdict.MORE_REPRODUCIBLE,
+    ContrastVerdict.LOWER: ContrastVerdict.HIGHER,
+    ContrastVerdict.HIGHER: ContrastVerdict.LOWER,
 }
 
 
@@ -99,7 +99,9 @@ class Tables:
 
 
 def _at_the_end(rows: Sequence[Row], measure: str) -> list[Row]:
-    return [row for row in rows if row["measure"] == measure and row["condition"] == FINAL]
+    return [
+        row for row in rows if row["measure"] == measure and row["condition"] == Condition.FINAL
+    ]
 
 
 def _turned(row: Row) -> Row:
@@ -137,9 +139,9 @@ class Evidence:
     def gap(self, model: str) -> Outcome | None:
         """Say why nothing is known of a model; None if something is."""
         if model not in self.study.models:
-            return outcome(NOT_MEASURED, Reason.NOT_IN_STUDY, model=model)
+            return outcome(NOT_MEASURED, ClaimReason.NOT_IN_STUDY, model=model)
         if not self.models.get(model, Tables()).cells:
-            return outcome(NOT_MEASURED, Reason.NOT_RUN, model=model)
+            return outcome(NOT_MEASURED, ClaimReason.NOT_RUN, model=model)
         return None
 
 
@@ -199,25 +201,26 @@ def known(row: Row, name: str = "estimate") -> Known | Fact:
     """Return a row's estimate or difference with its error, or why it cannot decide anything."""
     value, se, seeds = row[name], row["se"], row["seeds"] or 0
     if seeds < LEAST_SEEDS:
-        return Fact(Reason.FEW_SEEDS, {"seeds": seeds})
+        return Fact(ClaimReason.FEW_SEEDS, {"seeds": seeds})
     if value is None or se is None or not math.isfinite(value) or not math.isfinite(se):
-        return Fact(Reason.NO_INTERVAL, {"note": row["note"]})
+        return Fact(ClaimReason.NO_INTERVAL, {"row": row})
     if se <= 0:
-        return Fact(Reason.NO_VARIATION, {})
+        return Fact(ClaimReason.NO_VARIATION, {})
     return Known(float(value), float(se), seeds - 1, seeds)
 
 
 def known_ratio(
-    low: float | None, high: float | None, seeds: int, alpha: float, note: str = ""
+    low: float | None, high: float | None, seeds: int, alpha: float, row: Row | None = None
 ) -> Known | Fact:
     """Return a ratio with its error on the logarithm, from the ends of its interval.
 
-    Fieller's interval, all but symmetric on the logarithm, stands for that of a t.
+    Fieller's interval, all but symmetric on the logarithm, stands for that of a t. `row` says why
+    there is none, if anything does.
     """
     if low is None or high is None:
-        return Fact(Reason.NO_INTERVAL, {"note": note})
+        return Fact(ClaimReason.NO_INTERVAL, {"row": row})
     if not 0 < low < high:
-        return Fact(Reason.NO_VARIATION, {})
+        return Fact(ClaimReason.NO_VARIATION, {})
     centre, half = (math.log(high) + math.log(low)) / 2, (math.log(high) - math.log(low)) / 2
     return Known(centre, half / float(stdtrit(seeds - 1, 1 - alpha / 2)), seeds - 1, seeds, True)
 
@@ -225,7 +228,7 @@ def known_ratio(
 def independent_ratio(above: Known, below: Known) -> Known | Fact:
     """Return the ratio of two estimates that no seed connects (delta method, Welch)."""
     if above.estimate <= 0 or below.estimate <= 0:
-        return Fact(Reason.NOT_POSITIVE, {})
+        return Fact(ClaimReason.NOT_POSITIVE, {})
     parts = [((one.se / one.estimate) ** 2, one.dof) for one in (above, below)]
     total = sum(v for v, _ in parts)
     dof = total**2 / sum(v**2 / free for v, free in parts)

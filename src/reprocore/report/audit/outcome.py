@@ -5,36 +5,17 @@ Nothing here is a sentence: `table` turns facts and figures into text at the ver
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-
-class ClaimVerdict(StrEnum):
-    """What a study says of a claim; the first two rest on tests or intervals alone."""
-
-    SUPPORTED = "supported"
-    REFUTED = "refuted"
-    UNDECIDED = "undecided"
-    NOT_MEASURED = "not measured"
-
+from reprocore.vocabulary import ClaimReason, ClaimVerdict
 
 SUPPORTED, REFUTED, UNDECIDED, NOT_MEASURED = ClaimVerdict
-
-
-# Why a claim, or a part of it, has its verdict; `table.WORDS` has a text for each.
-Reason = StrEnum(
-    "Reason",
-    "BETTER WORSE EQUIVALENT NOT_SEPARATED NOT_CLEAR_OVER_MODELS INSIDE OUTSIDE ACROSS "
-    "FEW_SEEDS NO_INTERVAL NO_VARIATION NOT_POSITIVE OTHER_MACHINE OMNIBUS_UNDECIDED "
-    "MORE_SENSITIVE LESS_SENSITIVE CVS_OVERLAP SIZES_ALIKE NOT_IN_STUDY NOT_RUN NOT_THERE "
-    "PARTLY_MEASURED WITHHELD ABOVE_UNIGRAM PRINTED_GIVE PRINTED_DO_NOT_GIVE",
-)
 
 
 class Fact(NamedTuple):
     """One reason, with the names and numbers that it is about."""
 
-    reason: Reason
+    reason: ClaimReason
     data: Mapping[str, Any]
 
 
@@ -74,7 +55,11 @@ class Outcome:
 
 
 def outcome(
-    verdict: ClaimVerdict, reason: Reason, *figures: Figure, more: int | None = None, **data: Any
+    verdict: ClaimVerdict,
+    reason: ClaimReason,
+    *figures: Figure,
+    more: int | None = None,
+    **data: Any,
 ) -> Outcome:
     """Return the outcome of one part, for one reason with its names and numbers."""
     return Outcome(verdict, (Fact(reason, data),), figures, more)
@@ -102,7 +87,7 @@ def at_least(count: int, parts: Sequence[Outcome]) -> Outcome:
         return _combined(SUPPORTED, holding, parts)
     if gaps:
         # Whoever reads only the first facts must see that something is missing.
-        first = undecided[:1] or [outcome(UNDECIDED, Reason.PARTLY_MEASURED)]
+        first = undecided[:1] or [outcome(UNDECIDED, ClaimReason.PARTLY_MEASURED)]
         return _combined(UNDECIDED, [*first, *gaps, *undecided[1:]], parts)
     more = [part.seeds_more for part in undecided if part.seeds_more is not None]
     return _combined(

@@ -29,16 +29,19 @@ from reprocore.report.audit.outcome import (
     Fact,
     Figure,
     Outcome,
-    Reason,
     all_of,
     at_least,
     outcome,
 )
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ratio_interval
+from reprocore.vocabulary import ClaimReason, ContrastVerdict
 
 # Verdicts of contrasts: which say that the first is better, and which that it is worse.
-_REPRODUCIBLE = ("more reproducible", "less reproducible")
-_SCORES = {"val_loss": ("lower", "higher"), "val_accuracy": ("higher", "lower")}
+_REPRODUCIBLE = (ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE)
+_SCORES = {
+    "val_loss": (ContrastVerdict.LOWER, ContrastVerdict.HIGHER),
+    "val_accuracy": (ContrastVerdict.HIGHER, ContrastVerdict.LOWER),
+}
 
 
 def _over_pairs(
@@ -73,7 +76,7 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
         label = f"{model}: {measure} of {first}/{second}"
         row = tables.contrast(measure, first, second)
         if row is None:
-            return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+            return outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
         names: dict[str, Any] = {
             "model": model,
             "measure": measure,
@@ -84,18 +87,18 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
         figure = Figure(label, row["ratio"], None if None in ends else ends, p=row["p_adjusted"])
         better, worse = _SCORES.get(measure, _REPRODUCIBLE)
         if row["verdict"] == better:
-            return outcome(SUPPORTED, Reason.BETTER, figure, **names)
+            return outcome(SUPPORTED, ClaimReason.BETTER, figure, **names)
         if row["verdict"] == worse:
             if row["p_adjusted"] is not None and row["p_adjusted"] * models <= evidence.alpha:
-                return outcome(REFUTED, Reason.WORSE, figure, **names)
-            return outcome(UNDECIDED, Reason.NOT_CLEAR_OVER_MODELS, figure, models=models, **names)
-        if row["verdict"] == "equivalent":
+                return outcome(REFUTED, ClaimReason.WORSE, figure, **names)
+            return outcome(
+                UNDECIDED, ClaimReason.NOT_CLEAR_OVER_MODELS, figure, models=models, **names
+            )
+        if row["verdict"] == ContrastVerdict.EQUIVALENT:
             verdict = SUPPORTED if test.relation == "no_worse" else UNDECIDED
-            return outcome(verdict, Reason.EQUIVALENT, figure, margin=evidence.margin, **names)
+            return outcome(verdict, ClaimReason.EQUIVALENT, figure, margin=evidence.margin, **names)
         more = tables.seeds_to_separate(measure, row["seeds"] or 0, evidence.alpha, row["family"])
-        return outcome(
-            UNDECIDED, Reason.NOT_SEPARATED, figure, more=more, note=row["note"], **names
-        )
+        return outcome(UNDECIDED, ClaimReason.NOT_SEPARATED, figure, more=more, row=row, **names)
 
     return _over_pairs(test, evidence, judge)
 
@@ -115,11 +118,11 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
             return _time(tables, label, first, second, bounds, alpha)
         row = tables.contrast(measure, first, second)
         if row is None:
-            return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+            return outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
         if test.figure == "difference":
             return within(label.replace("/", " less "), known(row, "difference"), bounds, alpha)
         ends = (row["ratio_low"], row["ratio_high"])
-        ratio = known_ratio(*ends, row["seeds"] or 0, evidence.alpha, row["note"])
+        ratio = known_ratio(*ends, row["seeds"] or 0, evidence.alpha, row)
         return within(label, ratio, bounds, alpha)
 
     return _over_pairs(test, evidence, judge)
@@ -148,13 +151,15 @@ def _time(
     """Judge a ratio of times on the seeds that both ran; only cells of one machine are compared."""
     times = {name: tables.seconds_per_character(name) for name in (first, second)}
     if not all(times.values()):
-        return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+        return outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
     if len({row["environment"] for row in tables.cells if row["activation"] in times}) > 1:
-        return outcome(UNDECIDED, Reason.OTHER_MACHINE, label=label)
+        return outcome(UNDECIDED, ClaimReason.OTHER_MACHINE, label=label)
     seeds = sorted(set(times[first]) & set(times[second]))
     missing = LEAST_SEEDS - len(seeds)
     if missing > 0:
-        return outcome(UNDECIDED, Reason.FEW_SEEDS, more=missing, label=label, seeds=len(seeds))
+        return outcome(
+            UNDECIDED, ClaimReason.FEW_SEEDS, more=missing, label=label, seeds=len(seeds)
+        )
     above, below = ([times[name][seed] for seed in seeds] for name in (first, second))
     low, high = ratio_interval(above, below, 1 - alpha) or (None, None)
     return within(label, known_ratio(low, high, len(seeds), alpha), bounds, alpha)
@@ -181,7 +186,7 @@ class _Estimate(NamedTuple):
         # the allowed error, and the ratio is between the outermost ratios of their ends.
         (a_low, a_high), (b_low, b_high) = one.interval(alpha / 2), other.interval(alpha / 2)
         if b_low <= 0:
-            return outcome(UNDECIDED, Reason.NOT_POSITIVE, label=self.label)
+            return outcome(UNDECIDED, ClaimReason.NOT_POSITIVE, label=self.label)
         ends = (min(a_low / b_high, a_low / b_low), a_high / b_low)
         return by_interval(Figure(self.label, one.estimate / other.estimate, ends), bounds)
 
@@ -209,7 +214,7 @@ def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]
             rows = [row for row in rows if row["activation"] in below]
             label += f" over that of {other_model}" if other_model else f"/{other_measure}"
         if not rows:
-            yield outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+            yield outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
         for row in rows:
             name = f"{label}, {row['activation']} at step {row['step']}"
             other = below[row["activation"]] if other_model or other_measure else None
@@ -253,10 +258,10 @@ def by_interval(
     (low, high), (bottom, top) = figure.interval, bounds
     names: dict[str, Any] = {"label": figure.label, "bounds": bounds}
     if (top is not None and low > top) or (bottom is not None and high < bottom):
-        return outcome(REFUTED, Reason.OUTSIDE, figure, **names)
+        return outcome(REFUTED, ClaimReason.OUTSIDE, figure, **names)
     if (top is None or high <= top) and (bottom is None or low >= bottom):
-        return outcome(SUPPORTED, Reason.INSIDE, figure, **names)
-    return outcome(UNDECIDED, Reason.ACROSS, figure, more=more(), **names)
+        return outcome(SUPPORTED, ClaimReason.INSIDE, figure, **names)
+    return outcome(UNDECIDED, ClaimReason.ACROSS, figure, more=more(), **names)
 
 
 def judge_spread(test: Spread, evidence: Evidence) -> Outcome:
@@ -279,7 +284,7 @@ def judge_spread(test: Spread, evidence: Evidence) -> Outcome:
         for pair in ordered
         if size[pair[0]] >= test.factor * size[pair[1]]
     ]
-    return all_of([*(parts or [outcome(NOT_MEASURED, Reason.SIZES_ALIKE)]), *absent])
+    return all_of([*(parts or [outcome(NOT_MEASURED, ClaimReason.SIZES_ALIKE)]), *absent])
 
 
 def _cv(test: Spread, evidence: Evidence, model: str) -> tuple[Figure, int | None] | Outcome:
@@ -287,13 +292,13 @@ def _cv(test: Spread, evidence: Evidence, model: str) -> tuple[Figure, int | Non
     tables = evidence.models[model]
     row, label = tables.spread(test.measure), f"{model}: CV"
     if row is None:
-        return outcome(NOT_MEASURED, Reason.NOT_THERE, label=label)
+        return outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
     if row["low"] is None or row["high"] is None:
         more = LEAST_SEEDS - row["seeds"] if row["seeds"] < LEAST_SEEDS else None
-        return outcome(UNDECIDED, Reason.NO_INTERVAL, more=more, label=label, note=row["note"])
+        return outcome(UNDECIDED, ClaimReason.NO_INTERVAL, more=more, label=label, row=row)
     figure = Figure(label, row["corrected"], (row["low"], row["high"]), "%", row["p_omnibus"])
     if row["low"] == row["high"]:
-        return outcome(UNDECIDED, Reason.NO_VARIATION, figure, label=label)
+        return outcome(UNDECIDED, ClaimReason.NO_VARIATION, figure, label=label)
     return figure, tables.seeds_to_separate(test.measure, row["seeds"], evidence.alpha, 1)
 
 
@@ -306,7 +311,9 @@ def _small_cv(test: Spread, evidence: Evidence, model: str) -> Outcome:
     judged = by_interval(figure, (None, test.at_most), lambda: more)
     differ = figure.p is not None and figure.p * len(test.models) <= evidence.alpha
     if judged.verdict == REFUTED and not differ:
-        return outcome(UNDECIDED, Reason.OMNIBUS_UNDECIDED, figure, more=more, label=figure.label)
+        return outcome(
+            UNDECIDED, ClaimReason.OMNIBUS_UNDECIDED, figure, more=more, label=figure.label
+        )
     return judged
 
 
@@ -325,8 +332,8 @@ def _higher_cv(test: Spread, evidence: Evidence, first: str, second: str) -> Out
     (low, high), (other_low, other_high) = (figure.interval or (0, 0) for figure in figures)
     names: dict[str, Any] = {"first": first, "second": second}
     if low > other_high:
-        return outcome(SUPPORTED, Reason.MORE_SENSITIVE, *figures, **names)
+        return outcome(SUPPORTED, ClaimReason.MORE_SENSITIVE, *figures, **names)
     if high < other_low:
-        return outcome(REFUTED, Reason.LESS_SENSITIVE, *figures, **names)
+        return outcome(REFUTED, ClaimReason.LESS_SENSITIVE, *figures, **names)
     most = max(more, default=None)
-    return outcome(UNDECIDED, Reason.CVS_OVERLAP, *figures, more=most, **names)
+    return outcome(UNDECIDED, ClaimReason.CVS_OVERLAP, *figures, more=most, **names)

@@ -12,10 +12,10 @@ from reprocore.report.audit.outcome import (
     UNDECIDED,
     Figure,
     Outcome,
-    Reason,
     outcome,
 )
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.vocabulary import ClaimReason
 
 Range = tuple[float, float]
 
@@ -68,8 +68,8 @@ def cv_range(known: tuple[float, ...], low: float, high: float, count: int) -> R
 
 def _given(holds: bool, claim: str, *figures: Figure) -> Outcome:
     if holds:
-        return outcome(SUPPORTED, Reason.PRINTED_GIVE, *figures, claim=claim)
-    return outcome(REFUTED, Reason.PRINTED_DO_NOT_GIVE, *figures, claim=claim)
+        return outcome(SUPPORTED, ClaimReason.PRINTED_GIVE, *figures, claim=claim)
+    return outcome(REFUTED, ClaimReason.PRINTED_DO_NOT_GIVE, *figures, claim=claim)
 
 
 def judge_percent(test: claims.PrintedPercent) -> Outcome:
@@ -87,7 +87,7 @@ def judge_percent(test: claims.PrintedPercent) -> Outcome:
     if holds and test.seeds is not None and test.seeds < LEAST_SEEDS:
         missing = LEAST_SEEDS - test.seeds
         names = {"label": "printed figures", "seeds": test.seeds}
-        return outcome(UNDECIDED, Reason.FEW_SEEDS, *figures, more=missing, **names)
+        return outcome(UNDECIDED, ClaimReason.FEW_SEEDS, *figures, more=missing, **names)
     claim = f"{least:g}% below every other figure" if least else "less than every other figure"
     return _given(holds, claim, *figures)
 

@@ -1,4 +1,4 @@
-"""The audit as a table and as Markdown: the only place where codes become words."""
+"""The audit as a table and as Markdown: the only place where its facts become words."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,48 +15,51 @@ from reprocore.report.audit.outcome import (
     REFUTED,
     SUPPORTED,
     UNDECIDED,
-    ClaimVerdict,
     Fact,
     Figure,
     Outcome,
-    Reason,
 )
+from reprocore.report.words import CLAIM_VERDICTS, reason_texts
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.store.files import atomic
 from reprocore.store.schemas import AUDIT_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study
+from reprocore.vocabulary import ClaimReason, ClaimVerdict
 
 SHOWN = 3
 
 _PAIR = "{model}: {measure} of {first} and {second}: "
 WORDS = {
-    Reason.BETTER: _PAIR + "the first is better",
-    Reason.WORSE: _PAIR + "the first is worse",
-    Reason.EQUIVALENT: _PAIR + "equivalent within {margin:.0%}",
-    Reason.NOT_SEPARATED: _PAIR + "not separated {note}",
-    Reason.NOT_CLEAR_OVER_MODELS: _PAIR + "different, but not clearly enough for {models} models",
-    Reason.INSIDE: "{label}: the whole interval is {bounds}",
-    Reason.OUTSIDE: "{label}: no part of the interval is {bounds}",
-    Reason.ACROSS: "{label}: the interval is partly {bounds}",
-    Reason.FEW_SEEDS: f"{{label}}: {{seeds}} seeds, an interval needs {LEAST_SEEDS}",
-    Reason.NO_INTERVAL: "{label}: no interval {note}",
-    Reason.NO_VARIATION: "{label}: nothing varies from seed to seed, so no error can be estimated",
-    Reason.NOT_POSITIVE: "{label}: not clearly above 0, so there is no ratio",
-    Reason.OTHER_MACHINE: "{label}: the two ran on different machines",
-    Reason.OMNIBUS_UNDECIDED: "{label}: the omnibus test does not separate the activations",
-    Reason.MORE_SENSITIVE: "{first} is more sensitive than {second}",
-    Reason.LESS_SENSITIVE: "{first} is less sensitive than {second}",
-    Reason.CVS_OVERLAP: "the intervals of the CVs of {first} and {second} overlap",
-    Reason.SIZES_ALIKE: "no two models of different size were measured",
-    Reason.NOT_IN_STUDY: "{model} is not in the study",
-    Reason.NOT_RUN: "{model} has not run",
-    Reason.NOT_THERE: "{label}: not measured",
-    Reason.PARTLY_MEASURED: "measured only in part",
-    Reason.WITHHELD: "would be {verdict}, but not all cells have learned",
-    Reason.ABOVE_UNIGRAM: "{behind} of {cells} cells of {model} are not below the unigram entropy",
-    Reason.PRINTED_GIVE: "the printed figures give {claim}",
-    Reason.PRINTED_DO_NOT_GIVE: "the printed figures do not give {claim}",
+    ClaimReason.BETTER: _PAIR + "the first is better",
+    ClaimReason.WORSE: _PAIR + "the first is worse",
+    ClaimReason.EQUIVALENT: _PAIR + "equivalent within {margin:.0%}",
+    ClaimReason.NOT_SEPARATED: _PAIR + "not separated {why}",
+    ClaimReason.NOT_CLEAR_OVER_MODELS: _PAIR
+    + "different, but not clearly enough for {models} models",
+    ClaimReason.INSIDE: "{label}: the whole interval is {bounds}",
+    ClaimReason.OUTSIDE: "{label}: no part of the interval is {bounds}",
+    ClaimReason.ACROSS: "{label}: the interval is partly {bounds}",
+    ClaimReason.FEW_SEEDS: f"{{label}}: {{seeds}} seeds, an interval needs {LEAST_SEEDS}",
+    ClaimReason.NO_INTERVAL: "{label}: no interval {why}",
+    ClaimReason.NO_VARIATION: "{label}: nothing varies from seed to seed, so no error can be "
+    "estimated",
+    ClaimReason.NOT_POSITIVE: "{label}: not clearly above 0, so there is no ratio",
+    ClaimReason.OTHER_MACHINE: "{label}: the two ran on different machines",
+    ClaimReason.OMNIBUS_UNDECIDED: "{label}: the omnibus test does not separate the activations",
+    ClaimReason.MORE_SENSITIVE: "{first} is more sensitive than {second}",
+    ClaimReason.LESS_SENSITIVE: "{first} is less sensitive than {second}",
+    ClaimReason.CVS_OVERLAP: "the intervals of the CVs of {first} and {second} overlap",
+    ClaimReason.SIZES_ALIKE: "no two models of different size were measured",
+    ClaimReason.NOT_IN_STUDY: "{model} is not in the study",
+    ClaimReason.NOT_RUN: "{model} has not run",
+    ClaimReason.NOT_THERE: "{label}: not measured",
+    ClaimReason.PARTLY_MEASURED: "measured only in part",
+    ClaimReason.WITHHELD: "would be {verdict}, but not all cells have learned",
+    ClaimReason.ABOVE_UNIGRAM: "{behind} of {cells} cells of {model} are not below the unigram "
+    "entropy",
+    ClaimReason.PRINTED_GIVE: "the printed figures give {claim}",
+    ClaimReason.PRINTED_DO_NOT_GIVE: "the printed figures do not give {claim}",
 }
 
 JUDGES: dict[str, Callable[..., Outcome]] = {
@@ -83,7 +86,7 @@ def judge(claim: Claim, evidence: Evidence) -> Outcome:
     behind = () if of_time else tuple(_behind(test.about, evidence))
     if not behind or outcome.verdict not in (SUPPORTED, REFUTED):
         return outcome
-    withheld = Fact(Reason.WITHHELD, {"verdict": outcome.verdict})
+    withheld = Fact(ClaimReason.WITHHELD, {"verdict": outcome.verdict})
     return replace(outcome, verdict=UNDECIDED, facts=(withheld, *behind, *outcome.facts))
 
 
@@ -94,7 +97,7 @@ def _behind(models: Sequence[str], evidence: Evidence) -> list[Fact]:
         behind = sum(not row["beats_unigram"] for row in cells)
         if behind:
             data = {"behind": behind, "cells": len(cells), "model": model}
-            facts.append(Fact(Reason.ABOVE_UNIGRAM, data))
+            facts.append(Fact(ClaimReason.ABOVE_UNIGRAM, data))
     return facts
 
 
@@ -133,8 +136,11 @@ def fact_text(fact: Fact) -> str:
     data = dict(fact.data)
     if "bounds" in data:
         data["bounds"] = bounds_text(*data["bounds"])
-    if "note" in data:
-        data["note"] = f"({data['note']})" if data["note"] else ""
+    if "row" in data:
+        reasons = reason_texts(data["row"]) if data["row"] else []
+        data["why"] = f"({'; '.join(reasons)})" if reasons else ""
+    if "verdict" in data:
+        data["verdict"] = CLAIM_VERDICTS[data["verdict"]]
     return " ".join(WORDS[fact.reason].format(**data).split())
 
 
@@ -179,7 +185,7 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
         f"# Published claims compared with the study “{study.title}”",
         "",
         f"{len(rows)} claims: "
-        + ", ".join(f"{counts[name]} {name}" for name in ClaimVerdict)
+        + ", ".join(f"{counts[code]} {words}" for code, words in CLAIM_VERDICTS.items())
         + ".",
         "",
         _line(heads),
@@ -187,7 +193,7 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     for row in rows:
         more = row["seeds_more"]
-        verdict = f"**{row['verdict']}**"
+        verdict = f"**{CLAIM_VERDICTS[ClaimVerdict(row['verdict'])]}**"
         if more is not None:
             verdict += f" (needs {more} more seed{'s' * (more != 1)})"
         texts = (shortened(row["measured"]), verdict, shortened(row["reason"]))

@@ -1,16 +1,18 @@
 """From the pipeline's tables to what a figure draws: a number with its interval, or why not."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from reprocore.report.figures import style
+from reprocore.report.words import counted, gap_text
 from reprocore.store.readers import final_rows
-from reprocore.study.sections import Arm
+from reprocore.study.base import Arm
 from reprocore.study.study import Study
+from reprocore.vocabulary import Gap
 
 NAME_LETTERS = 16
 
@@ -35,7 +37,7 @@ class Entry:
         high: upper end of the interval, or None.
         seeds: seeds that ran.
         wanted: seeds in the config.
-        gap: why there is no number, else "".
+        gap: why there is no number, None if there is one.
         behind: whether a seed did not get below the unigram entropy.
     """
 
@@ -46,19 +48,30 @@ class Entry:
     high: float | None
     seeds: int
     wanted: int
-    gap: str = ""
+    gap: Gap | None = None
     behind: bool = False
 
     @property
-    def note(self) -> str:
-        """What to say beside the number: seeds that are missing, or that it has no interval."""
-        whole = self.seeds >= self.wanted
+    def note_parts(self) -> tuple[str, ...]:
+        """What to say beside the number: that it has no interval, and seeds that are missing."""
         if self.estimate is None:
-            return ""
+            return ()
+        whole = self.seeds >= self.wanted
+        count = counted(self.seeds, "seed") if whole else f"{self.seeds} of {self.wanted} seeds"
         if self.low is None:
-            count = f"{self.seeds}" if whole else f"{self.seeds} of {self.wanted}"
-            return f"no interval ({count} seed{'s' * (count != '1')})"
-        return "" if whole else f"{self.seeds} of {self.wanted} seeds"
+            return ("no interval", count)
+        return () if whole else (count,)
+
+    @property
+    def note(self) -> str:
+        """The same in one line."""
+        first, *rest = self.note_parts or ("",)
+        return f"{first} ({rest[0]})" if rest else first
+
+    @property
+    def why(self) -> str:
+        """Why there is no number, in words; "" if there is one."""
+        return gap_text(self.gap, self.seeds)
 
 
 def drawn_arm(study: Study, model: str) -> Arm:
@@ -83,12 +96,18 @@ def confidence_text(study: Study) -> str:
 
 def flat(entries: Entries) -> list[Entry]:
     """Return the entries of all models in one list."""
-    return [entry for each in entries.values() for entry in each]
+    return [entry for of_model in entries.values() for entry in of_model]
+
+
+def none_ran(entries: Iterable[Entry]) -> bool:
+    """Return whether nothing of a model has run; false for no entries."""
+    gaps = {entry.gap for entry in entries}
+    return gaps == {Gap.NOT_RUN}
 
 
 def model_label(study: Study, model: str) -> str:
     """Return a model's name in lines, with the arm that is drawn where models differ in it."""
-    arms = {drawn_arm(study, each) for each in study.models}
+    arms = {drawn_arm(study, name) for name in study.models}
     name = style.wrap(model, NAME_LETTERS)
     return name if len(arms) == 1 else f"{name}\n({drawn_arm(study, model)})"
 
@@ -123,7 +142,7 @@ def summary_entries(
     """Return the same as `model_entries`, with the seeds and flags from the study's summary."""
     rows = summary[(summary["model"] == model) & (summary["arm"] == drawn_arm(study, model))]
     counts = {
-        str(row["activation"]): (int(row["seeds"]), "unigram" in str(row["flags"]))
+        str(row["activation"]): (int(row["seeds"]), row["cells_above_unigram"] > 0)
         for row in rows.to_dict("records")
     }
     return _entries(study, model, estimates, counts, measure)
@@ -136,14 +155,14 @@ def _entries(
     counts: Mapping[str, tuple[int, bool]],
     measure: str,
 ) -> list[Entry]:
-    mine = final_rows(
+    final = final_rows(
         estimates[(estimates["model"] == model) & (estimates["arm"] == drawn_arm(study, model))]
     )
-    mine = mine[mine["measure"] == measure]
-    found = {str(row["activation"]): row for row in mine.to_dict("records")}
+    final = final[final["measure"] == measure]
+    rows = {str(row["activation"]): row for row in final.to_dict("records")}
     ran = any(seeds for seeds, _ in counts.values())
     return [
-        _entry(name, found.get(name), *counts.get(name, (0, False)), len(study.seeds), ran)
+        _entry(name, rows.get(name), *counts.get(name, (0, False)), len(study.seeds), ran)
         for name in study.activations_of(model)
     ]
 
@@ -156,15 +175,15 @@ def _entry(
     wanted: int,
     model_ran: bool,
 ) -> Entry:
-    def without(gap: str) -> Entry:
+    def without(gap: Gap) -> Entry:
         return Entry(activation, None, None, None, None, seeds, wanted, gap, behind)
 
     if seeds == 0:
-        return without("missing" if model_ran else "not run")
+        return without(Gap.MISSING if model_ran else Gap.NOT_RUN)
     if row is None:
-        return without("1 seed: no pair" if seeds == 1 else "missing")
+        return without(Gap.NO_PAIR if seeds == 1 else Gap.MISSING)
     estimate = float(row["estimate"])
     if not math.isfinite(estimate):
-        return without("not a number" if math.isnan(estimate) else "infinite")
+        return without(Gap.NOT_A_NUMBER if math.isnan(estimate) else Gap.INFINITE)
     se, low, high = (None if pd.isna(row[k]) else float(row[k]) for k in ("se", "low", "high"))
-    return Entry(activation, estimate, se, low, high, seeds, wanted, "", behind)
+    return Entry(activation, estimate, se, low, high, seeds, wanted, None, behind)

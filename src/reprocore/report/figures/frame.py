@@ -108,36 +108,34 @@ def new_figure(
         h_pad=0.08, w_pad=0.08, hspace=0.03, wspace=0.03, rect=(0, foot / height, 1, body / height)
     )
     figure = Figure((width, height), dpi=study.figures.dpi, layout=engine)
-    top = height - MARGIN
+    left, top = MARGIN / width, height - MARGIN
     for block, size, weight, colour in blocks:
-        figure.text(
-            MARGIN / width,
-            top / height,
-            block,
-            size=size,
-            weight=weight,
-            color=colour,
-            va="top",
-        )
+        figure.text(left, top / height, block, size=size, weight=weight, color=colour, va="top")
         top -= _height(block, size)
     if handles:
-        any_lines = any(isinstance(h, Line2D) and h.get_linestyle() != "None" for h in handles)
-        figure.legend(
-            handles=list(handles),
-            loc="upper left",
-            bbox_to_anchor=(MARGIN / width, top / height),
-            ncols=columns,
-            borderaxespad=0.0,
-            borderpad=0.0,
-            handlelength=2.8 if any_lines else 1.4,
-            handletextpad=0.5,
-            columnspacing=1.6,
-            labelspacing=0.3,
-        )
+        _add_legend(figure, handles, columns, (left, top / height))
     figure.text(
-        MARGIN / width, MARGIN / height, text, size=style.SMALL, color=style.FAINT, va="bottom"
+        left, MARGIN / height, text, size=style.SMALL, color=style.FAINT, va="bottom"
     ).set_gid("note")
     return figure
+
+
+def _add_legend(
+    figure: Figure, handles: Sequence[Artist], columns: int, place: tuple[float, float]
+) -> None:
+    any_lines = any(isinstance(h, Line2D) and h.get_linestyle() != "None" for h in handles)
+    figure.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=place,
+        ncols=columns,
+        borderaxespad=0.0,
+        borderpad=0.0,
+        handlelength=2.8 if any_lines else 1.4,
+        handletextpad=0.5,
+        columnspacing=1.6,
+        labelspacing=0.3,
+    )
 
 
 def _height(text: str, size: float) -> float:

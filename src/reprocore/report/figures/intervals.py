@@ -12,6 +12,7 @@ from reprocore.report.figures.frame import LETTER, POINTS
 from reprocore.vocabulary import Measure
 
 BEHIND = "†"
+LABEL_LETTERS = 20
 GAP = 7.0  # points between a number and what stands beside it
 
 
@@ -148,6 +149,22 @@ def _fits_right(
 ) -> bool:
     low, high = limits
     return (span[1] - low) / (high - low) + _share(text, inches) <= 1.0
+
+
+def row_label(entry: Entry) -> str:
+    """Return an activation's name, with the seeds if there are fewer than wanted."""
+    name = style.wrap(style.readable(entry.activation), LABEL_LETTERS)
+    name += f" {BEHIND}" if entry.behind else ""
+    few = 0 < entry.seeds < entry.wanted
+    return f"{name}\n{entry.seeds} of {entry.wanted} seeds" if few else name
+
+
+def label_rows(axes: Axes, labels: Sequence[str], shown: bool = True) -> None:
+    """Make room for one row per label, and write the labels if they are to be `shown`."""
+    axes.set_yticks(range(len(labels)), list(labels))
+    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, labelleft=shown, labelsize=style.NORMAL)
+    axes.grid(visible=False, axis="y")
 
 
 def axis_label(measure: Measure) -> str:

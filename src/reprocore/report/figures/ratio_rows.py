@@ -1,9 +1,8 @@
 """Ratios of activations to the reference as rows: of one model, and over all models."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,10 +10,11 @@ from matplotlib.axes import Axes
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import Entry
-from reprocore.report.figures.intervals import BEHIND, draw_interval, ends, set_range
+from reprocore.report.figures.intervals import draw_interval, ends, set_range
+from reprocore.report.words import REASONS, VERDICTS, gap_text, reason_texts
 from reprocore.study.study import Study
+from reprocore.vocabulary import ContrastVerdict, Gap, Measure, Reason
 
-LABEL_LETTERS = 20
 PANEL_INCHES = 3.4
 BAND = "#e9eef5"
 Row = Mapping[Any, Any]
@@ -22,79 +22,73 @@ Row = Mapping[Any, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a forest plot.
+    """One row of a forest plot, in words as far as it has any.
 
     Attributes:
-        entry: the ratio with its interval, or why there is none.
-        verdict: stands at the right.
-        notes: what a reader must know of it.
+        entry: the ratio with its interval, if there is one.
+        why: why there is no ratio, else "".
+        text: stands at the right of a ratio.
+        bold: whether that is a verdict that says something.
+        notes: what a reader must know of it beside `why`.
     """
 
     entry: Entry
-    verdict: str = ""
+    why: str = ""
+    text: str = ""
+    bold: bool = False
     notes: tuple[str, ...] = ()
 
 
-def _line(entry: Entry, row: Row | None, gap: str) -> Line:
-    """Return the row of one ratio; `gap` is why there is none, if that is known."""
+def contrast_line(entry: Entry, row: Row | None, why: str) -> Line:
+    """Return the row of one contrast with the reference.
 
-    def made(ratio: float | None, low: float | None, high: float | None, why: str = "") -> Entry:
-        known = (entry.seeds, entry.wanted, why, entry.behind)
-        return Entry(entry.activation, ratio, None, low, high, *known)
-
+    Args:
+        entry: what is known of the activation itself.
+        row: of `CONTRASTS_SCHEMA`, None where there is none.
+        why: why there is none, if that is known.
+    """
+    without = replace(entry, estimate=None, se=None, low=None, high=None)
     if row is None:
-        return Line(made(None, None, None, gap or "not compared"))
-    notes = tuple(part for part in str(row["note"]).split("; ") if part)
-    ratio, low, high = (_number(row[name]) for name in ("ratio", "ratio_low", "ratio_high"))
+        return Line(without, why or gap_text(Gap.NOT_COMPARED))
+    reasons = reason_texts(row)
+    ratio, low, high = (finite(row[name]) for name in ("ratio", "ratio_low", "ratio_high"))
     if ratio is None:
-        return Line(made(None, None, None, notes[0] if notes else "no ratio"), notes=notes)
-    return Line(made(ratio, low, high), str(row["verdict"]), notes)
+        return Line(without, reasons[0] if reasons else "no ratio", notes=tuple(reasons[1:]))
+    verdict = ContrastVerdict(row["verdict"])
+    known = replace(without, estimate=ratio, low=low, high=high, gap=None)
+    bold = verdict != ContrastVerdict.UNDECIDED
+    return Line(known, text=VERDICTS[verdict], bold=bold, notes=tuple(reasons))
 
 
-def _number(value: Any) -> float | None:
+def finite(value: Any) -> float | None:
+    """Return a number of a table; None for one that is missing or infinite."""
     return None if pd.isna(value) or not math.isfinite(value) else float(value)
 
 
-def _gathered(lines: Iterable[Line]) -> list[str]:
+def gathered_notes(lines: Iterable[Line]) -> list[str]:
     """Return each note once, with the activations that it is about unless it is about all."""
     about: dict[str, dict[str, None]] = {}
-    every: dict[str, None] = {}
+    every: set[str] = set()
     for line in lines:
-        # What a hatched row says of itself need not be said again.
-        shown = [note for note in line.notes if note != line.entry.gap]
         if line.entry.estimate is not None:
-            every[line.entry.activation] = None
-        for note in shown:
+            every.add(line.entry.activation)
+        for note in line.notes:
             about.setdefault(note, {})[line.entry.activation] = None
     result = []
     for note, names in about.items():
-        who = "" if set(every) <= set(names) else f"{', '.join(map(style.readable, names))}: "
-        # "Family" is the statistician's word.
-        told = re.sub(r"a family of (\d+)", r"\1 comparisons at once", note)
-        told = re.sub(r"^the (\d+ shared seeds) of", r"compared on \1, of", told)
-        result.append(f"{who}{told[0].upper() + told[1:] if not who else told}.")
+        if every <= set(names):
+            result.append(f"{note[0].upper()}{note[1:]}.")
+        else:
+            result.append(f"{', '.join(map(style.readable, names))}: {note}.")
     return result
 
 
-def _label(entry: Entry) -> str:
-    name = style.wrap(style.readable(entry.activation), LABEL_LETTERS)
-    name += f" {BEHIND}" if entry.behind else ""
-    few = 0 < entry.seeds < entry.wanted
-    return f"{name}\n{entry.seeds} of {entry.wanted} seeds" if few else name
-
-
-def _rows_inches(labels: Sequence[str]) -> float:
+def rows_inches(labels: Sequence[str]) -> float:
+    """Return the height of rows with these labels."""
     return max(1.2, sum(0.26 + 0.16 * max(1, label.count("\n")) for label in labels))
 
 
-def _label_rows(axes: Axes, labels: Sequence[str], shown: bool = True) -> None:
-    axes.set_yticks(range(len(labels)), list(labels))
-    axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, labelleft=shown, labelsize=style.NORMAL)
-    axes.grid(visible=False, axis="y")
-
-
-def _draw_lines(
+def draw_lines(
     axes: Axes,
     study: Study,
     lines: Sequence[Line],
@@ -102,18 +96,18 @@ def _draw_lines(
     margin: float | None = None,
     others: Sequence[Line] = (),
 ) -> None:
-    """Draw one row per line, with its verdict and its numbers at the right.
+    """Draw one row per line, with its text and its numbers at the right.
 
-    The range holds `others` too. Without a margin there are no verdicts, so none is bold.
+    Args:
+        axes: where.
+        study: for colours.
+        lines: from top to bottom.
+        name: names the artists.
+        margin: of equivalence, drawn as a band; None for no band.
+        others: lines of another panel, which the range must hold too.
     """
-    drawn = [line for line in lines if line.entry.estimate is not None]
-    if not drawn:
-        set_range(axes, [], [], PANEL_INCHES)
-        gaps = {line.entry.gap for line in lines}
-        words = gaps.pop() if len(gaps) == 1 else ""
-        style.draw_missing(axes, words or ("" if gaps else "one activation: nothing to compare"))
-        if gaps:
-            _hatch(axes, lines)
+    if all(line.entry.estimate is None for line in lines):
+        _draw_no_lines(axes, lines)
         return
     band = [1 / (1 + margin), 1 + margin] if margin is not None else [1.0]
     entries = [line.entry for line in (*lines, *others)]
@@ -122,33 +116,52 @@ def _draw_lines(
         axes.axvspan(band[0], band[1], color=BAND, linewidth=0, zorder=0.4, gid=f"margin:{name}")
     axes.axvline(1.0, color=style.INK, linewidth=1.1, zorder=2, gid=f"reference:{name}")
     for row, line in enumerate(lines):
-        if line.entry.estimate is None:
-            continue
-        look = style.look(line.entry.activation, study.figures.colours)
-        key = f"{name}:{line.entry.activation}"
-        draw_interval(axes, row, line.entry, look, key, "", PANEL_INCHES)
-        told = margin is not None and line.verdict != "undecided"
-        axes.annotate(
-            "\n".join(filter(None, [line.verdict, _numbers(line.entry)])),
-            (1, row),
-            (8, 0),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center",
-            size=style.SMALL,
-            weight="bold" if told else "normal",
-            color=style.INK if told else style.FAINT,
-            annotation_clip=False,
-        )
+        if line.entry.estimate is not None:
+            look = style.look(line.entry.activation, study.figures.colours)
+            key = f"{name}:{line.entry.activation}"
+            draw_interval(axes, row, line.entry, look, key, "", PANEL_INCHES)
+            _write_beside(axes, row, line)
     _hatch(axes, lines)
+
+
+def _draw_no_lines(axes: Axes, lines: Sequence[Line]) -> None:
+    """Hatch the whole panel, and say why: once if all rows have one reason."""
+    set_range(axes, [], [], PANEL_INCHES)
+    whys = {line.why for line in lines} or {REASONS[Reason.ONE_ACTIVATION]}
+    if len(whys) == 1:
+        style.draw_missing(axes, whys.pop())
+    else:
+        style.draw_missing(axes, "")
+        _hatch(axes, lines)
+
+
+def _write_beside(axes: Axes, row: int, line: Line) -> None:
+    axes.annotate(
+        "\n".join(filter(None, [line.text, _numbers(line.entry)])),
+        (1, row),
+        (8, 0),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        va="center",
+        size=style.SMALL,
+        weight="bold" if line.bold else "normal",
+        color=style.INK if line.bold else style.FAINT,
+        annotation_clip=False,
+    )
 
 
 def _hatch(axes: Axes, lines: Sequence[Line]) -> None:
     for row, line in enumerate(lines):
         if line.entry.estimate is None:
-            style.draw_missing(axes, line.entry.gap, y=(row - 0.4, row + 0.4))
+            style.draw_missing(axes, line.why, y=(row - 0.4, row + 0.4))
 
 
 def _numbers(entry: Entry) -> str:
-    ends = "no interval" if entry.low is None else f"{entry.low:.3f} to {entry.high:.3f}"
-    return f"{entry.estimate:.3f} ({ends})"
+    span = "no interval" if entry.low is None else f"{entry.low:.3f} to {entry.high:.3f}"
+    return f"{entry.estimate:.3f} ({span})"
+
+
+def closer_side(measure: Measure, reference: str) -> str:
+    """Say on which side of 1 a ratio of `measure` means predictions more alike."""
+    side = "right" if measure.more_is_closer else "left"
+    return f"{side} of 1 = more alike than {style.readable(reference)}"

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Transform
 
 from reprocore.store.files import atomic
 from reprocore.vocabulary import ACTIVATIONS, smelu_beta
@@ -241,12 +242,7 @@ def draw_missing(
         y: range in data coordinates; None is the whole height of the axes.
         size: of the letters, in points.
     """
-    transform = {
-        (True, True): axes.transAxes,
-        (True, False): axes.get_yaxis_transform(),
-        (False, True): axes.get_xaxis_transform(),
-        (False, False): axes.transData,
-    }[x is None, y is None]
+    transform = _transform(axes, x is None, y is None)
     (x0, x1), (y0, y1) = x or (0.0, 1.0), y or (0.0, 1.0)
     axes.add_patch(
         Rectangle(
@@ -276,3 +272,12 @@ def draw_missing(
         gid=MISSING_ID,
         bbox={"boxstyle": "square,pad=0.12", "facecolor": MISSING_FACE, "edgecolor": "none"},
     )
+
+
+def _transform(axes: Axes, whole_width: bool, whole_height: bool) -> Transform:
+    """Return data coordinates, or shares of the axes along those that are taken whole."""
+    if whole_width and whole_height:
+        return axes.transAxes
+    if whole_width:
+        return axes.get_yaxis_transform()
+    return axes.get_xaxis_transform() if whole_height else axes.transData

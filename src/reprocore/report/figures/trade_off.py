@@ -21,8 +21,9 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
 from reprocore.report.figures.intervals import BEHIND, axis_label, direction
+from reprocore.report.words import gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Measure
+from reprocore.vocabulary import MEASURES, Gap, Measure
 
 PANEL_INCHES = 4.6
 # What title, labels and margins take of a panel's height.
@@ -42,6 +43,11 @@ class Point:
     def known(self) -> bool:
         """Whether both numbers exist."""
         return self.x.estimate is not None and self.y.estimate is not None
+
+    @property
+    def why(self) -> str:
+        """Why one of the numbers does not exist, in words; "" if both do."""
+        return self.x.why or self.y.why
 
     @property
     def place(self) -> tuple[float, float]:
@@ -77,8 +83,9 @@ def draw_accuracy_against_pd(
     )
     axes = figure.add_subplot()
     _draw_points(axes, study, points, measure)
-    gaps = {point.x.gap or point.y.gap for point in gone}
-    _finish(axes, measure, points, gaps.pop() if len(gaps) == 1 else "missing")
+    gaps = {point.why for point in gone}
+    gap = gaps.pop() if len(gaps) == 1 else gap_text(Gap.MISSING)
+    _finish(axes, measure, points, gap)
     return figure
 
 
@@ -119,7 +126,7 @@ def draw_models_accuracy_against_pd(
     )
     axes = figure.add_subplot()
     _draw_points(axes, study, points, measure)
-    _finish(axes, measure, points, "not run")
+    _finish(axes, measure, points, gap_text(Gap.NOT_RUN))
     _name_models(axes, study, points, body - AROUND_INCHES)
     return figure
 
@@ -127,24 +134,22 @@ def draw_models_accuracy_against_pd(
 def _legend_text(point: Point) -> str:
     name = style.wrap(style.readable(point.x.activation), 24)
     if not point.known:
-        return f"{name}: {point.x.gap or point.y.gap}"
+        return f"{name}: {point.why}"
     mark = f" {BEHIND}" if point.x.behind else ""
     return f"{name}{mark}: {point.x.note}" if point.x.note else name + mark
 
 
 def _missing_text(study: Study, points: Sequence[Point]) -> str:
     """Name what is missing: a whole model by its name alone."""
-    told = []
+    names = []
     for model in study.models:
         gone = [p for p in points if p.model == model and not p.known]
         if gone and len(gone) == sum(p.model == model for p in points):
-            gaps = {p.x.gap or p.y.gap for p in gone}
-            told.append(f"{model} ({', '.join(sorted(gaps))})")
+            gaps = {p.why for p in gone}
+            names.append(f"{model} ({', '.join(sorted(gaps))})")
         else:
-            told += [
-                f"{model} {style.readable(p.x.activation)} ({p.x.gap or p.y.gap})" for p in gone
-            ]
-    return f"Not drawn, because there is no such number: {', '.join(told)}." if told else ""
+            names += [f"{model} {style.readable(p.x.activation)} ({p.why})" for p in gone]
+    return f"Not drawn, because there is no such number: {', '.join(names)}." if names else ""
 
 
 def _note(
@@ -184,9 +189,9 @@ def _named(points: Sequence[Point], some: Sequence[Point]) -> list[str]:
     """Return names of some of the points, a whole model by its name alone."""
     names = []
     for model in dict.fromkeys(point.model for point in some):
-        mine = [point for point in some if point.model == model]
-        whole = len(mine) == sum(point.model == model for point in points)
-        names += [model] if whole else [f"{model} {name}" for name in _activations(mine)]
+        of_model = [point for point in some if point.model == model]
+        whole = len(of_model) == sum(point.model == model for point in points)
+        names += [model] if whole else [f"{model} {name}" for name in _activations(of_model)]
     return names
 
 
@@ -218,19 +223,7 @@ def _draw_points(axes: Axes, study: Study, points: Sequence[Point], measure: Mea
         look = style.look(point.x.activation, study.figures.colours)
         key = f"{point.model}:{point.x.activation}"
         x, y = point.place
-        for entry, horizontal in ((point.x, True), (point.y, False)):
-            if entry.low is None or entry.high is None:
-                continue
-            span, still = [entry.low, entry.high], [y, y] if horizontal else [x, x]
-            axes.plot(
-                *((span, still) if horizontal else (still, span)),
-                color=look.colour,
-                linewidth=1.4,
-                marker="|" if horizontal else "_",
-                markersize=5,
-                zorder=3,
-                gid=f"interval:{'x' if horizontal else 'y'}:{key}",
-            )
+        _draw_bars(axes, point, look.colour, key)
         sure = point.x.low is not None and point.y.low is not None
         if index in front:
             axes.plot(
@@ -256,6 +249,24 @@ def _draw_points(axes: Axes, study: Study, points: Sequence[Point], measure: Mea
             linestyle="none",
             zorder=3.5,
             gid=f"estimate:{key}",
+        )
+
+
+def _draw_bars(axes: Axes, point: Point, colour: str, key: str) -> None:
+    """Draw the intervals of both numbers of a point."""
+    x, y = point.place
+    for entry, horizontal in ((point.x, True), (point.y, False)):
+        if entry.low is None or entry.high is None:
+            continue
+        span, still = [entry.low, entry.high], [y, y] if horizontal else [x, x]
+        axes.plot(
+            *((span, still) if horizontal else (still, span)),
+            color=colour,
+            linewidth=1.4,
+            marker="|" if horizontal else "_",
+            markersize=5,
+            zorder=3,
+            gid=f"interval:{'x' if horizontal else 'y'}:{key}",
         )
 
 
@@ -347,7 +358,7 @@ def _apart(wanted: Mapping[str, float], sizes: Mapping[str, float]) -> dict[str,
     """Return places in 0 to 1 near those `wanted`, in their order and apart by their sizes."""
     placed: dict[str, float] = {}
     floor = 0.0
-    for model in sorted(wanted, key=lambda each: wanted[each]):
+    for model in sorted(wanted, key=wanted.__getitem__):
         placed[model] = max(wanted[model], floor + sizes[model] / 2)
         floor = placed[model] + sizes[model] / 2
     ceiling = 1.0

@@ -10,16 +10,17 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import confidence_text, drawn_arm, study_arm
 from reprocore.report.figures.frame import new_figure, title
+from reprocore.report.words import gap_text, reason_texts
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES
+from reprocore.vocabulary import MEASURES, Gap
 
 COLUMNS = 4
 PANEL_INCHES = 2.5
-SENSITIVITY = "sensitivity"
+MODELS = "models"
 
 
 @style.styled()
-def draw_early(study: Study, early: pd.DataFrame, sensitivity: pd.DataFrame) -> Figure:
+def draw_early(study: Study, early: pd.DataFrame, model_order: pd.DataFrame) -> Figure:
     """Draw the rank correlation of early with final values against the share of training done.
 
     One panel per model, for the order of its activations; the last for the order of the models
@@ -28,15 +29,14 @@ def draw_early(study: Study, early: pd.DataFrame, sensitivity: pd.DataFrame) -> 
     Args:
         study: what was to run; `study.figures.measure` is drawn.
         early: of `EARLY_SCHEMA`, of all models.
-        sensitivity: of `EARLY_SENSITIVITY_SCHEMA`.
+        model_order: of `EARLY_MODEL_ORDER_SCHEMA`.
     """
     measure = MEASURES[study.figures.measure]
     panels = {}
     for model in study.models:
-        mine = early[(early["model"] == model) & (early["arm"] == drawn_arm(study, model))]
-        panels[model] = _panel(mine, measure.name)
-    mine = sensitivity[sensitivity["arm"] == study_arm(study)]
-    over = _panel(mine, measure.name)
+        of_model = early[(early["model"] == model) & (early["arm"] == drawn_arm(study, model))]
+        panels[model] = _panel(of_model, measure.name)
+    over = _panel(model_order[model_order["arm"] == study_arm(study)], measure.name)
     budgets = sorted({b for table in (*panels.values(), over) for b in table["budget"]})
     count = len(panels) + 1
     rows = -(-count // COLUMNS)
@@ -50,11 +50,11 @@ def draw_early(study: Study, early: pd.DataFrame, sensitivity: pd.DataFrame) -> 
     grid = figure.add_gridspec(rows, columns)
     for index, (model, table) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[index // columns, index % columns])
-        _draw(axes, model, table, budgets, "not run")
+        _draw(axes, model, table, budgets, gap_text(Gap.NOT_RUN))
         title(axes, style.wrap(model, 28), _reliable_text(table), size=10.0)
         _label(axes, index, count, columns)
     axes = figure.add_subplot(grid[len(panels) // columns, len(panels) % columns])
-    _draw(axes, SENSITIVITY, over, budgets, "not measured")
+    _draw(axes, MODELS, over, budgets, gap_text(Gap.NOT_COMPARED))
     title(axes, "All models, by sensitivity", _reliable_text(over), size=10.0)
     _label(axes, len(panels), count, columns)
     return figure
@@ -78,9 +78,8 @@ def _draw(axes: Axes, key: str, table: pd.DataFrame, budgets: Sequence[float], g
     axes.set_yticks([-1, -0.5, 0, 0.5, 1])
     known = table[table["estimate"].notna()]
     if known.empty:
-        notes = [note for note in dict.fromkeys(table["note"]) if note]
-        words = style.wrap(notes[0], 26) if notes else gap
-        style.draw_missing(axes, words)
+        reasons = [text for row in table.to_dict("records") for text in reason_texts(row)]
+        style.draw_missing(axes, style.wrap(reasons[0], 26) if reasons else gap)
         axes.set_xticks([])
         return
     axes.set_xscale("log", base=2)
@@ -140,27 +139,28 @@ def _note(study: Study, panels: dict[str, pd.DataFrame]) -> str:
     level = confidence_text(study)
     known = {m: t for m, t in panels.items() if t["estimate"].notna().any()}
     firsts = {model: reliable_from(table) for model, table in known.items()}
-    told = [f"{m} {100 * (1 - b):.3g}%" for m, b in firsts.items() if b is not None]
+    saved = [f"{m} {100 * (1 - b):.3g}%" for m, b in firsts.items() if b is not None]
     never = [model for model, b in firsts.items() if b is None]
     parts = [
         "Mark: Kendall's rank correlation τ of the activations' order at that time with their "
         "order at the end (1: the same, 0: no relation, −1: reversed). Bar: what τ of the true "
-        f"orders can be, given which pairs of activations the seeds tell apart ({level}); from "
+        f"orders can be, given which pairs of activations the seeds separate ({level}); from "
         "−1 to 1 it means that nothing is known. Last panel: the same for the order of the models "
         "by how much the activation matters (CV). Each doubling of training is one step wide.",
     ]
-    if told:
+    if saved:
         parts.append(
             "Stopping at the first step from which on the whole bar stays above 0 would save, of "
-            f"the training steps: {', '.join(told)}. That is shown for these seeds and the order "
+            f"the training steps: {', '.join(saved)}. That is shown for these seeds and the order "
             "as a whole; it does not promise that every pair of activations is in its final order."
         )
     if never:
-        where = "In no model" if len(never) == len(known) else f"Not for {', '.join(never)}"
-        parts.append(
-            f"{where} do these seeds show that training could be stopped early: a high mark with "
-            "a bar that crosses 0 can be luck."
+        luck = "training could be stopped early: a high mark with a bar that crosses 0 can be luck."
+        none = len(never) == len(known)
+        which = (
+            "In no model do these seeds" if none else f"In {', '.join(never)}, these seeds do not"
         )
+        parts.append(f"{which} show that {luck}")
     if any(t["estimate"].isna().any() or t.empty for t in panels.values()):
         parts.append("Hatched: there is no such number, and none is filled in.")
     return "\n".join(parts)

@@ -10,11 +10,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from reprocore.report.figures import style
-from reprocore.report.figures.entries import Entries, Entry, flat, model_label
+from reprocore.report.figures.entries import Entries, Entry, flat, model_label, none_ran
 from reprocore.report.figures.frame import LETTER, LINE, POINTS, title
 from reprocore.report.figures.intervals import BEHIND, axis_label, direction
+from reprocore.report.words import gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import Measure
+from reprocore.vocabulary import Gap, Measure
 
 
 def row_inches(study: Study) -> float:
@@ -47,32 +48,35 @@ def draw_heatmap(
     values = [e.estimate for e in flat(entries) if e.estimate is not None]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     norm = Normalize(low, high) if high > low else Normalize(low - 0.5, high + 0.5)
-    colours = matplotlib.colormaps["cividis"]
     decimals = _decimals(entries)
-    for row, (model, each) in enumerate(entries.items()):
-        if all(entry.gap == "not run" for entry in each):
-            style.draw_missing(
-                axes, "not run", x=(-0.48, len(activations) - 0.52), y=(row - 0.46, row + 0.46)
-            )
+    for row, (model, of_model) in enumerate(entries.items()):
+        if none_ran(of_model):
+            x, y = (-0.48, len(activations) - 0.52), (row - 0.46, row + 0.46)
+            style.draw_missing(axes, gap_text(Gap.NOT_RUN), x=x, y=y)
             continue
-        found = {entry.activation: entry for entry in each}
+        by_activation = {entry.activation: entry for entry in of_model}
         for column, activation in enumerate(activations):
-            loss = losses.get((model, activation))
-            _draw_heat_cell(axes, (row, column), found.get(activation), norm, decimals, loss)
+            entry, loss = by_activation.get(activation), losses.get((model, activation))
+            _draw_heat_cell(axes, (row, column), entry, norm, decimals, loss)
     _label_heatmap(axes, study, entries, activations, scale)
     if values:
-        figure = axes.get_figure()
-        assert figure is not None
-        bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, fraction=0.035, pad=0.015)
-        bar.set_label(f"{axis_label(measure)}\n{direction(measure)}", size=style.SMALL)
-        bar.outline.set_visible(False)
-        bar.ax.locator_params(nbins=5)
+        _draw_scale(axes, norm, measure)
     title(
         axes,
         "(c) The same means as numbers",
         "± is half the width of the interval in (a), loss the mean\n"
         "validation loss in nats; colour: the mean, on the scale at the right",
     )
+
+
+def _draw_scale(axes: Axes, norm: Normalize, measure: Measure) -> None:
+    figure = axes.get_figure()
+    assert figure is not None
+    colours = matplotlib.colormaps["cividis"]
+    bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, fraction=0.035, pad=0.015)
+    bar.set_label(f"{axis_label(measure)}\n{direction(measure)}", size=style.SMALL)
+    bar.outline.set_visible(False)
+    bar.ax.locator_params(nbins=5)
 
 
 def _decimals(entries: Entries) -> int:
@@ -93,7 +97,7 @@ def _draw_heat_cell(
     row, column = place
     x, y = (column - 0.48, column + 0.48), (row - 0.46, row + 0.46)
     if entry is None or entry.estimate is None:
-        gap = "not in\nstudy" if entry is None else style.wrap(entry.gap, 9)
+        gap = "not in\nstudy" if entry is None else style.wrap(entry.why, 9)
         style.draw_missing(axes, gap, x=x, y=y)
         return
     red, green, blue, _ = face = matplotlib.colormaps["cividis"](norm(entry.estimate))
@@ -108,20 +112,13 @@ def _draw_heat_cell(
         linewidth=0,
     )
     dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-    lines = [f"{entry.estimate:.{decimals}f}"]
-    if entry.low is not None and entry.high is not None:
-        lines.append(f"±{(entry.high - entry.low) / 2:.{decimals}f}")
-    if loss is not None:
-        lines.append(f"loss {loss:.2f}{BEHIND if entry.behind else ''}")
-    if entry.note:
-        lines.append(entry.note.replace(" (", "\n").rstrip(")"))
     axes.text(
         column,
         row,
-        "\n".join(lines),
+        "\n".join(_heat_lines(entry, decimals, loss)),
         ha="center",
         va="center",
-        size=style.SMALL - 1.5 * bool(entry.note),
+        size=style.SMALL - 1.5 * bool(entry.note_parts),
         color="white" if dark else "black",
         linespacing=1.15,
         gid=f"heat:{row}:{column}",
@@ -129,6 +126,15 @@ def _draw_heat_cell(
         if no_interval
         else None,
     )
+
+
+def _heat_lines(entry: Entry, decimals: int, loss: float | None) -> list[str]:
+    lines = [f"{entry.estimate:.{decimals}f}"]
+    if entry.low is not None and entry.high is not None:
+        lines.append(f"±{(entry.high - entry.low) / 2:.{decimals}f}")
+    if loss is not None:
+        lines.append(f"loss {loss:.2f}{BEHIND if entry.behind else ''}")
+    return [*lines, *entry.note_parts]
 
 
 def _label_heatmap(

@@ -1,14 +1,14 @@
 """Panels (a) and (b) of the cross-model figure: means with intervals, and single pairs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from reprocore.report.figures import style
-from reprocore.report.figures.entries import Entries, Entry, flat, model_label
+from reprocore.report.figures.entries import Entries, Entry, flat, model_label, none_ran
 from reprocore.report.figures.frame import title
 from reprocore.report.figures.intervals import (
     axis_label,
@@ -20,8 +20,9 @@ from reprocore.report.figures.intervals import (
     note_beside,
     set_range,
 )
+from reprocore.report.words import gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import Measure
+from reprocore.vocabulary import Gap, Measure
 
 Singles = Mapping[tuple[str, str], Sequence[float]]
 
@@ -41,12 +42,12 @@ class Lanes:
     def of(cls, study: Study, entries: Entries) -> "Lanes":
         """Return the lanes for these entries; heights grow downwards from 0."""
         lanes, bands, top = {}, {}, 0.0
-        for model, each in entries.items():
+        for model, of_model in entries.items():
             # A long model name takes several lines, and so at least as many lanes.
             lines = model_label(study, model).count("\n") + 2
-            size = max(len(each), lines)
-            start = top + (size - len(each)) / 2 + 0.5
-            for index, entry in enumerate(each):
+            size = max(len(of_model), lines)
+            start = top + (size - len(of_model)) / 2 + 0.5
+            for index, entry in enumerate(of_model):
                 lanes[model, entry.activation] = start + index
             bands[model] = (top, top + size)
             top += size + GAP
@@ -72,17 +73,23 @@ def _separate(axes: Axes, lanes: Lanes) -> None:
         axes.axhline(bottom + GAP / 2, color=style.GRID, linewidth=0.9, zorder=1)
 
 
-def _hatch_gaps(axes: Axes, entries: Entries, lanes: Lanes) -> None:
-    """Hatch models that did not run, and single activations that are missing, with their name."""
-    for model, each in entries.items():
-        if all(entry.gap == "not run" for entry in each):
-            style.draw_missing(axes, "not run", y=lanes.bands[model])
+def _hatch_gaps(
+    axes: Axes, entries: Entries, lanes: Lanes, why: Callable[[str, Entry], str]
+) -> None:
+    """Hatch models that did not run, and single activations that are missing, with their name.
+
+    `why` says for a model and one of its entries what is missing; "" for nothing.
+    """
+    for model, of_model in entries.items():
+        if none_ran(of_model):
+            style.draw_missing(axes, gap_text(Gap.NOT_RUN), y=lanes.bands[model])
             continue
-        for entry in each:
-            if entry.gap:
+        for entry in of_model:
+            words = why(model, entry)
+            if words:
                 y = lanes.lanes[model, entry.activation]
                 name = style.shorten(style.readable(entry.activation))
-                style.draw_missing(axes, f"{name}: {entry.gap}", y=(y - 0.43, y + 0.43))
+                style.draw_missing(axes, f"{name}: {words}", y=(y - 0.43, y + 0.43))
 
 
 def set_common_range(axes: Axes, entries: Entries, singles: Singles) -> None:
@@ -107,13 +114,13 @@ def draw_estimates(
 ) -> None:
     """Draw (a): one estimate with its interval per model and activation."""
     _prepare_lanes(axes, study, lanes)
-    drawn = [(m, e) for m, each in entries.items() for e in each if e.estimate is not None]
+    drawn = [(m, e) for m, some in entries.items() for e in some if e.estimate is not None]
     for model, entry in drawn:
         key = f"a:{model}:{entry.activation}"
         look = style.look(entry.activation, study.figures.colours)
         y = lanes.lanes[model, entry.activation]
         draw_interval(axes, y, entry, look, key, beside(entry), PANEL_INCHES)
-    _hatch_gaps(axes, entries, lanes)
+    _hatch_gaps(axes, entries, lanes, lambda _, entry: entry.why)
     axes.set_xlabel(axis_label(measure))
     title(
         axes,
@@ -139,7 +146,12 @@ def draw_pairs(
             note_beside(axes, (min(values), max(values)), y, text, PANEL_INCHES)
     for model, band in lanes.bands.items():
         _draw_quartiles(axes, band, [v for key, vs in shown.items() if key[0] == model for v in vs])
-    _hatch_gaps(axes, _pair_gaps(singles, entries), lanes)
+    _hatch_gaps(
+        axes,
+        entries,
+        lanes,
+        lambda model, entry: _pair_gap(entry, singles[model, entry.activation]),
+    )
     axes.set_xlabel(axis_label(measure))
     title(
         axes,
@@ -177,21 +189,10 @@ def _draw_quartiles(axes: Axes, band: tuple[float, float], values: Sequence[floa
     axes.plot([middle, middle], band, color="#7a7a7a", linewidth=1.4, zorder=1.7)
 
 
-def _pair_gaps(singles: Singles, entries: Entries) -> Entries:
-    """Return entries whose gap is about pairs: an infinite mean can have finite pairs."""
-    result = {}
-    for model, each in entries.items():
-        result[model] = [
-            Entry(e.activation, None, None, None, None, e.seeds, e.wanted, _pair_gap(e, values))
-            for e in each
-            for values in (singles[model, e.activation],)
-        ]
-    return result
-
-
 def _pair_gap(entry: Entry, values: Sequence[float]) -> str:
+    """Say why no pair is drawn: a mean that is infinite can have finite pairs."""
     if any(math.isfinite(value) for value in values):
         return ""
     if values:
-        return f"all {len(values)} pairs {entry.gap or 'infinite'}"
-    return entry.gap or "missing"
+        return f"all {len(values)} pairs {entry.why or gap_text(Gap.INFINITE)}"
+    return entry.why or gap_text(Gap.MISSING)

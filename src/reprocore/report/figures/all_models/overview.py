@@ -1,7 +1,5 @@
 """The figure over all models: four panels, from single pairs to the ranking."""
 
-from collections.abc import Mapping, Sequence
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -9,6 +7,7 @@ from reprocore.report.figures import style
 from reprocore.report.figures.all_models.heatmap import draw_heatmap, row_inches
 from reprocore.report.figures.all_models.lanes import (
     Lanes,
+    Singles,
     draw_estimates,
     draw_pairs,
     lane_inches,
@@ -17,9 +16,10 @@ from reprocore.report.figures.all_models.lanes import (
 from reprocore.report.figures.all_models.sensitivity import draw_sensitivity
 from reprocore.report.figures.entries import (
     ARM_WORDS,
-    Entry,
+    Entries,
     confidence_text,
     drawn_arm,
+    flat,
     summary_entries,
 )
 from reprocore.report.figures.frame import WIDTH, activation_handles, new_figure
@@ -59,18 +59,10 @@ def draw_cross_model(
         model: summary_entries(study, model, estimates, summary, measure.name)
         for model in study.models
     }
-    singles = {
-        (model, entry.activation): _values(
-            pairs, (model, entry.activation, drawn_arm(study, model)), measure.name
-        )
-        for model in study.models
-        for entry in entries[model]
-    }
+    singles = _singles(study, entries, pairs, measure)
     activations = study.studied_activations()
     lanes = Lanes.of(study, entries)
-    upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
-    lower = max(2.4, row_inches(study) * len(study.models)) + 1.3
-    width = WIDTH + max(0, len(activations) - HEATMAP_COLUMNS) * COLUMN_INCHES
+    upper, lower, width = _inches(study, lanes, len(activations))
     names = {activation: style.wrap(style.readable(activation), 24) for activation in activations}
     figure = new_figure(
         study,
@@ -87,11 +79,28 @@ def draw_cross_model(
     draw_estimates(panel_a, study, entries, lanes, measure)
     panel_b = figure.add_subplot(first[1], sharex=panel_a, sharey=panel_a)
     draw_pairs(panel_b, study, singles, entries, lanes, measure)
-    panel_c = figure.add_subplot(second[0])
-    losses = _losses(study, summary)
+    panel_c, losses = figure.add_subplot(second[0]), _losses(study, summary)
     draw_heatmap(panel_c, study, entries, activations, measure, losses, width / WIDTH)
     draw_sensitivity(figure.add_subplot(second[1]), study, entries, sensitivity, measure)
     return figure
+
+
+def _inches(study: Study, lanes: Lanes, columns: int) -> tuple[float, float, float]:
+    """Return the height of the upper and the lower panels, and the width of the figure."""
+    upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
+    lower = max(2.4, row_inches(study) * len(study.models)) + 1.3
+    return upper, lower, WIDTH + max(0, columns - HEATMAP_COLUMNS) * COLUMN_INCHES
+
+
+def _singles(study: Study, entries: Entries, pairs: pd.DataFrame, measure: Measure) -> Singles:
+    """Return the measure of all single pairs of each (model, activation)."""
+    return {
+        (model, entry.activation): _values(
+            pairs, (model, entry.activation, drawn_arm(study, model)), measure.name
+        )
+        for model, of_model in entries.items()
+        for entry in of_model
+    }
 
 
 def _losses(study: Study, summary: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -110,7 +119,7 @@ def _values(pairs: pd.DataFrame, group: Key, measure: str) -> list[float]:
     return [float(value) for value in pairs.loc[chosen, measure]]
 
 
-def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]) -> str:
+def _note(study: Study, measure: Measure, entries: Entries) -> str:
     arms = {drawn_arm(study, model) for model in study.models}
     which = (
         f"Between trainings, {ARM_WORDS[arms.pop()]}. "
@@ -125,11 +134,11 @@ def _note(study: Study, measure: Measure, entries: Mapping[str, Sequence[Entry]]
         f"{'higher' if measure.more_is_closer else 'lower'} = predictions more alike), "
         f"at the last training step, over pairs of {len(study.seeds)} seeds. {which}",
         f"Bars in (a) and (d) and ± in (c): {level} interval; in (a) and (c) jackknife over seeds. "
-        "Whether two activations differ is told by their paired contrast, "
+        "Whether two activations differ is decided by their paired contrast, "
         "not by whether their bars overlap. Horizontal axes of (a) and (b) do not start at 0.",
         "Hatched: there is no such number, and none is filled in.",
     ]
-    if any(entry.behind for each in entries.values() for entry in each):
+    if any(entry.behind for entry in flat(entries)):
         parts.append(
             f"{BEHIND}: at least one seed predicts no better than letter frequencies do; "
             "predictions that learned nothing agree easily."

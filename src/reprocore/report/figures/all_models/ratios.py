@@ -15,19 +15,19 @@ from reprocore.report.figures.entries import (
     study_arm,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.figures.one_model.contrasts import _side
+from reprocore.report.figures.intervals import label_rows, row_label
 from reprocore.report.figures.ratio_rows import (
     Line,
     Row,
-    _draw_lines,
-    _gathered,
-    _label,
-    _label_rows,
-    _number,
-    _rows_inches,
+    closer_side,
+    draw_lines,
+    finite,
+    gathered_notes,
+    rows_inches,
 )
+from reprocore.report.words import counted, gap_text, reason_texts
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Measure
+from reprocore.vocabulary import MEASURES, Gap, Measure
 
 
 @style.styled()
@@ -41,34 +41,27 @@ def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Fi
     """
     measure = MEASURES[study.figures.measure]
     ran = set(summary.loc[summary["seeds"] > 0, "model"])
-    arm = study_arm(study)
-    activations = study.studied_activations()
     reference = study.reference_of()
-    mine = ratios[
-        (ratios["arm"] == arm)
-        & (ratios["measure"] == measure.name)
-        & (ratios["second"] == reference)
-    ]
-    rows = {str(row["first"]): row for row in mine.to_dict("records")}
-    others = [name for name in activations if name != reference]
+    rows = _rows_of(study, ratios, measure, reference)
+    others = [name for name in study.studied_activations() if name != reference]
     lines = [_ratio_line(name, rows.get(name)) for name in others]
-    labels = [_label(line.entry) for line in lines]
+    labels = [row_label(line.entry) for line in lines]
     known = style.readable(reference)
     figure = new_figure(
         study,
         f"Over all models: is an activation more reproducible than {known}?",
         _ratios_note(study, measure, known, lines, ran),
-        _rows_inches(labels) + 1.1,
+        rows_inches(labels) + 1.1,
     )
     grid = figure.add_gridspec(1, 2, width_ratios=[1.25, 1])
     axes = figure.add_subplot(grid[0])
-    _draw_lines(axes, study, lines, "ratio")
-    _label_rows(axes, labels)
+    draw_lines(axes, study, lines, "ratio")
+    label_rows(axes, labels)
     axes.set_xlabel(f"{measure.label}, ratio to {known}")
-    title(axes, "Mean ratio over models", _side(measure, reference))
+    title(axes, "Mean ratio over models", closer_side(measure, reference))
     axes = figure.add_subplot(grid[1])
     _draw_chances(axes, study, lines, rows)
-    _label_rows(axes, labels, shown=False)
+    label_rows(axes, labels, shown=False)
     axes.set_xlabel(f"that its {measure.label} is lower than that of {known} (%)")
     lower = "lower = less alike" if measure.more_is_closer else "lower = more alike"
     title(
@@ -79,16 +72,26 @@ def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Fi
     return figure
 
 
+def _rows_of(
+    study: Study, ratios: pd.DataFrame, measure: Measure, reference: str
+) -> dict[str, Row]:
+    """Return the ratios to the reference by activation."""
+    rows = ratios[
+        (ratios["arm"] == study_arm(study))
+        & (ratios["measure"] == measure.name)
+        & (ratios["second"] == reference)
+    ]
+    return {str(row["first"]): row for row in rows.to_dict("records")}
+
+
 def _ratio_line(activation: str, row: Row | None) -> Line:
-    entry = Entry(activation, None, None, None, None, 0, 0, "not run")
-    if row is None:
-        return Line(entry)
-    notes = tuple(part for part in str(row["note"]).split("; ") if part)
-    ratio, low, high = (_number(row[name]) for name in ("ratio", "low", "high"))
-    if ratio is None:
-        return Line(Entry(activation, None, None, None, None, 0, 0, "no model has a ratio"))
-    verdict = f"{row['models']:.0f} model{'s' * (row['models'] != 1)}"
-    return Line(Entry(activation, ratio, None, low, high, 0, 0), verdict, notes)
+    ratio, low, high = (
+        None if row is None else finite(row[name]) for name in ("ratio", "low", "high")
+    )
+    entry = Entry(activation, ratio, None, low, high, 0, 0)
+    if row is None or ratio is None:
+        return Line(entry, gap_text(Gap.NOT_RUN if row is None else Gap.NO_RATIO))
+    return Line(entry, text=counted(row["models"], "model"), notes=tuple(reason_texts(row)))
 
 
 def _draw_chances(axes: Axes, study: Study, lines: Sequence[Line], rows: Mapping[str, Row]) -> None:
@@ -97,11 +100,10 @@ def _draw_chances(axes: Axes, study: Study, lines: Sequence[Line], rows: Mapping
     for row, line in enumerate(lines):
         activation = line.entry.activation
         look = style.look(activation, study.figures.colours)
-        found = rows.get(activation, {})
-        chance, share = (_number(found.get(name)) for name in ("chance_lower", "share_lower"))
+        of_activation = rows.get(activation, {})
+        chance, share = (finite(of_activation.get(n)) for n in ("chance_lower", "share_lower"))
         if chance is None and share is None:
-            words = line.entry.gap or "cannot be told"
-            style.draw_missing(axes, words, y=(row - 0.4, row + 0.4))
+            style.draw_missing(axes, line.why or "unknown", y=(row - 0.4, row + 0.4))
             continue
         for name, value, shift in (("chance", chance, -0.13), ("share", share, 0.13)):
             if value is None:
@@ -118,9 +120,8 @@ def _draw_chances(axes: Axes, study: Study, lines: Sequence[Line], rows: Mapping
                 zorder=3,
                 gid=f"{name}:{activation}",
             )
-        told = [_percent(chance), _percent(share)]
         axes.annotate(
-            f"{told[0]}\n{told[1]} of models",
+            f"{_percent(chance)}\n{_percent(share)} of models",
             (1, row),
             (8, 0),
             xycoords=axes.get_yaxis_transform(),
@@ -153,7 +154,7 @@ def _ratios_note(
         "say nothing about others. A mean over models can hide that they disagree; where the "
         "hollow mark is near 50%, they do or too little is known. Chances are given for each "
         "activation alone and are not corrected for the number of comparisons.",
-        *_gathered(lines),
+        *gathered_notes(lines),
     ]
     absent = [model for model in study.models if model not in ran]
     if absent:
@@ -161,6 +162,6 @@ def _ratios_note(
     arms = {drawn_arm(study, model) for model in study.models}
     if len(arms) > 1:
         parts.append(f"Only models in which {ARM_WORDS[study_arm(study)]}.")
-    if any(line.entry.gap for line in lines):
+    if any(line.why for line in lines):
         parts.append("Hatched: there is no such number, and none is filled in.")
     return "\n".join(parts)

@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reprocore.report.figures import style
-from reprocore.report.figures.entries import Entry, confidence_text
+from reprocore.report.figures.entries import Entry, confidence_text, none_ran
 from reprocore.report.figures.frame import activation_handles, new_figure, title
 from reprocore.report.figures.intervals import draw_interval, ends, extent, set_range
+from reprocore.report.words import gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Measure
+from reprocore.vocabulary import MEASURES, Gap, Measure, Reason, split_codes
 
 COLUMNS = 3
 PANEL_INCHES = 2.9
@@ -25,6 +26,11 @@ ARM_NAMES = {
     "order": "order of\nthe data",
     "dropout": "dropout",
     "none": "none\n(control)",
+}
+# Why a lane has no share, for the codes that have a short form of their own.
+GAPS = {
+    Reason.WHOLE_NOT_RUN: Gap.WHOLE_MISSING,
+    Reason.FEW_SHARED_SEEDS: Gap.FEW_SHARED_SEEDS,
 }
 Row = Mapping[Any, Any]
 
@@ -40,7 +46,7 @@ def draw_sources(study: Study, sources: pd.DataFrame) -> Figure:
     measure = MEASURES[study.figures.measure]
     models = [model for model in study.models if _arms(study, model)]
     entries = {model: _entries(study, model, sources, measure) for model in models}
-    lanes = max((_height(each) for each in entries.values()), default=8.0)
+    lanes = max((_height(arms) for arms in entries.values()), default=8.0)
     rows = max(1, -(-len(models) // COLUMNS))
     names = {a: style.wrap(style.readable(a), 24) for a in study.studied_activations()}
     figure = new_figure(
@@ -57,10 +63,10 @@ def draw_sources(study: Study, sources: pd.DataFrame) -> Figure:
         axes.set_yticks([])
         return figure
     grid = figure.add_gridspec(rows, min(COLUMNS, len(models)))
-    numbers = [n for each in entries.values() for arm in each.values() for n in ends(arm)]
-    for index, (model, each) in enumerate(entries.items()):
+    numbers = [n for arms in entries.values() for arm in arms.values() for n in ends(arm)]
+    for index, (model, arms) in enumerate(entries.items()):
         axes = figure.add_subplot(grid[index // COLUMNS, index % COLUMNS])
-        _draw_model(axes, study, model, each, numbers)
+        _draw_model(axes, study, model, arms, numbers)
         axes.set_xlabel(f"{measure.label}, share of all together")
         title(axes, style.wrap(model, 34), size=10.0)
     return figure
@@ -71,17 +77,17 @@ def _arms(study: Study, model: str) -> list[str]:
 
 
 def _height(arms: Mapping[str, Sequence[Entry]]) -> float:
-    return sum(max(len(each), LEAST_LANES) + 0.8 for each in arms.values())
+    return sum(max(len(entries), LEAST_LANES) + 0.8 for entries in arms.values())
 
 
 def _entries(
     study: Study, model: str, sources: pd.DataFrame, measure: Measure
 ) -> dict[str, list[Entry]]:
-    mine = sources[(sources["model"] == model) & (sources["measure"] == measure.name)]
-    found = {(str(row["arm"]), str(row["activation"])): row for row in mine.to_dict("records")}
+    of_model = sources[(sources["model"] == model) & (sources["measure"] == measure.name)]
+    rows = {(str(row["arm"]), str(row["activation"])): row for row in of_model.to_dict("records")}
     return {
         arm: [
-            _entry(study, activation, found.get((arm, activation)), bool(found))
+            _entry(study, activation, rows.get((arm, activation)), bool(rows))
             for activation in study.activations_of(model)
         ]
         for arm in _arms(study, model)
@@ -91,27 +97,18 @@ def _entries(
 def _entry(study: Study, activation: str, row: Row | None, model_ran: bool) -> Entry:
     wanted = len(study.seeds)
     if row is None:
-        gap = "missing" if model_ran else "not run"
+        gap = Gap.MISSING if model_ran else Gap.NOT_RUN
         return Entry(activation, None, None, None, None, 0, wanted, gap)
     seeds = int(row["seeds"])
     share, low, high = (_number(row[name]) for name in ("share", "low", "high"))
     if share is None:
-        return Entry(activation, None, None, None, None, seeds, wanted, _why(str(row["note"])))
+        gaps = [GAPS.get(reason, Gap.NO_SHARE) for reason in split_codes(row["reason"], Reason)]
+        return Entry(activation, None, None, None, None, seeds, wanted, gaps[0])
     return Entry(activation, share, None, low, high, seeds, wanted)
 
 
 def _number(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
-
-
-def _why(note: str) -> str:
-    """Return the note in the few words that a lane has room for."""
-    if "has not run" in note:
-        return "all: missing"
-    if "seeds shared" in note:
-        count = note.split(" ", 1)[0]
-        return f"{count} shared seed{'s' * (count != '1')}"
-    return "no share"
 
 
 def _draw_model(
@@ -121,40 +118,41 @@ def _draw_model(
     arms: Mapping[str, Sequence[Entry]],
     numbers: Sequence[float],
 ) -> None:
-    drawn = [entry for each in arms.values() for entry in each if entry.estimate is not None]
+    entries = [entry for of_arm in arms.values() for entry in of_arm]
+    drawn = [entry for entry in entries if entry.estimate is not None]
     notes = [(extent(entry), entry.note) for entry in drawn]
     set_range(axes, [0.0, 1.0, *numbers], notes, PANEL_INCHES)
     axes.grid(visible=False, axis="y")
-    if all(entry.gap == "not run" for each in arms.values() for entry in each):
-        style.draw_missing(axes, "not run")
+    if none_ran(entries):
+        style.draw_missing(axes, gap_text(Gap.NOT_RUN))
         axes.set_yticks([])
         return
     axes.axvline(1.0, color=style.INK, linewidth=1.1, zorder=2)
     axes.axvline(0.0, color="#8c8c8c", linewidth=0.8, zorder=1.2)
     top, middles = 0.0, []
-    for arm, each in arms.items():
-        size = max(len(each), LEAST_LANES)
+    for arm, of_arm in arms.items():
+        size = max(len(of_arm), LEAST_LANES)
         middles.append(top + size / 2)
         if top:
             axes.axhline(top - 0.4, color=style.GRID, linewidth=0.9, zorder=1)
-        _draw_arm(axes, study, f"{model}:{arm}", each, top + (size - len(each)) / 2 + 0.5)
+        _draw_arm(axes, study, f"{model}:{arm}", of_arm, top + (size - len(of_arm)) / 2 + 0.5)
         top += size + 0.8
     axes.set_yticks(middles, [ARM_NAMES[arm] for arm in arms])
     axes.set_ylim(top - 0.4, -0.4)
     axes.tick_params(axis="y", length=0, labelsize=style.NORMAL)
 
 
-def _draw_arm(axes: Axes, study: Study, key: str, each: Sequence[Entry], start: float) -> None:
-    gaps = {entry.gap for entry in each}
-    if len(gaps) == 1 and "" not in gaps:
-        band = (start - 0.43, start + len(each) - 0.57)
+def _draw_arm(axes: Axes, study: Study, key: str, entries: Sequence[Entry], start: float) -> None:
+    gaps = {entry.why for entry in entries}
+    if len(gaps) == 1 and all(entry.gap for entry in entries):
+        band = (start - 0.43, start + len(entries) - 0.57)
         style.draw_missing(axes, gaps.pop(), y=band)
         return
-    for index, entry in enumerate(each):
+    for index, entry in enumerate(entries):
         y = start + index
         if entry.gap:
             name = style.shorten(style.readable(entry.activation), 18)
-            style.draw_missing(axes, f"{name}: {entry.gap}", y=(y - 0.43, y + 0.43))
+            style.draw_missing(axes, f"{name}: {entry.why}", y=(y - 0.43, y + 0.43))
             continue
         look = style.look(entry.activation, study.figures.colours)
         named = f"{key}:{entry.activation}"
@@ -182,7 +180,7 @@ def _note(
     absent = [model for model in study.models if model not in entries]
     if absent:
         parts.append(f"Arms other than all were not run for {', '.join(absent)}.")
-    flat = [entry for arms in entries.values() for each in arms.values() for entry in each]
+    flat = [entry for arms in entries.values() for of_arm in arms.values() for entry in of_arm]
     if any(entry.gap for entry in flat):
         parts.append("Hatched: there is no such share, and none is filled in.")
     if any(entry.estimate is not None and entry.low is None for entry in flat):

@@ -15,8 +15,8 @@ from reprocore.report.figures.all_models.sources import draw_sources
 from reprocore.report.figures.trade_off import draw_models_accuracy_against_pd
 from reprocore.store.readers import final_rows
 from reprocore.store.schemas import (
+    EARLY_MODEL_ORDER_SCHEMA,
     EARLY_SCHEMA,
-    EARLY_SENSITIVITY_SCHEMA,
     ESTIMATES_SCHEMA,
     PAIRS_SCHEMA,
     RATIOS_SCHEMA,
@@ -34,7 +34,7 @@ TABLES = {
     "sources": SOURCES_SCHEMA,
     "early": EARLY_SCHEMA,
     "ratios": RATIOS_SCHEMA,
-    "early_sensitivity": EARLY_SENSITIVITY_SCHEMA,
+    "early_model_order": EARLY_MODEL_ORDER_SCHEMA,
     "pairs": PAIRS_SCHEMA,
 }
 
@@ -65,7 +65,7 @@ def write_study_figures(
         ),
         "accuracy_against_pd": lambda: draw_models_accuracy_against_pd(study, estimates, summary),
         "sources": lambda: draw_sources(study, read["sources"]),
-        "early": lambda: draw_early(study, read["early"], read["early_sensitivity"]),
+        "early": lambda: draw_early(study, read["early"], read["early_model_order"]),
         "ratios": lambda: draw_ratios(study, read["ratios"], summary),
     }
     return [path for name in out for path in style.save(drawings[name](), out[name])]

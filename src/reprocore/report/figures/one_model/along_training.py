@@ -21,8 +21,9 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, title
 from reprocore.report.figures.intervals import axis_label, direction
+from reprocore.report.words import counted, gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES
+from reprocore.vocabulary import MEASURES, Gap
 
 PANEL_INCHES = 3.9
 Values = npt.NDArray[Any] | pd.Series
@@ -41,12 +42,12 @@ def draw_training_curves(
         cells: of `CELLS_SCHEMA`, for the unigram entropy.
     """
     arm = drawn_arm(study, model)
-    mine = curves[(curves["model"] == model) & (curves["arm"] == arm)]
+    losses = curves[(curves["model"] == model) & (curves["arm"] == arm)]
     labels = {
-        activation: _label(activation, _count(mine, activation), len(study.seeds))
+        activation: _label(activation, _count(losses, activation), len(study.seeds))
         for activation in study.activations_of(model)
     }
-    gone = [activation for activation in labels if not _count(mine, activation)]
+    gone = [activation for activation in labels if not _count(losses, activation)]
     figure = new_figure(
         study,
         style.wrap(f"{model}: how did the losses fall?", 80),
@@ -58,26 +59,33 @@ def draw_training_curves(
     )
     grid = figure.add_gridspec(1, 3)
     known = [float(v) for v in cells.loc[cells["model"] == model, "unigram_entropy"] if v == v]
-    last = int(mine["iteration"].max()) if len(mine) else 0
-    for index, (column, heading, explanation, first) in enumerate(
-        (
-            ("val_loss", "Validation loss", "on text never trained on", 0),
-            ("train_loss", "Training loss", "on the text trained on", 0),
-            ("val_loss", "Validation loss, second half", "the same, seen closer", last / 2),
-        )
-    ):
+    last = int(losses["iteration"].max()) if len(losses) else 0
+    for index, (column, heading, explanation, first) in enumerate(_loss_panels(last)):
         axes = figure.add_subplot(grid[index])
-        _draw_losses(axes, study, mine[mine["iteration"] >= first], column)
+        _draw_losses(axes, study, losses[losses["iteration"] >= first], column)
         if len(gone) == len(labels):
-            style.draw_missing(axes, "not run")
-            axes.set_xticks([])
-            axes.set_yticks([])
+            _hatch_whole(axes, gap_text(Gap.NOT_RUN))
         elif known:
             _draw_unigram(axes, known[0])
         axes.set_xlabel("iteration")
         axes.set_ylabel("loss (nats per character)")
         title(axes, heading, explanation)
     return figure
+
+
+def _loss_panels(last: int) -> tuple[tuple[str, str, str, float], ...]:
+    """Return the column, heading and explanation of each panel, and its first iteration."""
+    return (
+        ("val_loss", "Validation loss", "on text never trained on", 0),
+        ("train_loss", "Training loss", "on the text trained on", 0),
+        ("val_loss", "Validation loss, second half", "the same, seen closer", last / 2),
+    )
+
+
+def _hatch_whole(axes: Axes, why: str) -> None:
+    style.draw_missing(axes, why)
+    axes.set_xticks([])
+    axes.set_yticks([])
 
 
 def _count(frame: pd.DataFrame, activation: str) -> int:
@@ -87,13 +95,12 @@ def _count(frame: pd.DataFrame, activation: str) -> int:
 def _label(activation: str, seeds: int, wanted: int, without_interval: bool = False) -> str:
     """Return the entry of the legend, with what is missing of the activation."""
     name = style.wrap(style.readable(activation), 24)
-    count = str(seeds) if seeds == wanted else f"{seeds} of {wanted}"
-    plural = "" if count == "1" else "s"
     if seeds == 0:
-        return f"{name}: missing"
+        return f"{name}: {gap_text(Gap.MISSING)}"
+    count = counted(seeds, "seed") if seeds == wanted else f"{seeds} of {wanted} seeds"
     if without_interval:
-        return f"{name}: no interval ({count} seed{plural})"
-    return name if seeds == wanted else f"{name} ({count} seeds)"
+        return f"{name}: no interval ({count})"
+    return name if seeds == wanted else f"{name} ({count})"
 
 
 def _handles(
@@ -105,9 +112,9 @@ def _handles(
     return activation_handles(study, labels, gone, lines=True, marks=marks)
 
 
-def _draw_losses(axes: Axes, study: Study, mine: pd.DataFrame, column: str) -> None:
-    many = mine["activation"].nunique() > 3
-    for activation, rows in mine.groupby("activation", sort=False):
+def _draw_losses(axes: Axes, study: Study, curves: pd.DataFrame, column: str) -> None:
+    many = curves["activation"].nunique() > 3
+    for activation, rows in curves.groupby("activation", sort=False):
         table = rows.pivot(index="iteration", columns="seed", values=column)
         values = table.to_numpy(dtype=np.float64)
         whole = np.isfinite(values).all(axis=1)
@@ -176,21 +183,15 @@ def draw_pd_along_training(
     """
     measure = MEASURES[study.figures.measure]
     arm = drawn_arm(study, model)
-    mine = estimates[(estimates["model"] == model) & (estimates["arm"] == arm)]
+    of_arm = estimates[(estimates["model"] == model) & (estimates["arm"] == arm)]
     entries = model_entries(study, model, estimates, cells, measure.name)
-    tracks = {e.activation: _track(mine, e.activation, measure.name) for e in entries}
+    tracks = {e.activation: _track(of_arm, e.activation, measure.name) for e in entries}
     gone = [activation for activation, track in tracks.items() if track.empty]
     labels = {e.activation: _track_label(e, tracks[e.activation]) for e in entries}
-    level = confidence_text(study)
     figure = new_figure(
         study,
         style.wrap(f"{model}: when in training do the predictions of two seeds drift apart?", 80),
-        f"Line: mean over pairs of seeds at each stored step. Band: {level} interval (jackknife "
-        "over seeds). At the left, training time is on a scale on which each doubling is one "
-        "step wide; at the right, the same points against the mean validation loss reached by "
-        "then, so that activations are compared where they predict equally well. Dotted: the "
-        "worst final loss of the activations, the last place where all can be compared. Between "
-        f"trainings, {ARM_WORDS[arm]}.",
+        _tracks_note(study, model),
         PANEL_INCHES,
         _handles(study, labels, gone),
     )
@@ -199,10 +200,8 @@ def draw_pd_along_training(
         axes = figure.add_subplot(grid[index])
         _draw_tracks(axes, study, tracks, column)
         if len(gone) == len(labels):
-            gaps = {entry.gap for entry in entries}
-            style.draw_missing(axes, gaps.pop() if len(gaps) == 1 else "missing")
-            axes.set_xticks([])
-            axes.set_yticks([])
+            gaps = {entry.why for entry in entries}
+            _hatch_whole(axes, gaps.pop() if len(gaps) == 1 else gap_text(Gap.MISSING))
         elif column == "step":
             _scale_steps(axes, tracks)
         else:
@@ -217,9 +216,21 @@ def draw_pd_along_training(
     return figure
 
 
-def _track(mine: pd.DataFrame, activation: str, measure: str) -> pd.DataFrame:
+def _tracks_note(study: Study, model: str) -> str:
+    return (
+        "Line: mean over pairs of seeds at each stored step. Band: "
+        f"{confidence_text(study)} interval (jackknife over seeds). At the left, training time is "
+        "on a scale on which each doubling is one step wide; at the right, the same points against "
+        "the mean validation loss reached by then, so that activations are compared where they "
+        "predict equally well. Dotted: the worst final loss of the activations, the last place "
+        "where all can be compared. Between trainings, "
+        f"{ARM_WORDS[drawn_arm(study, model)]}."
+    )
+
+
+def _track(estimates: pd.DataFrame, activation: str, measure: str) -> pd.DataFrame:
     """Return step, loss, estimate, low and high of one activation, finite estimates alone."""
-    rows = mine[mine["activation"] == activation]
+    rows = estimates[estimates["activation"] == activation]
     losses = rows[rows["measure"] == "val_loss"].set_index("step")["estimate"].astype(float)
     table = rows[rows["measure"] == measure].set_index("step").sort_index()
     table = table[["estimate", "low", "high"]].astype(float)
@@ -231,9 +242,10 @@ def _track(mine: pd.DataFrame, activation: str, measure: str) -> pd.DataFrame:
 
 def _track_label(entry: Entry, track: pd.DataFrame) -> str:
     if track.empty:
-        return f"{style.wrap(style.readable(entry.activation), 24)}: {entry.gap or 'missing'}"
+        why = entry.why or gap_text(Gap.MISSING)
+        return f"{style.wrap(style.readable(entry.activation), 24)}: {why}"
     label = _label(entry.activation, entry.seeds, entry.wanted, bool(track["low"].isna().all()))
-    return f"{label}: {entry.gap} at the end" if entry.gap else label
+    return f"{label}: {entry.why} at the end" if entry.gap else label
 
 
 def _draw_tracks(axes: Axes, study: Study, tracks: dict[str, pd.DataFrame], column: str) -> None:

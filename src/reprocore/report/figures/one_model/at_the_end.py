@@ -13,6 +13,7 @@ from reprocore.report.figures.entries import (
     confidence_text,
     drawn_arm,
     model_entries,
+    none_ran,
 )
 from reprocore.report.figures.frame import new_figure, title
 from reprocore.report.figures.intervals import (
@@ -21,12 +22,14 @@ from reprocore.report.figures.intervals import (
     draw_interval,
     ends,
     extent,
+    label_rows,
+    row_label,
     set_range,
 )
+from reprocore.report.words import gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES
+from reprocore.vocabulary import MEASURES, Gap
 
-LABEL_LETTERS = 20
 COLUMNS = 4
 MEASURE_INCHES = 2.3
 SCORE_INCHES = 4.6
@@ -49,7 +52,7 @@ def draw_pd_by_activation(
         cells: of `CELLS_SCHEMA`, for the seeds that ran.
     """
     panels = {name: model_entries(study, model, estimates, cells, name) for name in MEASURES}
-    labels = _row_labels(panels[study.figures.measure])
+    labels = [row_label(entry) for entry in panels[study.figures.measure]]
     height = sum(0.14 + 0.17 * (label.count("\n") + 1) for label in labels)
     rows = -(-len(MEASURES) // COLUMNS)
     figure = new_figure(
@@ -63,7 +66,7 @@ def draw_pd_by_activation(
         axes = figure.add_subplot(grid[index // COLUMNS, index % COLUMNS])
         measure = MEASURES[name]
         _draw_rows(axes, study, entries, name, MEASURE_INCHES)
-        _label_rows(axes, labels, shown=index % COLUMNS == 0)
+        label_rows(axes, labels, shown=index % COLUMNS == 0)
         axes.set_xlabel(measure.unit or f"from 0 to {measure.upper:g}")
         title(axes, style.wrap(measure.label, 26), direction(measure), size=10.0)
     return figure
@@ -99,15 +102,15 @@ def draw_accuracy_and_loss(
         estimates: of `ESTIMATES_SCHEMA`.
         cells: of `CELLS_SCHEMA`.
     """
-    mine = cells[(cells["model"] == model) & (cells["arm"] == drawn_arm(study, model))]
+    cells_drawn = cells[(cells["model"] == model) & (cells["arm"] == drawn_arm(study, model))]
     panels = {
         name: [
-            _with_lone_seed(entry, mine, name)
+            _with_lone_seed(entry, cells_drawn, name)
             for entry in model_entries(study, model, estimates, cells, name)
         ]
         for name in SCORES
     }
-    labels = _row_labels(panels["val_loss"])
+    labels = [row_label(entry) for entry in panels["val_loss"]]
     height = sum(0.2 + 0.17 * (label.count("\n") + 1) for label in labels)
     level = confidence_text(study)
     figure = new_figure(
@@ -123,12 +126,12 @@ def draw_accuracy_and_loss(
     for index, (name, entries) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[index])
         label, unit, better = SCORES[name]
-        values = _finite(mine[name])
+        values = _finite(cells_drawn[name])
         _draw_rows(axes, study, entries, name, SCORE_INCHES, values)
-        _draw_seeds(axes, study, entries, mine, name)
-        _label_rows(axes, labels, shown=index == 0)
+        _draw_seeds(axes, study, entries, cells_drawn, name)
+        label_rows(axes, labels, shown=index == 0)
         axes.set_xlabel(f"{label} ({unit})")
-        extra = _draw_unigram(axes, mine) if name == "val_loss" else ""
+        extra = _draw_unigram(axes, cells_drawn) if name == "val_loss" else ""
         title(axes, label[0].upper() + label[1:], f"{better}{extra}")
     return figure
 
@@ -142,7 +145,7 @@ def _with_lone_seed(entry: Entry, cells: pd.DataFrame, name: str) -> Entry:
     values = _finite(cells.loc[cells["activation"] == entry.activation, name])
     if entry.seeds != 1 or entry.estimate is not None or len(values) != 1:
         return entry
-    return replace(entry, estimate=values[0], gap="")
+    return replace(entry, estimate=values[0], gap=None)
 
 
 def _draw_seeds(
@@ -181,24 +184,6 @@ def _draw_unigram(axes: Axes, cells: pd.DataFrame) -> str:
     )
 
 
-def _row_labels(entries: list[Entry]) -> list[str]:
-    """Return the name of each activation, with the seeds if there are fewer than wanted."""
-    labels = []
-    for entry in entries:
-        name = style.wrap(style.readable(entry.activation), LABEL_LETTERS)
-        few = 0 < entry.seeds < entry.wanted
-        name += f" {BEHIND}" if entry.behind else ""
-        labels.append(f"{name}\n{entry.seeds} of {entry.wanted} seeds" if few else name)
-    return labels
-
-
-def _label_rows(axes: Axes, labels: list[str], shown: bool) -> None:
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, labelleft=shown, labelsize=style.NORMAL)
-    axes.grid(visible=False, axis="y")
-
-
 def _draw_rows(
     axes: Axes,
     study: Study,
@@ -210,15 +195,15 @@ def _draw_rows(
     """Draw one line per activation; `others` are numbers that the range must hold too."""
     # How many seeds are missing stands at the left; here only that there is no interval.
     drawn = [entry for entry in entries if entry.estimate is not None]
-    notes = {e.activation: e.note.replace(" (", "\n(") if e.low is None else "" for e in drawn}
+    notes = {e.activation: "{}\n({})".format(*e.note_parts) if e.low is None else "" for e in drawn}
     placed = [(extent(entry), notes[entry.activation]) for entry in drawn]
     set_range(axes, [*ends(entries), *(others or [])], placed, inches)
-    if entries and all(entry.gap == "not run" for entry in entries):
-        style.draw_missing(axes, "not run")
+    if none_ran(entries):
+        style.draw_missing(axes, gap_text(Gap.NOT_RUN))
         return
     for row, entry in enumerate(entries):
         if entry.gap:
-            style.draw_missing(axes, entry.gap, y=(row - 0.4, row + 0.4))
+            style.draw_missing(axes, entry.why, y=(row - 0.4, row + 0.4))
         else:
             look = style.look(entry.activation, study.figures.colours)
             note = notes[entry.activation]

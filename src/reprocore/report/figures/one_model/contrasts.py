@@ -14,20 +14,22 @@ from reprocore.report.figures.entries import (
     model_entries,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.figures.intervals import BEHIND
+from reprocore.report.figures.intervals import BEHIND, label_rows, row_label
 from reprocore.report.figures.ratio_rows import (
     Line,
     Row,
-    _draw_lines,
-    _gathered,
-    _label,
-    _label_rows,
-    _line,
-    _number,
-    _rows_inches,
+    closer_side,
+    contrast_line,
+    draw_lines,
+    finite,
+    gathered_notes,
+    rows_inches,
 )
+from reprocore.report.words import gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import FINAL, MATCHED, MEASURES, Measure
+from reprocore.vocabulary import MEASURES, Condition, Gap, Measure
+
+HEADINGS = {Condition.FINAL: "At the last step", Condition.MATCHED_LOSS: "At matched loss"}
 
 
 @style.styled()
@@ -48,40 +50,36 @@ def draw_contrasts(
     entries = model_entries(study, model, estimates, cells, measure.name)
     panels = {
         condition: _contrast_lines(study, model, contrasts, entries, condition)
-        for condition in (FINAL, MATCHED)
+        for condition in Condition
     }
-    lines = panels[FINAL]
-    labels = [_label(line.entry) for line in lines]
+    labels = [row_label(line.entry) for line in panels[Condition.FINAL]]
     figure = new_figure(
         study,
         style.wrap(
             f"{model}: is an activation more reproducible than {style.readable(reference)}?", 80
         ),
         _contrasts_note(study, model, measure, entries, panels),
-        _rows_inches(labels) + 1.1,
+        rows_inches(labels) + 1.1,
     )
     grid = figure.add_gridspec(1, 2)
-    for index, (condition, heading) in enumerate(
-        ((FINAL, "At the last step"), (MATCHED, "At matched loss"))
-    ):
+    both = [line for lines in panels.values() for line in lines]
+    for index, (condition, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[index])
-        margin, both = study.statistics.margin, (*panels[FINAL], *panels[MATCHED])
-        _draw_lines(axes, study, panels[condition], condition, margin, both)
-        _label_rows(axes, labels, shown=index == 0)
+        draw_lines(axes, study, lines, condition, study.statistics.margin, both)
+        label_rows(axes, labels, shown=index == 0)
         axes.set_xlabel(f"{measure.label}, ratio to {style.readable(reference)}")
-        loss = _matched_loss(study, model, contrasts) if condition == MATCHED else None
+        loss = _matched_loss(study, model, contrasts, condition)
         where = f"where each has the validation loss {loss:.3f}; " if loss is not None else ""
-        title(axes, heading, where + _side(measure, reference))
+        title(axes, HEADINGS[condition], where + closer_side(measure, reference))
     return figure
 
 
-def _side(measure: Measure, reference: str) -> str:
-    side = "right" if measure.more_is_closer else "left"
-    return f"{side} of 1 = more alike than {style.readable(reference)}"
-
-
 def _contrast_lines(
-    study: Study, model: str, contrasts: pd.DataFrame, entries: Sequence[Entry], condition: str
+    study: Study,
+    model: str,
+    contrasts: pd.DataFrame,
+    entries: Sequence[Entry],
+    condition: Condition,
 ) -> list[Line]:
     reference = study.reference_of(model)
     rows = _rows_of(study, model, contrasts, condition)
@@ -90,32 +88,34 @@ def _contrast_lines(
     for entry in entries:
         if entry.activation == reference:
             continue
-        gap = ""
-        if entry.seeds == 0:
-            gap = entry.gap
-        elif of_reference.seeds < 2:
-            gap = f"reference {style.readable(reference)}: {of_reference.gap or 'missing'}"
-        lines.append(_line(entry, rows.get(entry.activation), gap or entry.gap))
+        why = entry.why
+        if entry.seeds > 0 and of_reference.seeds < 2:
+            missing = of_reference.why or gap_text(Gap.MISSING)
+            why = f"reference {style.readable(reference)}: {missing}"
+        lines.append(contrast_line(entry, rows.get(entry.activation), why))
     return lines
 
 
 def _rows_of(
-    study: Study, model: str, contrasts: pd.DataFrame, condition: str = FINAL
+    study: Study, model: str, contrasts: pd.DataFrame, condition: Condition
 ) -> dict[str, Row]:
     """Return the contrasts with the reference by activation."""
-    mine = contrasts[
+    rows = contrasts[
         (contrasts["model"] == model)
         & (contrasts["arm"] == drawn_arm(study, model))
         & (contrasts["measure"] == study.figures.measure)
         & (contrasts["condition"] == condition)
         & (contrasts["second"] == study.reference_of(model))
     ]
-    return {str(row["first"]): row for row in mine.to_dict("records")}
+    return {str(row["first"]): row for row in rows.to_dict("records")}
 
 
-def _matched_loss(study: Study, model: str, contrasts: pd.DataFrame) -> float | None:
-    losses = (row["matched_loss"] for row in _rows_of(study, model, contrasts, MATCHED).values())
-    return next(filter(None, map(_number, losses)), None)
+def _matched_loss(
+    study: Study, model: str, contrasts: pd.DataFrame, condition: Condition
+) -> float | None:
+    """Return the loss at which activations are compared; None at the last step."""
+    rows = _rows_of(study, model, contrasts, condition).values()
+    return next(filter(None, (finite(row["matched_loss"]) for row in rows)), None)
 
 
 def _contrasts_note(
@@ -123,7 +123,7 @@ def _contrasts_note(
     model: str,
     measure: Measure,
     entries: Sequence[Entry],
-    panels: Mapping[str, Sequence[Line]],
+    panels: Mapping[Condition, Sequence[Line]],
 ) -> str:
     level, margin = confidence_text(study), study.statistics.margin
     more = "higher" if measure.more_is_closer else "lower"
@@ -137,7 +137,8 @@ def _contrasts_note(
         "(Holm), of which some are not drawn; a bar alone may miss the 1 and still be undecided. "
         "Undecided does not mean equal.",
     ]
-    parts += _gathered(line for lines in panels.values() for line in lines)
+    lines = [line for of_panel in panels.values() for line in of_panel]
+    parts += gathered_notes(lines)
     if any(entry.behind for entry in entries):
         behind = [style.readable(entry.activation) for entry in entries if entry.behind]
         who = ", ".join(behind) if len(behind) < len(entries) else "every activation"
@@ -145,6 +146,6 @@ def _contrasts_note(
             f"{BEHIND}: a seed of {who} predicts no better than letter frequencies do; "
             "predictions that learned nothing agree easily."
         )
-    if any(line.entry.gap for lines in panels.values() for line in lines):
+    if any(line.why for line in lines):
         parts.append("Hatched: there is no such ratio, and none is filled in.")
     return "\n".join(parts)

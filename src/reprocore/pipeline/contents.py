@@ -1,0 +1,104 @@
+"""The content of the files of a results folder, read whole: against hashes, schemas and readers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import safetensors
+
+from reprocore.data.probe import read_probe
+from reprocore.data.tokens import read_corpus
+from reprocore.errors import ReprocoreError
+from reprocore.pipeline.plan import Problem, State, reason_of
+from reprocore.store import schemas
+from reprocore.store.predictions import read_predictions
+from reprocore.store.readers import read_history, read_pairs
+from reprocore.store.records import file_sha256, read_record
+from reprocore.store.tables import read_table
+from reprocore.study.cells import CELL_FILES, Cell
+
+KINDS = ("corpus", "preflight", "cells", "pairs", "models", "across", "figures", "summary", "other")
+
+_SCHEMAS: dict[str, pa.Schema] = {
+    "models/estimates": schemas.ESTIMATES_SCHEMA,
+    "models/curves": schemas.CURVES_SCHEMA,
+    "models/cells": schemas.CELLS_SCHEMA,
+    "models/contrasts": schemas.CONTRASTS_SCHEMA,
+    "models/sensitivity": schemas.SENSITIVITY_SCHEMA,
+    "models/sources": schemas.SOURCES_SCHEMA,
+    "models/early": schemas.EARLY_SCHEMA,
+    "across/ratios": schemas.RATIOS_SCHEMA,
+    "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
+    "summary/summary": schemas.SUMMARY_SCHEMA,
+    "summary/audit": schemas.AUDIT_SCHEMA,
+}
+_READERS: dict[str, Callable[[Path], Any]] = {
+    "corpus/tokens": read_corpus,
+    "corpus/probe": read_probe,
+}
+
+
+def kind_of(path: str) -> str:
+    """Return the kind of a file by its path inside the results, one of `KINDS`."""
+    first, slash, _ = path.partition("/")
+    if slash:
+        return first if first in KINDS else "other"
+    return "summary" if first.startswith(("summary.", "audit.")) else "other"
+
+
+def cell_content_problems(
+    folder: Path, place: str, described: dict[str, Any], known: list[Problem]
+) -> list[Problem]:
+    """Read the files of a cell that have no problem yet."""
+    paths = {f"{place}/{name}": name for name in CELL_FILES if name != "cell.json"}
+    for problem in known:
+        paths.pop(problem.path, None)
+    reasons = {path: _cell_file_fault(folder / name, described) for path, name in paths.items()}
+    return [Problem(path, State.DAMAGED, reason) for path, reason in reasons.items() if reason]
+
+
+def _cell_file_fault(path: Path, described: dict[str, Any]) -> str:
+    """Return what is wrong with the content of a cell's file, or ""."""
+    try:
+        if file_sha256(path) != described["sha256"].get(path.name):
+            return "is not what train wrote"
+        if path.name == "history.parquet":
+            read_history(path)
+        elif path.name == "weights.safetensors":
+            with safetensors.safe_open(path, "numpy"):
+                pass
+        else:
+            predicted = read_predictions(path)
+            expected = Cell(**described["cell"]).key, described["probe_hash"]
+            if (predicted.cell, predicted.probe_hash) != expected:
+                return f"holds predictions of {predicted.cell}"
+    except (ReprocoreError, safetensors.SafetensorError) as error:
+        return reason_of(error, path)
+    return ""
+
+
+def file_content_problem(results: str, place: str) -> Problem | None:
+    """Read a file that has a record, and compare it with that."""
+    path = Path(results) / place
+    try:
+        record = read_record(results, path) or {}
+        if file_sha256(path) != record["sha256"]:
+            return Problem(place, State.DAMAGED, f"is not what {record['rule']} wrote")
+        _read(place, path)
+    except ReprocoreError as error:
+        return Problem(place, State.DAMAGED, reason_of(error, path))
+    return None
+
+
+def _read(place: str, path: Path) -> None:
+    """Read a table by its own reader or schema; other kinds of file have none."""
+    if path.suffix != ".parquet":
+        return
+    kind = kind_of(place)
+    if kind == "pairs":
+        read_pairs(path)
+    elif reader := _READERS.get(f"{kind}/{path.stem}"):
+        reader(path)
+    else:
+        read_table(path, _SCHEMAS[f"{kind}/{path.stem}"])

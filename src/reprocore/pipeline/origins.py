@@ -1,0 +1,87 @@
+"""What each file of a results folder was made from, by the records, and whether that has changed.
+
+Importing this module is cheap, so that a Snakefile can.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from reprocore.pipeline.plan import Plan
+from reprocore.store.identity import parameters, rule_settings
+from reprocore.store.records import DamagedError, file_sha256, read_cell, read_record
+from reprocore.study.cells import Cell
+
+
+class Origins:
+    """The records of a results folder, each read once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._results = Path(plan.study.results)
+        self.record = cache(self._record)
+        self._cells_behind: dict[str, set[str]] = {}
+
+    def _record(self, place: str) -> dict[str, Any] | None:
+        if Path(place).is_absolute():
+            return None
+        try:
+            return read_record(self._results, self._results / place)
+        except DamagedError:
+            return None
+
+    def why_stale(self, place: str) -> str:
+        """Return what has changed since a file beside the cells was made, in words; or ""."""
+        record = self.record(place)
+        if record is None:
+            return ""
+        labels = (record["wildcards"].get(name) for name in ("model", "activation"))
+        settings = rule_settings(self._plan.study, record["rule"], *labels)
+        if changed := _differing(record["settings"], parameters(settings)):
+            return f"was made with other settings than today's: {', '.join(changed)}"
+        for name, sha256 in record["inputs"].items():
+            today = self._sha256(name)
+            if today is not None and today != sha256:
+                return f"was made from another {name} than today's"
+        if self.cells_behind(place) != {cell.key for cell in self._plan.files[place]}:
+            return "rests on other cells than the study has today"
+        return ""
+
+    def cells_behind(self, place: str) -> set[str]:
+        """Return the keys of the cells that a file was made from, directly or through others."""
+        if place.startswith("cells/"):
+            return {place.removeprefix("cells/").rpartition("/")[0]}
+        if place not in self._cells_behind:
+            self._cells_behind[place] = set()  # meanwhile: a record must not lead back to itself
+            inputs = (self.record(place) or {"inputs": {}})["inputs"]
+            self._cells_behind[place] = {key for name in inputs for key in self.cells_behind(name)}
+        return self._cells_behind[place]
+
+    def _sha256(self, place: str) -> str | None:
+        """Return the SHA-256 of an input as it was written, so that damage counts only once."""
+        folder, _, name = place.rpartition("/")
+        if place.startswith("cells/"):
+            recorded = self._cell_sha256(folder.removeprefix("cells/"))
+            if not recorded or name != "cell.json":
+                return recorded.get(name)
+        elif record := self.record(place):
+            return str(record["sha256"])
+        try:
+            return file_sha256(self._results / place)
+        except DamagedError:
+            return None
+
+    def _cell_sha256(self, key: str) -> Mapping[str, str]:
+        """Return the SHA-256 of a cell's files by name, as `cell.json` has them if it is good."""
+        look = self._plan.looks.get(Cell.of_key(key))
+        if look is not None:
+            return look.sha256
+        try:
+            return dict(read_cell(self._results / "cells" / key / "cell.json")["sha256"])
+        except DamagedError:
+            return {}
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))

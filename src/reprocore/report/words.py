@@ -1,0 +1,147 @@
+"""The only place where codes become words, for text, figures and the command line.
+
+A template may name any number of the row that holds its code; `{seeds_text}` and
+`{comparisons_text}` are those numbers with their nouns. The audit's facts have words of their own,
+in `reprocore.report.audit.table`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reprocore.analysis.over_models import LEAST_MODELS, LEAST_SEEDS_OF_A_CV
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.vocabulary import (
+    ClaimVerdict,
+    Condition,
+    ContrastVerdict,
+    Flag,
+    Gap,
+    Reason,
+    split_codes,
+)
+
+Row = Mapping[Any, Any]
+
+CONDITIONS = {Condition.FINAL: "final", Condition.MATCHED_LOSS: "matched loss"}
+
+VERDICTS = {
+    ContrastVerdict.MORE_REPRODUCIBLE: "more reproducible",
+    ContrastVerdict.LESS_REPRODUCIBLE: "less reproducible",
+    ContrastVerdict.LOWER: "lower",
+    ContrastVerdict.HIGHER: "higher",
+    ContrastVerdict.EQUIVALENT: "equivalent",
+    ContrastVerdict.UNDECIDED: "undecided",
+}
+
+CLAIM_VERDICTS = {
+    ClaimVerdict.SUPPORTED: "supported",
+    ClaimVerdict.REFUTED: "refuted",
+    ClaimVerdict.UNDECIDED: "undecided",
+    ClaimVerdict.NOT_MEASURED: "not measured",
+}
+
+REASONS = {
+    Reason.NOT_A_NUMBER: "not a number",
+    Reason.INFINITE: "infinite",
+    Reason.NOT_FINITE: "a value is not finite",
+    Reason.ONE_SEED: "{seeds_text}, needs 2",
+    Reason.FEW_SEEDS: f"{{seeds_text}}, needs {LEAST_SEEDS}",
+    Reason.FEW_SHARED_SEEDS: f"{{seeds_text}} shared, needs {LEAST_SEEDS}",
+    Reason.NO_SHARED_SEED: "no seed is shared",
+    Reason.CONSTANT_DIFFERENCE: "the difference is the same for every seed: no t test",
+    Reason.CONSTANT_RATIO: "the ratio of a model is the same for every seed: no chance is known",
+    Reason.NO_RATIO: "a mean is not above 0: no ratio",
+    Reason.FEW_SEEDS_FOR_FAMILY: "{seeds_text} cannot decide {comparisons_text} at once: "
+    "{seeds_needed:.0f} would do",
+    Reason.FEW_SEEDS_FOR_OMNIBUS: "{seeds_text} cannot decide the omnibus test: "
+    "{seeds_for_omnibus:.0f} would do",
+    Reason.WITHIN_MARGIN: "within the margin of equivalence",
+    Reason.ONE_ACTIVATION: "one activation: nothing to compare",
+    Reason.ZERO_MEAN: "the mean is 0: no CV",
+    Reason.ALL_ALIKE: "all activations alike at one time: no order",
+    Reason.FEW_MODELS: "{models:.0f} models with {seeds_text}, needs "
+    f"{LEAST_MODELS} models with {LEAST_SEEDS_OF_A_CV} seeds",
+    Reason.NO_MODELS: "no models",
+    Reason.MODELS_WITHOUT_RATIO: "{models:.0f} of {models_total:.0f} models have a ratio",
+    Reason.WHOLE_NOT_RUN: "the arm `all` has not run",
+    Reason.WHOLE_NOT_POSITIVE: "the arm `all` has no difference above 0, or one is infinite",
+    Reason.WHOLE_NOT_CLEAR: "the arm `all` is not clearly above 0: no interval",
+    Reason.PART_OF_SEEDS: "compared on {seeds:.0f} shared seeds, of {seeds_first:.0f} and "
+    "{seeds_second:.0f}",
+    Reason.UNPAIRED: "{seeds_shared:.0f} of {seeds_first:.0f} and {seeds_second:.0f} seeds "
+    "shared: compared as unpaired",
+    Reason.ONLY_COMMON_SEEDS: "on {seeds:.0f} seeds that all share, of {seeds_most:.0f}",
+}
+
+FLAGS = {
+    Flag.NOT_RUN: "not run",
+    Flag.MISSING_SEEDS: "missing seeds: {missing_seeds}",
+    Flag.NO_PAIR: "no pair of seeds",
+    Flag.NO_INTERVAL: "no interval: {reasons}",
+    Flag.ABOVE_UNIGRAM: "{cells_above_unigram} of {seeds} not below unigram entropy",
+    Flag.MIXED_MACHINES: "cells of different machines or torch versions",
+    Flag.MIXED_CODE: "cells of different code",
+}
+
+GAPS = {
+    Gap.NOT_RUN: "not run",
+    Gap.MISSING: "missing",
+    Gap.NO_PAIR: "1 seed: no pair",
+    Gap.NOT_A_NUMBER: "not a number",
+    Gap.INFINITE: "infinite",
+    Gap.NOT_COMPARED: "not compared",
+    Gap.NO_RATIO: "no model has a ratio",
+    Gap.WHOLE_MISSING: "all: missing",
+    Gap.FEW_SHARED_SEEDS: "{shared_seeds}",
+    Gap.NO_SHARE: "no share",
+}
+
+
+def counted(count: float, noun: str) -> str:
+    """Return `1 seed`, or `4 seeds`."""
+    return f"{count:.0f} {noun}" if count == 1 else f"{count:.0f} {noun}s"
+
+
+def reason_texts(row: Row) -> list[str]:
+    """Return the words for the codes in a row's `reason`, with the row's numbers filled in."""
+    nouns = {"seeds": "seed", "comparisons": "comparison"}
+    texts = {f"{k}_text": counted(row[k], noun) for k, noun in nouns.items() if k in row}
+    numbers = {**row, **texts}
+    return [REASONS[code].format_map(numbers) for code in split_codes(row["reason"], Reason)]
+
+
+def flag_texts(row: Row) -> list[str]:
+    """Return the words for the codes in the `flags` of a row of the summary."""
+    data = {**row, "reasons": ", ".join(reason_texts(row))}
+    return [FLAGS[code].format_map(data) for code in split_codes(row["flags"], Flag)]
+
+
+def gap_text(gap: Gap | None, seeds: int = 0) -> str:
+    """Return the words for why there is no number; "" if there is one.
+
+    Args:
+        gap: the code.
+        seeds: that the number would rest on.
+    """
+    return "" if gap is None else GAPS[gap].format(shared_seeds=counted(seeds, "shared seed"))
+
+
+def pilot_text(row: Row, budget: float) -> str:
+    """Say what a pilot's sensitivity means for the full run."""
+    if row["low"] is None:
+        return f"No recommendation: {'; '.join(reason_texts(row))}."
+    spread = (
+        f"After {budget:.0%} of the training the activations differ by a CV of "
+        f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "
+        f"(p = {row['p_omnibus']:.3f}). "
+    )
+    if row["low"] > 0:
+        return (
+            spread
+            + "They differ by then; only the full study can say whether that lasts to the end."
+        )
+    most = row["high"]
+    return spread + (
+        f"No difference is visible, and one of up to {most:.1f}% is not excluded: before choosing "
+        "an activation by it, train longer or with more seeds."
+    )
