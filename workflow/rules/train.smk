@@ -8,13 +8,24 @@ def preflight_source(wildcards):
 
 
 def forced_if_stale_preflight(wildcards):
-    """No file; but a check that is not of today's settings and code is forced.
-
-    As for cells below: Snakemake's own metadata can be gone.
-    """
+    """No file; but a check that only its own content shows to be stale is forced."""
     if workflow.is_main_process and PLAN.preflight_is_stale(*wildcards):
-        workflow.dag.forcefiles.add(f"{RESULTS}/{preflight_file(*wildcards)}")
+        labels = wildcards.model, wildcards.activation
+        today = parameters(rule_settings(STUDY, "preflight", *labels)).values()
+        force_if_unseen("preflight", wildcards, [*today, preflight_source(wildcards)])
     return []
+
+
+def force_if_unseen(rule, wildcards, today):
+    """Force the files of a job, unless Snakemake sees by itself that its parameters changed.
+
+    It compares them with its own metadata, which can be gone, or of files that were put in the
+    place of others since; where it sees the change, it names it.
+    """
+    files, _ = workflow.get_rule(rule).expand_output(wildcards)
+    known = workflow.persistence.params(files[0])
+    if not known or set(known) == set(map(repr, today)):
+        workflow.dag.forcefiles.update(files)
 
 
 @cache
@@ -32,18 +43,11 @@ def cell_parameter(name):
 
 
 def forced_if_not_done(wildcards):
-    """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced.
-
-    Snakemake compares parameters with its own metadata, which can be gone, or of cells that were
-    put in the place of others since; where it sees the change itself, it names it.
-    """
+    """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced."""
     cell = cell_of(wildcards)
     again = PLAN.looks[cell].state in (State.DAMAGED, State.STALE)
     if workflow.is_main_process and again:
-        files, _ = workflow.get_rule("train").expand_output(wildcards)
-        known = workflow.persistence.params(files.cell)
-        if not known or set(known) == set(map(repr, cell_parameters(cell).values())):
-            workflow.dag.forcefiles.update(files)
+        force_if_unseen("train", wildcards, cell_parameters(cell).values())
     return []
 
 
