@@ -212,7 +212,7 @@ def test_every_cell_ran_in_its_partition_with_its_memory_and_gpus(campaign: Camp
 
 
 def test_a_model_whose_cells_are_done_has_its_statistics_from_one_job(campaign: Campaign) -> None:
-    assert (campaign.project.root / "out/models/accelerated/summary.parquet").is_file()
+    assert (campaign.project.root / "out/models/accelerated/estimates.parquet").is_file()
     (job,) = (job for job in campaign.jobs if "statistics" in job["Comment"])
     assert job["JobState"] == "COMPLETED"
     assert job["Partition"] == "cpu"
