@@ -310,7 +310,8 @@ def test_what_squeue_forgot_is_asked_of_accounting(tmp_path: Path) -> None:
             wait_until(lambda: trains(project, cells[2]), 120, "the third cell")
             wait_until(lambda: states(cells) == TWO_OF_THREE, 120, "two cells")
             told = ("sacct", "-nX", "--format=State")
-            wait_until(lambda: output(*told).split().count("COMPLETED") == 2, 60, "accounting")
+            # Two cells, and the check before them.
+            wait_until(lambda: output(*told).split().count("COMPLETED") == 3, 60, "accounting")
             finished = [content(project, cell) for cell in cells[:2]]
             cluster.stop_controller()
             cluster.start_controller("-c")
