@@ -95,7 +95,9 @@ def test_one_folder_is_written_by_one_run_at_a_time(project: Project, tmp_path: 
         other = tmp_path / "other"
         other.mkdir()
         shutil.copy(tmp_path / "text.txt", other)
-        (other / "study.yaml").write_text(yaml.safe_dump({**STUDY, "results": str(out)}))
+        (other / "study.yaml").write_text(
+            yaml.safe_dump({**STUDY, "results": str(out), "claims": None})
+        )
         command = study_command(str(out / "summary.parquet"), "--snakefile", "../Snakefile")
         done = finished(command, **{**project.place(REPROCORE_ALLOW=str(out)), "cwd": other})
         assert done.returncode == 1

@@ -210,14 +210,14 @@ def test_verify_knows_checks_that_passed_and_that_failed(
     monkeypatch.setenv("REPROCORE_ALLOW", "broken_activation")
     study = load_study("study.yaml")
     path, saved = Path(PASSED), Path("saved.json")
-    assert not [found for found in verify(study).findings if "preflight" in found.path]
+    assert not [problem for problem in verify(study).problems if "preflight" in problem.path]
     shutil.copy2(path, saved)
     try:
         path.write_text("{}")
-        (damaged,) = [found for found in verify(study).findings if "preflight" in found.path]
+        (damaged,) = [problem for problem in verify(study).problems if "preflight" in problem.path]
         path.unlink()
         Path(FAILED).write_text("{}")
-        (missing,) = [found for found in verify(study).findings if "failed" not in found.reason]
+        (missing,) = [p for p in verify(study).problems if p.path == "preflight/small/broken.json"]
     finally:
         shutil.copy2(saved, path)
         Path(FAILED).unlink(missing_ok=True)

@@ -34,8 +34,7 @@ def test_a_study_that_has_not_run_says_how_to_start(project: Project, tmp_path: 
     (line,) = verify.stdout.splitlines()
     assert line == (
         f"{project.root}/elsewhere: nothing has run yet. "
-        f"To start: {command} --config 'seeds=['\"'\"'1'\"'\"', '\"'\"'2'\"'\"', "
-        "'\"'\"'3'\"'\"', '\"'\"'4'\"'\"']' gpu=none"
+        f'To start: {command} --config \'seeds=["1", "2", "3", "4"]\' gpu=none'
     )
     assert status.stdout.splitlines()[-1] == f"Nothing has run yet. To start: {command}"
     assert (verify.returncode, status.returncode) == (1, 0)

@@ -193,7 +193,7 @@ def test_the_reason_names_the_setting_that_changed(project: Project) -> None:
     finally:
         project.write(own)
     output = done.stdout + done.stderr
-    assert "6 finished cells are not as the study says today" in output
+    assert "Not as the study says today: 6 finished cells" in output
     assert "changed: training" in output
     (reason, *_) = re.findall(r"reason: Params have changed.*", output)
     assert re.search(r'before: \S*training \{.*"learning_rate":0\.0003', reason)

@@ -3,29 +3,29 @@
 PREFLIGHT = f"{RESULTS}/{preflight_file('{model}', '{activation}')}"
 
 
-def force_if_forgotten(rule, wildcards, parameters):
-    """Force files, unless Snakemake sees by itself that their parameters have changed.
-
-    Its own metadata can be gone, or be of files that were put in the place of others since. Where
-    it sees the change, it names it.
-    """
-    files, _ = workflow.get_rule(rule).expand_output(wildcards)
-    known = workflow.persistence.params(files[0])
-    if not known or set(known) == set(map(repr, parameters.values())):
-        workflow.dag.forcefiles.update(files)
-
-
 def preflight_source(wildcards):
     return f"source {preflight_identity(STUDY, *wildcards)['source']}"
 
 
 def forced_if_stale_preflight(wildcards):
-    """No file; but a check that only its own file shows to be stale is forced."""
+    """No file; but a check that only its own content shows to be stale is forced."""
     if workflow.is_main_process and PLAN.preflight_is_stale(*wildcards):
-        today = parameters(rule_settings(STUDY, "preflight", *wildcards))
-        today["source"] = preflight_source(wildcards)
-        force_if_forgotten("preflight", wildcards, today)
+        labels = wildcards.model, wildcards.activation
+        today = parameters(rule_settings(STUDY, "preflight", *labels)).values()
+        force_if_unseen("preflight", wildcards, [*today, preflight_source(wildcards)])
     return []
+
+
+def force_if_unseen(rule, wildcards, today):
+    """Force the files of a job, unless Snakemake sees by itself that its parameters changed.
+
+    It compares them with its own metadata, which can be gone, or of files that were put in the
+    place of others since; where it sees the change, it names it.
+    """
+    files, _ = workflow.get_rule(rule).expand_output(wildcards)
+    known = workflow.persistence.params(files[0])
+    if not known or set(known) == set(map(repr, today)):
+        workflow.dag.forcefiles.update(files)
 
 
 @cache
@@ -47,7 +47,7 @@ def forced_if_not_done(wildcards):
     cell = cell_of(wildcards)
     again = PLAN.looks[cell].state in (State.DAMAGED, State.STALE)
     if workflow.is_main_process and again:
-        force_if_forgotten("train", wildcards, cell_parameters(cell))
+        force_if_unseen("train", wildcards, cell_parameters(cell).values())
     return []
 
 

@@ -211,9 +211,10 @@ def open_study(
     if not folder.is_dir():
         raise ReprocoreError(f"{folder}: no such folder")
     file = here / configfile if configfile else folder / DEFAULT_CONFIG
-    os.chdir(folder)
     overrides = parse_overrides(values or ())
-    study = parse_study(read_config(file, overrides), str(configfile or file))
+    content = read_config(configfile or file, overrides)
+    os.chdir(folder)
+    study = parse_study(content, str(configfile or file))
     check_ours(study.results)
     command = snakemake_command([file], overrides)
     return study, command if folder == here else f"cd {shlex.quote(str(folder))} && {command}"

@@ -615,6 +615,7 @@ def test_wrapping_loses_no_letter(width):
     assert wrapped.replace("\n", "").replace(" ", "") == text.replace("\n", "").replace(" ", "")
 
 
+@pytest.mark.slow
 def test_no_text_overlaps_or_is_clipped(long_names):
     figures = {"cross_model": long_names.cross_model()}
     t = long_names.of_model("tinylstm")
@@ -627,6 +628,7 @@ def test_no_text_overlaps_or_is_clipped(long_names):
         assert not clipped(figure), name
 
 
+@pytest.mark.slow
 def test_no_text_overlaps_where_much_is_missing(drawn):
     for name, figure in drawn.items():
         assert not overlapping(figure), name
@@ -670,6 +672,7 @@ def test_a_seed_that_diverged_interrupts_the_curve(gappy):
     assert list(line.get_xdata()) == [0, 13, 25]
 
 
+@pytest.mark.slow
 def test_files_are_written_and_reproducible(gappy, tmp_path):
     study = gappy.study
     for out in ("one", "two"):

@@ -322,12 +322,14 @@ def test_no_missing_number_is_drawn_as_zero(drawn):
             assert math.isfinite(value) and (value != 0 or control), (name, found.get_gid())
 
 
+@pytest.mark.slow
 def test_nothing_overlaps_where_much_is_missing(drawn):
     for name, figure in drawn.items():
         assert not overlapping(figure), name
         assert not clipped(figure), name
 
 
+@pytest.mark.slow
 def test_nothing_overlaps_with_long_names(tmp_path):
     models = {name: model.model_copy(update={"arms": ARMS}) for name, model in LONG.models.items()}
     study = LONG.model_copy(update={"models": models})

@@ -51,6 +51,7 @@ def test_t_tests_agree_with_scipy(samples):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 @settings(deadline=None, max_examples=40)
+@pytest.mark.slow
 def test_holm_agrees_with_statsmodels(p):
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-10)
 

@@ -310,6 +310,7 @@ def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
 WAITING = "another process trains this cell; waiting for it"
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(
     process, train_cell, tmp_path
 ):
@@ -330,6 +331,7 @@ def test_a_killed_process_loses_nothing_but_the_steps_since_its_checkpoint(
     assert sorted(path.name for path in folder.iterdir()) == sorted(CELL_FILES)
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_and_takes_what_the_first_has_made(process, tmp_path):
     """What is left behind by a killed Snakemake meets the next one at the same cell."""
     first = process()
@@ -344,6 +346,7 @@ def test_a_second_process_waits_and_takes_what_the_first_has_made(process, tmp_p
     assert "the other process has trained it" in outputs[1]
 
 
+@pytest.mark.slow
 def test_a_second_process_resumes_where_the_first_is_killed(process, tmp_path):
     first = process()
     wait_for_line(first, "row 11")
