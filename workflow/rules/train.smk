@@ -61,7 +61,12 @@ def needed(path):
     def of_wildcards(wildcards):
         file, cell = path.format(**dict(wildcards.items())), cell_of(wildcards)
         done = cell in PLAN.current and not is_forced(cell)
-        return ancient(before_update(file)) if done else file
+        # Snakemake refuses a target whose job lacks an input, though the target is there.
+        if done and (
+            Path(file).exists() or not asked_for(cell, workflow.dag_settings.targets)
+        ):
+            return ancient(before_update(file))
+        return file
 
     return of_wildcards
 
@@ -69,9 +74,13 @@ def needed(path):
 def is_forced(cell):
     """Whether the command line asks to train a cell again whatever its state."""
     asked = workflow.dag_settings
-    names = {"train", *(cell_file(cell, name) for name in CELL_FILES)}
-    forced = {*asked.forcerun, *(asked.targets if asked.forcetargets else ())}
-    return asked.forceall or bool(names & forced)
+    targets = asked.targets if asked.forcetargets else ()
+    forced = asked.forceall or "train" in asked.forcerun
+    return forced or asked_for(cell, {*asked.forcerun, *targets})
+
+
+def asked_for(cell, names):
+    return any(cell_file(cell, name) in names for name in CELL_FILES)
 
 
 def needs(wildcards):
