@@ -18,9 +18,9 @@ import safetensors.numpy
 from conftest import one_line
 from project import TINY, Project, finished, listed_jobs, rules_of
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.repair import repairs
 from reprocore.pipeline.status import study_status
-from reprocore.pipeline.verify import verify
+from reprocore.pipeline.verification.repair import repairs
+from reprocore.pipeline.verification.verify import verify
 from reprocore.store.records import check_inputs
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study, load_study, parse_study

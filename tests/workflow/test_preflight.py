@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from project import TINY, Project, listed_jobs, rules_of
-from reprocore.pipeline.verify import verify
+from reprocore.pipeline.verification.verify import verify
 from reprocore.study.study import load_study
 
 STUDY: dict[str, Any] = {
