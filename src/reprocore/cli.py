@@ -129,6 +129,7 @@ def status(
     directory: DirectoryOption = None,
 ) -> None:
     """Show the study as a matrix of cells: done, stale, damaged, failed, begun, missing, ..."""
+    from reprocore.pipeline.plan import Plan
     from reprocore.pipeline.printing import print_recorded, print_title
     from reprocore.pipeline.runs import open_study
     from reprocore.pipeline.status import seconds_left, study_status
@@ -154,6 +155,8 @@ def status(
     for cell in statuses:
         if cell.reason:
             console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
+    for reason in Plan.of(study).failed_preflights():
+        console.lines(f"failed check of {reason}")
     print_recorded(study)
     if not has_run(study):
         console.lines(f"Nothing has run yet. To start: {command}")
