@@ -129,10 +129,11 @@ def status(
     directory: DirectoryOption = None,
 ) -> None:
     """Show the study as a matrix of cells: done, stale, damaged, failed, begun, missing, ..."""
+    from reprocore.pipeline.plan import Plan
     from reprocore.pipeline.printing import print_recorded, print_title
     from reprocore.pipeline.runs import open_study
     from reprocore.pipeline.status import seconds_left, study_status
-    from reprocore.pipeline.verify import has_run
+    from reprocore.pipeline.verification.verify import has_run
 
     study, command = open_study(configfile, config, directory)
     statuses = study_status(study)
@@ -154,6 +155,8 @@ def status(
     for cell in statuses:
         if cell.reason:
             console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
+    for reason in Plan.of(study).failed_preflights():
+        console.lines(f"failed check of {reason}")
     print_recorded(study)
     if not has_run(study):
         console.lines(f"Nothing has run yet. To start: {command}")
@@ -176,12 +179,12 @@ def verify(
     ] = False,
 ) -> None:
     """Check every file of the results: damaged, stale, missing, ...; say what repairs it."""
-    from reprocore.pipeline.contents import KINDS, kind_of
     from reprocore.pipeline.printing import print_problems, print_recorded, print_title
-    from reprocore.pipeline.repair import repairs
     from reprocore.pipeline.runs import is_held, open_study
-    from reprocore.pipeline.verify import PROBLEMS, has_run
-    from reprocore.pipeline.verify import verify as check
+    from reprocore.pipeline.verification.contents import KINDS, kind_of
+    from reprocore.pipeline.verification.repair import repairs
+    from reprocore.pipeline.verification.verify import PROBLEMS, has_run
+    from reprocore.pipeline.verification.verify import verify as check
 
     study, command = open_study(configfile, config, directory)
     if not has_run(study):

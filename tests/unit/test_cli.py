@@ -24,7 +24,7 @@ from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.status import seconds_left, study_status
-from reprocore.pipeline.verify import verify
+from reprocore.pipeline.verification.verify import verify
 from reprocore.report.terminal import PlainConsole
 from reprocore.statistics.divergence import churn, relative_pd
 from reprocore.study.cells import Cell, parse_cell

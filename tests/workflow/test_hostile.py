@@ -170,7 +170,7 @@ def test_a_link_out_of_the_results_is_refused(
     victim.mkdir()
     link = here / "out" / place
     link.parent.mkdir(parents=True)
-    (here / "out/inner").symlink_to("cells")
+    (here / "out/inner").symlink_to(".")
     check_links("out")
     link.symlink_to(victim)
     with pytest.raises(ReprocoreError) as error:
@@ -178,6 +178,14 @@ def test_a_link_out_of_the_results_is_refused(
     assert one_line(error).startswith(f"{link}: is a link that leads out of the results")
     monkeypatch.setenv("REPROCORE_ALLOW", str(victim))
     check_links("out")
+
+
+def test_a_link_to_nothing_is_refused_with_what_deletes_it(here: Path) -> None:
+    (here / "out").mkdir()
+    link = here / "out/summary.csv"
+    link.symlink_to("nothing")
+    with pytest.raises(ReprocoreError, match="link to nothing; delete it: rm -- out/summary.csv"):
+        check_links("out")
 
 
 def test_snakemake_writes_nothing_through_a_link(foreign: Project) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from project import TINY, Project, listed_jobs, rules_of
-from reprocore.pipeline.verify import verify
+from reprocore.pipeline.verification.verify import verify
 from reprocore.study.study import load_study
 
 STUDY: dict[str, Any] = {
@@ -68,6 +68,10 @@ def test_a_broken_activation_fails_once_and_the_others_are_trained(
     assert not (tmp_path / "out/cells/small/broken").exists()
     assert (tmp_path / "out/pairs/small/relu/all.parquet").is_file()
     assert json.loads((tmp_path / FAILED).read_text()) == {"reason": reason}
+    assert (
+        f"failed check of {reason}"
+        in project.reprocore("status", "--configfile", "study.yaml").stdout
+    )
     # Mended, only what waited for it runs.
     (tmp_path / "src/broken_activation.py").write_text(SOUND)
     jobs = project.jobs()

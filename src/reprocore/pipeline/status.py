@@ -40,7 +40,7 @@ class CellStatus:
         cell: which.
         state: `done` (as the config says today), `stale` (with other settings, data or code),
             `damaged` (a file is missing or is seen to be damaged), `failed`, `begun` (has a
-            checkpoint to go on from), `missing`, or `not runnable` (needs a GPU that is not here).
+            checkpoint to resume from), `missing`, or `not runnable` (needs a GPU that is not here).
         reason: of a failed or damaged cell; the iteration of one that has begun; else "".
         wall_seconds: of a done cell, start-up excluded, else None.
     """

@@ -4,6 +4,7 @@ The user names what they trust in the environment, which no file of a study can 
 """
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,7 +96,9 @@ def _why_not_ours(folder: Path, here: Path) -> str:
 
 
 def check_links(results: str) -> None:
-    """Refuse results that hold a symbolic link which leads out of their folder.
+    """Refuse results that hold a symbolic link which leads out of their folder, or to nothing.
+
+    Snakemake may take a link to nothing for a file that is there, and then fail to read its date.
 
     Raises:
         ReprocoreError: names the link, where it leads, and what to set.
@@ -108,6 +111,12 @@ def check_links(results: str) -> None:
                 f"{link}: is a link that leads out of the results, to {target}; delete it, or, "
                 f"if that is meant, {_setting(target)}"
             )
+        if not os.path.exists(link):
+            raise ReprocoreError(f"{link}: is a link to nothing; delete it: {_deletion(link)}")
+
+
+def _deletion(link: str) -> str:
+    return shlex.join(["rm", "--", os.path.relpath(link)])
 
 
 def _allowed() -> list[str]:

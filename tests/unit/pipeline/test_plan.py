@@ -10,7 +10,7 @@ import pytest
 
 from conftest import tiny_study
 from reprocore.pipeline.plan import Plan, Problem, State
-from reprocore.pipeline.repair import repairs
+from reprocore.pipeline.verification.repair import repairs
 from reprocore.store.files import write_json
 from reprocore.store.identity import cell_identity, cell_settings
 from reprocore.store.records import sealed, write_records

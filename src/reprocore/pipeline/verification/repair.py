@@ -68,11 +68,11 @@ def repairs(plan: Plan, problems: Iterable[Problem], command: str) -> Repairs:
         by_action[action_for(plan, problem)].append(problem)
     forced = [by_action[Action.FORCE_CORPUS], by_action[Action.FORCE]]
     deleted = [path for p in by_action[Action.DELETE] for path in _with_record(results, p.path)]
-    # Snakemake does not put a file in the place of a folder.
-    folders = [results / p.path for members in forced for p in members if _is_folder(results, p)]
+    # Snakemake puts no file in the place of a folder, and may take a link to nothing for a file.
+    blocked = [results / p.path for members in forced for p in members if _blocks(results, p)]
     commands = [
         *([f"rm -f -- {_joined(deleted)}"] if deleted else []),
-        *([f"rm -r -- {_joined(folders)}"] if folders else []),
+        *([f"rm -r -- {_joined(blocked)}"] if blocked else []),
         *(
             with_targets(f"{command} --force", [str(results / p.path) for p in members])
             for members in forced
@@ -89,9 +89,9 @@ def _with_record(results: Path, place: str) -> list[Path]:
     return [path, record] if record.is_file() else [path]
 
 
-def _is_folder(results: Path, problem: Problem) -> bool:
+def _blocks(results: Path, problem: Problem) -> bool:
     path = results / problem.path
-    return problem.state is State.DAMAGED and path.is_dir() and not path.is_symlink()
+    return (path.is_symlink() and not path.exists()) or (path.is_dir() and not path.is_symlink())
 
 
 def _joined(paths: Iterable[Path]) -> str:

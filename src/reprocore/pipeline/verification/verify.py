@@ -11,8 +11,6 @@ from pathlib import Path
 
 from reprocore.data.probe import read_probe
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.contents import cell_content_problems, file_content_problem, kind_of
-from reprocore.pipeline.origins import Origins
 from reprocore.pipeline.plan import (
     Plan,
     Problem,
@@ -22,6 +20,12 @@ from reprocore.pipeline.plan import (
     only,
     reason_of,
 )
+from reprocore.pipeline.verification.contents import (
+    cell_content_problems,
+    file_content_problem,
+    kind_of,
+)
+from reprocore.pipeline.verification.origins import Origins
 from reprocore.store.identity import changed_settings
 from reprocore.store.records import (
     DamagedError,
