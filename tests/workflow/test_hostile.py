@@ -184,8 +184,9 @@ def test_a_link_to_nothing_is_refused_with_what_deletes_it(here: Path) -> None:
     (here / "out").mkdir()
     link = here / "out/summary.csv"
     link.symlink_to("nothing")
-    with pytest.raises(ReprocoreError, match="link to nothing; delete it: rm -- out/summary.csv"):
+    with pytest.raises(ReprocoreError) as error:
         check_links("out")
+    assert one_line(error) == f"{link}: is a link to nothing; delete it: rm -- out/summary.csv"
 
 
 def test_snakemake_writes_nothing_through_a_link(foreign: Project) -> None:

@@ -111,7 +111,7 @@ def check_links(results: str) -> None:
                 f"{link}: is a link that leads out of the results, to {target}; delete it, or, "
                 f"if that is meant, {_setting(target)}"
             )
-        if not os.path.exists(link):
+        if not Path(link).exists():
             raise ReprocoreError(f"{link}: is a link to nothing; delete it: {_deletion(link)}")
 
 
