@@ -376,6 +376,7 @@ class TestPilot:
         assert "No recommendation: 2 seeds, needs 3" in out
         assert "nan" not in out.lower()
 
+    @pytest.mark.slow
     def test_a_pilot_that_was_killed_resumes_with_the_cell_that_was_missing(
         self, command: Any, with_text: Path
     ) -> None:
@@ -394,6 +395,7 @@ class TestPilot:
         assert "training charlm/swiglu/all-2" in out
         assert (cells / "all-1/cell.json").read_bytes() == kept
 
+    @pytest.mark.slow
     def test_a_second_pilot_trains_only_what_is_new(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds")
         assert command("pilot", "charlm", *options, 2)[0] == 0
@@ -470,6 +472,7 @@ class TestTextOfOthers:
             assert r"a\x1b[2J" in err
             assert "\x1b" not in err
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
     def test_a_terminal_without_unicode_is_enough(self, study_file: Path, encoding: str) -> None:
         with_title(study_file, "Étude № 5 μ")

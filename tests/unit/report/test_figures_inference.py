@@ -35,6 +35,9 @@ from reprocore.report.words import VERDICTS
 from reprocore.store.schemas import EARLY_SCHEMA
 from reprocore.vocabulary import Condition, ContrastVerdict
 
+# Drawing takes a second or so each.
+pytestmark = pytest.mark.slow
+
 ARMS = ("all", "init", "order", "dropout", "none")
 SHARES = dict(zip(ARMS, (1.0, 0.9, 0.8, 0.5, 0.0), strict=True))
 MEASURE = "relative_pd"
@@ -322,14 +325,12 @@ def test_no_missing_number_is_drawn_as_zero(drawn):
             assert math.isfinite(value) and (value != 0 or control), (name, found.get_gid())
 
 
-@pytest.mark.slow
 def test_nothing_overlaps_where_much_is_missing(drawn):
     for name, figure in drawn.items():
         assert not overlapping(figure), name
         assert not clipped(figure), name
 
 
-@pytest.mark.slow
 def test_nothing_overlaps_with_long_names(tmp_path):
     models = {name: model.model_copy(update={"arms": ARMS}) for name, model in LONG.models.items()}
     study = LONG.model_copy(update={"models": models})

@@ -82,6 +82,7 @@ def soft(rng, models, positions, symbols, scale=2.0):
     return p / p.sum(axis=-1, keepdims=True)
 
 
+@pytest.mark.slow
 @given(stacks(2))
 @settings(max_examples=200, deadline=None)
 def test_measures_agree_with_loops(case):
@@ -206,6 +207,7 @@ def test_ties_go_to_the_lowest_symbol():
     assert divergence.churn(uniform, last) == 1.0
 
 
+@pytest.mark.slow
 @given(stacks(4))
 @settings(max_examples=200, deadline=None)
 def test_pairwise_agrees_with_the_single_functions(case):

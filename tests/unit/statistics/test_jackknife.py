@@ -193,6 +193,7 @@ def predictions(rng, seeds):
     return relative_pd(stack[:, :, np.newaxis], stack[:, np.newaxis]), truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [5, 8])
 @pytest.mark.parametrize("simulate", [random_effects, predictions])
 def test_coverage_of_seeds_and_of_pairs(simulate, seeds):
@@ -207,6 +208,7 @@ def test_coverage_of_seeds_and_of_pairs(simulate, seeds):
     assert naive < 0.8
 
 
+@pytest.mark.slow
 def test_squared_standard_error_is_not_too_small():
     # Var θ̂ = 4·σ_a²/M + 2·σ_e²/(M(M−1)) with σ_a = 0.1, σ_e = 0.05, M = 5; the jackknife's
     # expectation is 4·σ_a²/M + 4·σ_e²/(M(M−2)), larger as Efron & Stein prove

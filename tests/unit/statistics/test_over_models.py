@@ -74,6 +74,7 @@ def test_no_ratio_without_what_it_needs():
     assert same.reasons == (Reason.CONSTANT_RATIO,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [5, 8])
 @pytest.mark.parametrize("by_seed", [0.025, 0.1])
 def test_mean_ratio_coverage(seeds, by_seed):

@@ -340,6 +340,7 @@ def differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {key.partition("/")[0] for key in before if before[key] != after[key]}
 
 
+@pytest.mark.slow
 def test_code_of_one_family_concerns_the_models_of_that_family_only(package):
     content = tiny_config(**SMALL)
     before = sources(package, content)
@@ -357,6 +358,7 @@ def test_code_of_one_family_concerns_the_models_of_that_family_only(package):
     assert differing(lstm, gpt) == {"charlm", "nanotransformer", "minigpt"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [
@@ -375,6 +377,7 @@ def test_code_of_training_concerns_every_model(package, module):
     assert differing(before, sources(package, content)) == set(MODELS)
 
 
+@pytest.mark.slow
 def test_code_that_trains_nothing_concerns_no_model(package):
     content = tiny_config(**SMALL)
     before = sources(package, content)
@@ -385,6 +388,7 @@ def test_code_that_trains_nothing_concerns_no_model(package):
     assert sources(package, content) == before
 
 
+@pytest.mark.slow
 def test_the_body_of_a_measure_concerns_no_model(package):
     content = tiny_config(**SMALL)
     before = sources(package, content)
@@ -417,6 +421,7 @@ def write_user_package(folder: Path) -> None:
     (folder / "mylab" / "family.py").write_text("def build(*_):\n    return None\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edited", "expected"),
     [
@@ -503,6 +508,7 @@ def f(x, *args, y: "int" = 1, **rest) -> None:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not other_interpreters(), reason="no other Python from 3.11 on is at hand")
 def test_digest_is_the_same_in_every_python_version(tmp_path):
     tricky = tmp_path / "tricky.py"

@@ -58,6 +58,7 @@ def stopping(tiny_corpus, tiny_probe, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["prelu", "swiglu"])
 @pytest.mark.parametrize("model", MODELS)
 def test_a_cell_that_is_stopped_twice_equals_one_that_is_not(
@@ -233,6 +234,7 @@ def checkpoint_bytes(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_flipped_bit_goes_unnoticed(checkpoint_bytes, tmp_path, data):

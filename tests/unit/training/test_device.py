@@ -43,6 +43,7 @@ def test_a_device_is_known_by_its_name_and_not_by_its_place() -> None:
     held.release()
 
 
+@pytest.mark.slow
 def test_a_job_waits_for_a_device_and_gets_it_when_another_job_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with started(command, stdout=subprocess.PIPE) as holder:

@@ -88,6 +88,7 @@ train_cell(tiny_study(), Cell("hybridlm", "gelu", "all", 1), corpus, probe, fold
 """
 
 
+@pytest.mark.slow
 def test_same_cell_in_another_process_gives_the_same_bytes(
     train_cell, tiny_corpus, tiny_probe, tmp_path
 ):
@@ -158,6 +159,7 @@ def test_golden_loss(train_cell, model, chosen):
     assert described["val_loss"] == pytest.approx(GOLDEN[model, chosen], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_easy_text_is_learned_beyond_its_unigram_entropy(train_cell, tiny_corpus, model):
     study = with_training(iterations=60, learning_rate=1e-2, evaluate_every=60, batch_size=8)
