@@ -36,12 +36,14 @@ def cell_parameters(cell):
 
 
 def cell_parameter(name):
+    @inspected
     def of_wildcards(wildcards):
         return cell_parameters(cell_of(wildcards))[name]
 
     return of_wildcards
 
 
+@inspected
 def forced_if_not_done(wildcards):
     """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced."""
     cell = cell_of(wildcards)
@@ -58,6 +60,7 @@ def needed(path):
     this file is made again, or is younger, whether or not it is the same.
     """
 
+    @inspected
     def of_wildcards(wildcards):
         file, cell = path.format(**dict(wildcards.items())), cell_of(wildcards)
         done = cell in PLAN.current and not is_forced(cell)
@@ -87,18 +90,22 @@ def needs(wildcards):
     return STUDY.models[wildcards.model].resources
 
 
+@inspected
 def memory(wildcards, attempt):
     return needs(wildcards).mem_mb * attempt
 
 
+@inspected
 def minutes(wildcards, attempt):
     return needs(wildcards).minutes * attempt
 
 
+@inspected
 def gpus(wildcards):
     return needs(wildcards).gpu
 
 
+@inspected
 def cell_threads(wildcards):
     return STUDY.training_of(wildcards.model).threads
 

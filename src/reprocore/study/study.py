@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -175,8 +176,16 @@ class Study(Section):
 
     def training_of(self, model: str) -> TrainingSettings:
         """Return the training settings of `model`: the study's, with the model's own over them."""
-        own = self.models[model].training
-        return TrainingSettings.model_validate({**self.training.model_dump(), **own})
+        return self.trainings[model]
+
+    @cached_property
+    def trainings(self) -> dict[str, TrainingSettings]:
+        """The training settings of every model."""
+        common = self.training.model_dump()
+        return {
+            name: TrainingSettings.model_validate({**common, **model.training})
+            for name, model in self.models.items()
+        }
 
     def reference_of(self, model: str | None = None) -> str:
         """Return the activation that the others are compared with, of `model` or over all models.
