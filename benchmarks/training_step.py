@@ -104,7 +104,7 @@ def own_steps(study: Study, corpus, settings: ModelSettings) -> Callable[[int], 
     nothing = Windows(torch.zeros((1, 2), dtype=torch.long), torch.zeros((1, 1), dtype=torch.long))
 
     def run(steps: int) -> None:
-        chosen = TrainingSettings(iterations=steps, evaluate_every=steps, snapshots=1)
+        chosen = TrainingSettings(iterations=steps, evaluate_every=steps, snapshots=(1,))
         training = begin_training(model, chosen, {"order": 1, "dropout": 1}, torch.device("cpu"))
         for _ in train(training, corpus, chosen, CONTEXT, nothing):
             pass
