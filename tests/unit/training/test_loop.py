@@ -183,6 +183,7 @@ def test_a_cell_that_has_not_learned_is_flagged(train_cell, tiny_corpus):
 
 
 @given(iterations=st.integers(1, 10**8))
+@settings(deadline=None)
 def test_snapshots_are_eighth_quarter_and_half_then_each_sixteenth_rounded_up(iterations):
     sixteenths = [2, 4, *range(8, 17)]
     wanted = {-(-iterations * k // 16) for k in sixteenths}
@@ -190,6 +191,7 @@ def test_snapshots_are_eighth_quarter_and_half_then_each_sixteenth_rounded_up(it
 
 
 @given(percents=st.sets(st.integers(1, 99)), hundreds=st.integers(1, 10**6))
+@settings(deadline=None)
 def test_a_share_is_what_is_written_and_not_its_nearest_double(percents, hundreds):
     shares = [*(percent / 100 for percent in sorted(percents)), 1.0]
     steps = snapshot_iterations(100 * hundreds, shares)
