@@ -11,7 +11,7 @@ from reprocore.data.tokens import Corpus, decode
 from reprocore.errors import ReprocoreError
 
 # What a cell writes: how many continuations, how many characters of the probe's text stand before
-# each, and its length. All steps together take 2% of the time of a `charlm` cell.
+# each, and its length. Longer prompts cost more; see docs/decisions/0005.
 PROMPTS, PROMPT_LENGTH, CONTINUATION_LENGTH = 32, 64, 64
 
 
