@@ -26,7 +26,7 @@ from reprocore.report.audit.table import audit_table
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import MEASURES, PLAIN_ACTIVATIONS
+from reprocore.vocabulary import PAIR_MEASURES, PLAIN_ACTIVATIONS
 
 CLAIMS = Path(__file__).parents[1] / "config/claims.yaml"
 
@@ -47,7 +47,7 @@ def simulate(study: Study, model: str, root: Path, snapshots: int) -> tuple[list
             "seed_a": np.array(study.seeds)[first],
             "seed_b": np.array(study.seeds)[second],
             "step": np.repeat(steps, len(rows)),
-            **dict.fromkeys(MEASURES, level),
+            **dict.fromkeys(PAIR_MEASURES, level),
         }
         path = root / "pairs" / model / activation / "all.parquet"
         write_table(path, pa.table(columns, schema=PAIRS_SCHEMA))

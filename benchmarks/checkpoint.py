@@ -25,9 +25,10 @@ from reprocore.study.study import Study, load_study, parse_study
 from reprocore.training import loop as training
 from reprocore.training.cell import train_cell
 from reprocore.training.checkpoint import SavedTraining, StoppedError
+from reprocore.training.state import Snapshot
 
 ROOT = Path(__file__).parents[1]
-SNAPSHOTS = 6
+SNAPSHOTS = 10
 CELL = Cell("charlm", "relu", "all", 1)
 
 
@@ -66,8 +67,9 @@ class Watch:
             return step(*arguments)
 
         def watched_save(saved: SavedTraining) -> None:
-            if not saved.probabilities:
-                saved.probabilities = [torch.zeros(2048, 65)] * SNAPSHOTS
+            if not saved.snapshots:
+                scores = torch.zeros(128, dtype=torch.float64)
+                saved.snapshots = [Snapshot(scores, scores, torch.zeros(2048, 65))] * SNAPSHOTS
             begun = time.perf_counter()
             save(saved)
             self.saves.append(time.perf_counter() - begun)

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "profiles", "config", "src")
 # Of the machine and not of the cell.
 TIMES = ("elapsed_s", "tokens_per_second", "train_seconds")
+SHARES = [0.125, 0.25, 0.5, 1]
 STUDY: dict[str, Any] = {
     "results": "out",
     "seeds": [1, 2, 3],
@@ -47,7 +48,7 @@ STUDY: dict[str, Any] = {
             "resources": {"checkpoint_seconds": 0.2},
         },
     },
-    "training": {"iterations": 1200, "batch_size": 8, "evaluate_every": 200, "snapshots": 4},
+    "training": {"iterations": 1200, "batch_size": 8, "evaluate_every": 200, "snapshots": SHARES},
     "probe": {"positions": 256, "block": 32, "lead": 32},
     "corpus": {"source": "file", "path": "text.txt"},
 }

@@ -23,6 +23,12 @@ from torch import Tensor, nn
 from reprocore.data.tokens import encode
 from reprocore.study.sections import ModelSettings, TrainingSettings
 from reprocore.study.study import Study, load_study
+from reprocore.training.generation import (
+    CONTINUATION_LENGTH,
+    PROMPT_LENGTH,
+    PROMPTS,
+    likeliest,
+)
 from reprocore.training.loop import (
     Windows,
     evaluate,
@@ -104,7 +110,7 @@ def own_steps(study: Study, corpus, settings: ModelSettings) -> Callable[[int], 
     nothing = Windows(torch.zeros((1, 2), dtype=torch.long), torch.zeros((1, 1), dtype=torch.long))
 
     def run(steps: int) -> None:
-        chosen = TrainingSettings(iterations=steps, evaluate_every=steps, snapshots=1)
+        chosen = TrainingSettings(iterations=steps, evaluate_every=steps, snapshots=(1,))
         training = begin_training(model, chosen, {"order": 1, "dropout": 1}, torch.device("cpu"))
         for _ in train(training, corpus, chosen, CONTEXT, nothing):
             pass
@@ -136,16 +142,21 @@ def overhead(study: Study, corpus, settings: ModelSettings, step_ms: float) -> N
     count = len(snapshot_iterations(training.iterations, training.snapshots))
     snapshots = (time.perf_counter() - begin) * count
     begin = time.perf_counter()
+    prompts = torch.randint(VOCABULARY, (PROMPTS, PROMPT_LENGTH))
+    likeliest(model.eval(), prompts, CONTEXT, CONTINUATION_LENGTH)
+    texts = time.perf_counter() - begin
+    begin = time.perf_counter()
     subprocess.run(
         [sys.executable, "-c", "import reprocore.training.cell, reprocore.pipeline.jobs"],
         check=True,
     )
     start = time.perf_counter() - begin
     steps = training.iterations * step_ms / 1e3
-    total = steps + evaluation + snapshots + start
+    total = steps + evaluation + snapshots + texts + start
     print(f"cell of {training.iterations} iterations: {steps:.1f} s of steps, ", end="")
     print(
-        f"{evaluation:.1f} s evaluation, {snapshots:.1f} s snapshots, {start:.1f} s start-up: ",
+        f"{evaluation:.1f} s evaluation, {snapshots:.1f} s snapshots, {start:.1f} s start-up, "
+        f"{texts:.1f} s ({texts / total:.1%}) continuations: ",
         end="",
     )
     print(f"{(total - steps) / total:.1%} beside the steps")

@@ -59,7 +59,7 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
             "learning_rate": 3e-3,
             "evaluate_every": 4,
             "evaluation_positions": 64,
-            "snapshots": 3,
+            "snapshots": [0.25, 0.5, 1],
         },
     }
     return {**content, **changes}

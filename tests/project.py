@@ -32,7 +32,7 @@ TINY: dict[str, Any] = {
     "training": {
         "iterations": 6,
         "batch_size": 4,
-        "snapshots": 2,
+        "snapshots": [0.5, 1],
         "evaluation_positions": 64,
     },
     "probe": {"positions": 64, "block": 16, "lead": 16},

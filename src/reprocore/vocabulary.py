@@ -19,10 +19,9 @@ LN2 = math.log(2.0)
 class Measure:
     """What tables and figures need to know of a measure.
 
-    `name` is the column and the function of `reprocore.statistics.divergence`, `label` is for axes
-    and headings,
-    `unit` is "" for a pure number, and values lie in `lower` … `upper`. With `more_is_closer` a
-    larger value means more alike predictions.
+    `name` is the column, and for `MEASURES` the function of `reprocore.statistics.divergence`;
+    `label` is for axes and headings, `unit` is "" for a pure number, and values lie in
+    `lower` … `upper`. With `more_is_closer` a larger value means more alike predictions.
     """
 
     name: str
@@ -48,6 +47,16 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
     }
 )
 MEASURE_NAMES = tuple(MEASURES)
+# Of generated text, and so of final models alone.
+TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "continuation_distance": Measure(
+            "continuation_distance", "distance of continuations", "", 0.0, 1.0
+        )
+    }
+)
+# Of a pair of models.
+PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType({**MEASURES, **TEXT_MEASURES})
 SCORES = ("val_loss", "val_accuracy")
 QUANTITIES = (*SCORES, *MEASURES)
 

@@ -23,6 +23,7 @@ from reprocore.pipeline.verification.repair import repairs
 from reprocore.pipeline.verification.verify import verify
 from reprocore.store.records import check_inputs
 from reprocore.store.tables import write_table
+from reprocore.study.cells import CELL_FILES
 from reprocore.study.study import Study, load_study, parse_study
 
 MEMORY = {**TINY["models"]["memory"], "activations": ["relu"]}
@@ -40,10 +41,7 @@ FILES = {
     "preflight/small/relu.json": "preflight/small/swiglu.json",
     "corpus/tokens.parquet": "corpus/probe.parquet",
     "corpus/probe.parquet": "corpus/tokens.parquet",
-    **{
-        f"{CELL}/{name}": f"{OTHER_CELL}/{name}"
-        for name in ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
-    },
+    **{f"{CELL}/{name}": f"{OTHER_CELL}/{name}" for name in CELL_FILES},
     "pairs/small/relu/all.parquet": "pairs/memory/relu/all.parquet",
     **{f"models/small/{name}.parquet": f"models/memory/{name}.parquet" for name in TABLES},
     "across/ratios.parquet": "across/early_model_order.parquet",
@@ -54,7 +52,10 @@ FILES = {
     "figures/small/contrasts.svg": "figures/memory/contrasts.svg",
 }
 
-WITHOUT_FRACTIONS = {"corpus/tokens.parquet", "corpus/probe.parquet", "audit.parquet"}
+WITHOUT_FRACTIONS = {
+    *("corpus/tokens.parquet", "corpus/probe.parquet", "audit.parquet"),
+    f"{CELL}/continuations.parquet",
+}
 
 
 def truncated(path: Path, _other: Path) -> None:
@@ -164,7 +165,8 @@ def repair(project: Project, commands: list[str]) -> None:
 
 def results_of(out: Path) -> dict[str, bytes]:
     """What must be the same bit for bit, however it came about."""
-    names = [*out.rglob("weights.safetensors"), *out.rglob("predictions.parquet")]
+    kinds = ("weights.safetensors", "predictions.parquet", "evaluation.parquet")
+    names = [path for kind in (*kinds, "continuations.parquet") for path in out.rglob(kind)]
     names += [*out.glob("pairs/**/*.parquet"), *out.glob("corpus/*"), out / "summary.parquet"]
     return {str(path.relative_to(out)): path.read_bytes() for path in names}
 
@@ -340,6 +342,8 @@ def test_other_settings_than_todays_are_stale(project: Project, study: Study) ->
 ROUND: dict[str, Callable[[Path, Path], None]] = {
     f"{CELL}/predictions.parquet": flipped,
     f"{OTHER_CELL}/history.parquet": swapped,
+    f"{OTHER_CELL}/evaluation.parquet": without_numbers,
+    "cells/memory/relu/all-2/continuations.parquet": swapped,
     "cells/small/relu/all-2/weights.safetensors": without_numbers,
     "cells/memory/relu/all-1/cell.json": truncated,
     "cells/memory/relu/all-2/predictions.parquet": folder,

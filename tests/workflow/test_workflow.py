@@ -52,8 +52,10 @@ def test_a_second_run_does_nothing_and_says_so(project: Project) -> None:
 def test_the_results_follow_the_contract(project: Project) -> None:
     out = project.root / "out"
     cell = out / "cells/small/relu/all-1"
-    names = {"history.parquet", "predictions.parquet", "weights.safetensors", "cell.json"}
-    assert {path.name for path in cell.iterdir()} == names
+    assert {path.name for path in cell.iterdir()} == {
+        *("history.parquet", "predictions.parquet", "evaluation.parquet"),
+        *("continuations.parquet", "weights.safetensors", "cell.json"),
+    }
     assert (out / "corpus/tokens.parquet").is_file()
     assert (out / "pairs/memory/swiglu/all.parquet").is_file()
     assert (out / "models/small/estimates.parquet").is_file()

@@ -1,9 +1,12 @@
 """All pairs of seeds of one (model, activation, arm), then one model's estimates and tests."""
 
 
-def group_predictions(wildcards):
-    group = wildcards.model, wildcards.activation, wildcards.arm
-    return cell_files(PLAN.groups[group], "predictions.parquet")
+def files_of_group(name):
+    def of_wildcards(wildcards):
+        group = wildcards.model, wildcards.activation, wildcards.arm
+        return cell_files(PLAN.groups[group], name)
+
+    return of_wildcards
 
 
 def pairs_of_model(wildcards):
@@ -20,7 +23,8 @@ def files_of_model(name):
 rule compare:
     input:
         forced_if_damaged,
-        predictions=group_predictions,
+        predictions=files_of_group("predictions.parquet"),
+        continuations=files_of_group("continuations.parquet"),
     output:
         pairs=f"{RESULTS}/pairs/{{model}}/{{activation}}/{{arm}}.parquet",
     log:

@@ -16,7 +16,7 @@ from reprocore.store.readers import read_history, read_pairs
 from reprocore.store.records import read_cell
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
 from reprocore.study.cells import GROUP
-from reprocore.vocabulary import MEASURE_NAMES, SCORES
+from reprocore.vocabulary import MEASURE_NAMES, SCORES, TEXT_MEASURES
 
 
 def estimate_model(
@@ -87,7 +87,7 @@ def _cell_row(path: Path) -> dict[str, Any]:
 
 
 def estimate_groups(pairs: Iterable[str | Path], curves: pa.Table, confidence: float) -> pa.Table:
-    """Estimate every measure, loss and accuracy at every snapshot.
+    """Estimate every measure, loss and accuracy at every snapshot; of text, at the last.
 
     Differences are means over pairs with the jackknife over seeds; loss and accuracy are means
     over seeds with a t interval. Where there is no interval, `reason` says why.
@@ -131,8 +131,9 @@ def _step_estimates(
         raise ReprocoreError(
             f"{path}: has seeds {seeds.tolist()}, the histories {sorted(scores['seed'])}"
         )
+    of_text = [name for name in TEXT_MEASURES if group[name].notna().all()]
     estimates = {
         name: jackknife(pair_matrix(labels, group[name].to_numpy())[1], confidence)
-        for name in MEASURE_NAMES
+        for name in (*MEASURE_NAMES, *of_text)
     }
     return estimates | {name: mean_interval(scores[name].to_numpy(), confidence) for name in SCORES}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from reprocore.analysis.continuations import continuation_distances, read_texts
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import check_comparable
 from reprocore.statistics.divergence import pairwise
@@ -16,17 +17,19 @@ from reprocore.store.schemas import PAIRS_SCHEMA
 from reprocore.study.cells import Cell
 
 
-def compare_cells(paths: Iterable[str | Path]) -> pa.Table:
-    """Compare the predictions of all pairs of seeds at every snapshot.
+def compare_cells(paths: Iterable[str | Path], continuations: Iterable[str | Path]) -> pa.Table:
+    """Compare the predictions of all pairs of seeds at every snapshot, and their final texts.
 
     Args:
         paths: the predictions files of at least 2 cells that differ in their seed alone.
+        continuations: the continuations files of the same cells.
 
     Returns:
         A table of `PAIRS_SCHEMA`, one row per (step, pair); the probe's hash in the metadata.
 
     Raises:
-        ReprocoreError: a file is damaged, or files are of different groups, probes or steps.
+        ReprocoreError: a file is damaged, or files are of different groups, probes, steps or
+            contexts.
     """
     read = [(str(path), read_predictions(path)) for path in paths]
     if len(read) < 2:
@@ -43,16 +46,20 @@ def compare_cells(paths: Iterable[str | Path]) -> pa.Table:
     check_same_probe(names, predictions)
     seeds = np.array([cell.seed for cell in cells])
     group = {name: getattr(cells[0], name) for name in ("model", "activation", "arm")}
+    texts = read_texts(continuations, cells)
     tables = []
     for index, step in enumerate(predictions[0].steps):
         stack = np.stack([content.probabilities[index] for content in predictions])
         pairs, values = pairwise(stack, predictions[0].targets)
+        last = index == len(predictions[0].steps) - 1
+        distances = continuation_distances(texts, pairs) if last else [None] * len(pairs)
         columns = {
             **{name: [value] * len(pairs) for name, value in group.items()},
             "seed_a": seeds[pairs[:, 0]],
             "seed_b": seeds[pairs[:, 1]],
             "step": np.full(len(pairs), step),
             **values,
+            "continuation_distance": distances,
         }
         tables.append(pa.table(columns, schema=PAIRS_SCHEMA))
     metadata = {"probe_hash": predictions[0].probe_hash}

@@ -35,7 +35,16 @@ from reprocore.store.schemas import (
     SOURCES_SCHEMA,
 )
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, QUANTITIES, Condition, Method, Reason, join_codes
+from reprocore.vocabulary import (
+    MEASURES,
+    PAIR_MEASURES,
+    QUANTITIES,
+    TEXT_MEASURES,
+    Condition,
+    Method,
+    Reason,
+    join_codes,
+)
 
 RESOLVED = (5, 10, 20)
 
@@ -80,7 +89,7 @@ def _arm_rows(
     pairs = activation_pairs(list(trajectories), study.reference_of(model))
     confidence = study.statistics.confidence
     last = int(next(iter(trajectories.values())).steps[-1])
-    for quantity in QUANTITIES:
+    for quantity in (*QUANTITIES, *TEXT_MEASURES):
         values = {
             name: SeedValues(c.seeds.tolist(), c.at(-1, quantity))
             for name, c in trajectories.items()
@@ -182,9 +191,9 @@ def activation_pairs(activations: Sequence[str], reference: str) -> list[tuple[s
 
 def closer(quantity: str) -> Closer | None:
     """Say whether lower or higher values are the more reproducible; None for a score."""
-    if quantity not in MEASURES:
+    if quantity not in PAIR_MEASURES:
         return None
-    return "higher" if MEASURES[quantity].more_is_closer else "lower"
+    return "higher" if PAIR_MEASURES[quantity].more_is_closer else "lower"
 
 
 def _shared_spread(values: Mapping[str, SeedValues], confidence: float) -> ActivationSpread:

@@ -16,7 +16,7 @@ from reprocore.store.readers import read_pairs
 from reprocore.store.schemas import CURVES_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import GROUP
-from reprocore.vocabulary import MEASURE_NAMES, SCORES
+from reprocore.vocabulary import PAIR_MEASURES, SCORES
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,8 @@ class Trajectory:
     Attributes:
         seeds: int64 [M], ascending.
         steps: int64 [S], ascending; the last is the final model.
-        pairs: measure to [S, M, M], symmetric with zeros on the diagonal.
+        pairs: measure to [S, M, M], symmetric with zeros on the diagonal; NaN at the steps at
+            which it is not measured.
         scores: `val_loss` and `val_accuracy` to [S, M].
     """
 
@@ -74,7 +75,7 @@ def read_trajectories(
 def _trajectory(path: str | Path, frame: pd.DataFrame, curves: pd.DataFrame) -> Trajectory:
     steps = np.unique(frame["step"])
     seeds = np.unique(frame[["seed_a", "seed_b"]])
-    cubes: dict[str, list[Floats]] = {name: [] for name in MEASURE_NAMES}
+    cubes: dict[str, list[Floats]] = {name: [] for name in PAIR_MEASURES}
     for _, group in frame.groupby("step", sort=True):
         labels = group[["seed_a", "seed_b"]].to_numpy()
         for name, matrices in cubes.items():

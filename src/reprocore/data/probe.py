@@ -115,6 +115,27 @@ def windows(corpus: Corpus, probe: Probe, context: int) -> tuple[npt.NDArray[np.
     return corpus.tokens[last[:, None] + np.arange(-context, 0)].astype(np.int64), kept
 
 
+def prompts(
+    corpus: Corpus, probe: Probe, length: int, count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the text before some blocks of the probe, spread evenly over all of them.
+
+    Args:
+        corpus: that the probe is of.
+        probe: its blocks are what really follows.
+        length: characters of each prompt; at most the `context` that the probe was built for.
+        count: how many, C; all blocks where the probe has fewer.
+
+    Returns:
+        positions: int64 [C], of the first character of each block.
+        inputs: int64 [C, length] token ids of the characters before it.
+    """
+    starts = probe.positions[:: probe.block]
+    count = min(count, len(starts))
+    positions = starts[np.arange(count) * (len(starts) - 1) // max(count - 1, 1)]
+    return positions, corpus.tokens[positions[:, None] + np.arange(-length, 0)].astype(np.int64)
+
+
 def write_probe(path: str | Path, probe: Probe) -> None:
     """Write `probe` as Parquet: columns `position` and `target`, the rest in the metadata."""
     metadata = {

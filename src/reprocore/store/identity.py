@@ -121,7 +121,7 @@ def model_settings(study: Study, model: str, activation: str) -> dict[str, Any]:
         "builder": FAMILY_BUILDERS.get(chosen.family, chosen.family),
         "context": chosen.context,
         "sizes": json.loads(json.dumps(chosen.sizes)),
-        "training": study.training_of(model).model_dump(),
+        "training": study.training_of(model).model_dump(mode="json"),
         "activation": {
             "name": activation,
             "gated": study.is_gated(activation),

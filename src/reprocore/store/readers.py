@@ -7,7 +7,13 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
-from reprocore.store.schemas import CURVES_SCHEMA, ESTIMATES_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.schemas import (
+    CONTINUATIONS_SCHEMA,
+    CURVES_SCHEMA,
+    ESTIMATES_SCHEMA,
+    EVALUATION_SCHEMA,
+    PAIRS_SCHEMA,
+)
 from reprocore.store.tables import read_table
 from reprocore.study.cells import GROUP, Cell
 
@@ -19,7 +25,29 @@ def read_history(path: str | Path) -> tuple[Cell, pa.Table]:
         ReprocoreError: the file is missing, damaged or foreign.
     """
     own = [field for field in CURVES_SCHEMA if field.name not in Cell.__annotations__]
-    table = read_table(path, pa.schema(own))
+    return _read_of_cell(path, pa.schema(own))
+
+
+def read_evaluation(path: str | Path) -> tuple[Cell, pa.Table]:
+    """Read a cell's scores by block: which cell, and the columns of `EVALUATION_SCHEMA`.
+
+    Raises:
+        ReprocoreError: the file is missing, damaged or foreign.
+    """
+    return _read_of_cell(path, EVALUATION_SCHEMA)
+
+
+def read_continuations(path: str | Path) -> tuple[Cell, pa.Table]:
+    """Read what a cell has written: which cell, and the columns of `CONTINUATIONS_SCHEMA`.
+
+    Raises:
+        ReprocoreError: the file is missing, damaged or foreign.
+    """
+    return _read_of_cell(path, CONTINUATIONS_SCHEMA)
+
+
+def _read_of_cell(path: str | Path, schema: pa.Schema) -> tuple[Cell, pa.Table]:
+    table = read_table(path, schema)
     try:
         return Cell.of_key(table.schema.metadata[b"cell"].decode()), table
     except (TypeError, KeyError, ValueError):

@@ -11,6 +11,7 @@ import pyarrow as pa
 from reprocore.vocabulary import (
     MEASURES,
     QUANTITIES,
+    TEXT_MEASURES,
     ClaimReason,
     ClaimVerdict,
     Condition,
@@ -118,6 +119,22 @@ def predictions_schema(vocabulary: int) -> pa.Schema:
     )
 
 
+EVALUATION_SCHEMA = pa.schema(
+    [
+        _STEP,
+        _column("block", _INT, "block of the evaluation windows, from 0, in the order of the text"),
+        _column("loss", _FLOAT, "mean over the characters of the block", _NATS),
+        _column("accuracy", _FLOAT, "likeliest character is right", _CHARACTERS),
+    ]
+)
+
+CONTINUATIONS_SCHEMA = pa.schema(
+    [
+        _column("position", _INT, "index in the corpus of the character after the context"),
+        _column("continuation", _TEXT, "what the final model writes there, the likeliest each"),
+    ]
+)
+
 PAIRS_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION, _ARM),
@@ -127,6 +144,10 @@ PAIRS_SCHEMA = pa.schema(
         *(
             _column(name, _FLOAT, measure.label, measure.unit or "1")
             for name, measure in MEASURES.items()
+        ),
+        *(
+            _nullable(name, _FLOAT, f"{measure.label}; null before the last step", "1")
+            for name, measure in TEXT_MEASURES.items()
         ),
     ]
 )
@@ -323,7 +344,7 @@ SUMMARY_SCHEMA = pa.schema(
         _nullable("step", _INT, "optimiser steps of the final models"),
         *(
             _nullable(f"{name}{end}", _FLOAT, f"{meaning} of {name}")
-            for name in QUANTITIES
+            for name in (*QUANTITIES, *TEXT_MEASURES)
             for end, meaning in _ENDS.items()
         ),
         _codes("flags", Flag, "what to know before using the row"),

@@ -6,7 +6,14 @@ from pathlib import Path
 from reprocore.errors import ReprocoreError
 from reprocore.study.study import Study
 
-CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
+CELL_FILES = (
+    "history.parquet",
+    "predictions.parquet",
+    "evaluation.parquet",
+    "continuations.parquet",
+    "weights.safetensors",
+    "cell.json",
+)
 # Of a cell under way; no result.
 CHECKPOINT = "checkpoint.safetensors"
 # What cells that are compared have in common.

@@ -111,16 +111,23 @@ class TrainingSettings(Section):
         description="Validation characters behind each `val_loss`, the same for every cell; "
         "rounded down to whole probe blocks and to what the validation text holds.",
     )
-    snapshots: int = Field(
-        7,
-        ge=1,
-        le=32,
-        description="Number of training steps at which predictions are stored: the last, its "
-        "half, its quarter and so on.",
+    snapshots: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (0.125, 0.25, 0.5, 0.5625, 0.625, 0.6875, 0.75, 0.8125, 0.875, 0.9375, 1.0),
+        min_length=1,
+        description="Shares of the iterations at which predictions and scores are stored: "
+        "ascending, the last of them 1; a share of a step is rounded up. Dense where activations "
+        "are compared at matched loss.",
     )
     threads: int = Field(
         1, ge=1, le=256, description="CPU threads per cell; results depend on their number."
     )
+
+    @field_validator("snapshots")
+    @classmethod
+    def _ascending_to_the_end(cls, snapshots: tuple[float, ...]) -> tuple[float, ...]:
+        if list(snapshots) != sorted({*snapshots}) or snapshots[-1] != 1:
+            raise ValueError(f"{shown(list(snapshots))}: must ascend without doubles and end in 1")
+        return snapshots
 
 
 class GptSizes(Section):

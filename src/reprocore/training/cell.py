@@ -3,13 +3,14 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import filelock
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import safetensors.torch
 import torch
@@ -29,12 +30,13 @@ from reprocore.store.records import (
     sealed,
     versions,
 )
-from reprocore.store.schemas import HISTORY_SCHEMA
+from reprocore.store.schemas import CONTINUATIONS_SCHEMA, EVALUATION_SCHEMA, HISTORY_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import Study
 from reprocore.training.checkpoint import Clock, SavedTraining, StoppedError
 from reprocore.training.device import cell_device, describe_hardware
+from reprocore.training.generation import continuations
 from reprocore.training.loop import (
     evaluation_probe,
     predict,
@@ -45,7 +47,7 @@ from reprocore.training.loop import (
 from reprocore.training.models.activations import study_activation
 from reprocore.training.models.build import build_model, count_parameters
 from reprocore.training.randomness import stream_seeds
-from reprocore.training.state import Row, Training, begin_training
+from reprocore.training.state import Row, Snapshot, Training, begin_training
 
 PACKAGES = ("reprocore", "torch", "numpy", "pyarrow", "safetensors")
 
@@ -71,7 +73,7 @@ def train_cell(
     folder: Path,
     progress: Progress = lambda row, total, left: None,
 ) -> dict[str, Any]:
-    """Train one cell and write its four files into `folder`; return what `cell.json` holds.
+    """Train one cell and write its files into `folder`; return what `cell.json` holds.
 
     Files are written atomically and `cell.json` last, so a folder with a `cell.json` is
     complete. A stopped cell leaves a checkpoint, from which the next call resumes bit for bit; on
@@ -176,8 +178,8 @@ def _train_and_write(
         saved = SavedTraining(folder / CHECKPOINT, training, origin)
         saved.resume()
         start -= training.elapsed_s
-        predictions = _train(study, cell, corpus, probe, saved, clock, progress)
-        _write_results(folder, training, predictions)
+        _train(study, cell, corpus, probe, saved, clock, progress)
+        _write_results(study, cell, corpus, probe, folder, saved)
         described = sealed(
             {
                 **_describe(study, cell, corpus, probe, training),
@@ -210,8 +212,8 @@ def _train(
     saved: SavedTraining,
     clock: Clock,
     progress: Progress,
-) -> Predictions:
-    """Train to the end, saving checkpoints; return the predictions at the snapshots."""
+) -> None:
+    """Train to the end, saving checkpoints and collecting the snapshots."""
     settings, context = study.training_of(cell.model), study.models[cell.model].context
     training = saved.training
     device = training.loss_sum.device
@@ -231,29 +233,55 @@ def _train(
                     "resumes from there when it is started again"
                 )
 
-    for row in train(training, corpus, settings, context, evaluation, after_step):
+    for row, scores in train(training, corpus, settings, context, evaluation, after_step):
         if row.iteration in snapshots:
-            saved.probabilities.append(predict(training.model, predicted))
+            probabilities = predict(training.model, predicted)
+            saved.snapshots.append(Snapshot(scores.loss, scores.accuracy, probabilities))
         done = max(row.iteration, 1)
         progress(row, settings.iterations, row.elapsed_s / done * (settings.iterations - done))
-    return Predictions(
-        steps=np.array(snapshots),
-        positions=probe.positions,
-        targets=probe.targets,
-        probabilities=torch.stack(saved.probabilities).numpy(),
-        probe_hash=probe.hash,
-        cell=cell.key,
+
+
+def _write_results(
+    study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, saved: SavedTraining
+) -> None:
+    """Write everything but `cell.json`."""
+    settings, model = study.training_of(cell.model), saved.training.model
+    steps = np.array(snapshot_iterations(settings.iterations, settings.snapshots))
+    _write_weights(folder / "weights.safetensors", model)
+    write_predictions(
+        folder / "predictions.parquet",
+        Predictions(
+            steps=steps,
+            positions=probe.positions,
+            targets=probe.targets,
+            probabilities=torch.stack([each.probabilities for each in saved.snapshots]).numpy(),
+            probe_hash=probe.hash,
+            cell=cell.key,
+        ),
     )
+    rows = [asdict(row) for row in saved.training.rows]
+    history = {name: [row[name] for row in rows] for name in HISTORY_SCHEMA.names}
+    written = continuations(model.eval(), corpus, probe, study.models[cell.model].context)
+    for name, schema, columns in (
+        ("history", HISTORY_SCHEMA, history),
+        ("evaluation", EVALUATION_SCHEMA, _evaluation(steps, saved.snapshots)),
+        ("continuations", CONTINUATIONS_SCHEMA, written),
+    ):
+        table = pa.table(columns, schema=schema.with_metadata({"cell": cell.key}))
+        write_table(folder / f"{name}.parquet", table)
 
 
-def _write_results(folder: Path, training: Training, predictions: Predictions) -> None:
-    """Write weights, predictions and history."""
-    _write_weights(folder / "weights.safetensors", training.model)
-    write_predictions(folder / "predictions.parquet", predictions)
-    rows = [asdict(row) for row in training.rows]
-    columns = {name: [row[name] for row in rows] for name in HISTORY_SCHEMA.names}
-    schema = HISTORY_SCHEMA.with_metadata({"cell": predictions.cell})
-    write_table(folder / "history.parquet", pa.table(columns, schema=schema))
+def _evaluation(
+    steps: npt.NDArray[np.int64], snapshots: Sequence[Snapshot]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of `EVALUATION_SCHEMA`."""
+    blocks = len(snapshots[0].loss)
+    return {
+        "step": np.repeat(steps, blocks),
+        "block": np.tile(np.arange(blocks), len(steps)),
+        "loss": torch.cat([each.loss for each in snapshots]).numpy(),
+        "accuracy": torch.cat([each.accuracy for each in snapshots]).numpy(),
+    }
 
 
 def _describe(

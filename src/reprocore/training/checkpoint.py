@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,7 +25,7 @@ from torch import Tensor
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import atomic
 from reprocore.store.records import utc
-from reprocore.training.state import Training
+from reprocore.training.state import Snapshot, Training
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -78,11 +79,11 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 
 class SavedTraining:
-    """A training with its predictions so far, and the file from which a process can resume it.
+    """A training with its snapshots so far, and the file from which a process can resume it.
 
     Attributes:
         training: what is saved.
-        probabilities: one float32 [N, V] per snapshot so far.
+        snapshots: those so far.
         started: when the first process started, UTC.
         earlier: the origins of the processes before this one, with the last iteration (`until`)
             of each.
@@ -97,7 +98,7 @@ class SavedTraining:
             origin: JSON values: the `identity`, `versions` and `hardware` of this process.
         """
         self.path, self.training, self.origin = path, training, dict(origin)
-        self.probabilities: list[Tensor] = []
+        self.snapshots: list[Snapshot] = []
         self.started = utc(time.time())
         self.earlier: list[dict[str, Any]] = []
 
@@ -108,10 +109,17 @@ class SavedTraining:
             ReprocoreError: the file cannot be written.
         """
         tensors, values = self.training.state()
-        if self.probabilities:
-            tensors["probabilities"] = torch.stack(self.probabilities)
+        if self.snapshots:
+            tensors |= {name: torch.stack(parts) for name, parts in self._parts().items()}
         own = {"started": self.started, "earlier": self.earlier, "origin": self.origin}
         write_checkpoint(self.path, tensors, {**values, **own})
+
+    def _parts(self) -> dict[str, list[Tensor]]:
+        """Return the snapshots by their parts, in the order of the fields of one."""
+        return {
+            f"snapshots.{field.name}": [getattr(each, field.name) for each in self.snapshots]
+            for field in fields(Snapshot)
+        }
 
     def resume(self) -> None:
         """Resume from the checkpoint if it is of this cell and environment; else say why not.
@@ -133,7 +141,8 @@ class SavedTraining:
             return
         try:
             self.training.restore(tensors, values)
-            self.probabilities = list(tensors.get("probabilities", ()))
+            parts = {name: tensors.get(name, ()) for name in self._parts()}
+            self.snapshots = [Snapshot(*each) for each in zip(*parts.values(), strict=True)]
             self.started = values["started"]
             self.earlier = [
                 *values["earlier"],

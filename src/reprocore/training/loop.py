@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from reprocore.data.probe import Probe, build_probe, windows
 from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
 from reprocore.study.sections import TrainingSettings
-from reprocore.training.state import Row, Training
+from reprocore.training.state import Row, Scores, Training
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
 EVALUATION_ROWS = 32
@@ -28,17 +29,23 @@ class Windows:
     Attributes:
         inputs: int64 [B, T].
         targets: int64 [B, kept]; they follow the last `kept` inputs of each row.
+        rows: How many consecutive rows are a block; it divides B.
     """
 
     inputs: Tensor
     targets: Tensor
+    rows: int = 1
 
 
 def probe_windows(corpus: Corpus, probe: Probe, context: int, device: torch.device) -> Windows:
     """Return what a model of this context reads to predict `probe`."""
     inputs, kept = windows(corpus, probe, context)
     targets = probe.targets.astype(np.int64).reshape(len(inputs), kept)
-    return Windows(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
+    return Windows(
+        torch.from_numpy(inputs).to(device),
+        torch.from_numpy(targets).to(device),
+        rows=probe.block // kept,
+    )
 
 
 def evaluation_probe(corpus: Corpus, positions: int, block: int, lead: int) -> Probe:
@@ -52,12 +59,13 @@ def evaluation_probe(corpus: Corpus, positions: int, block: int, lead: int) -> P
     return build_probe(corpus, context=lead, positions=max(whole, block), block=block)
 
 
-def snapshot_iterations(iterations: int, count: int) -> list[int]:
-    """Return the steps at which predictions are stored: the last, its half, its quarter, ...
+def snapshot_iterations(iterations: int, shares: Sequence[float]) -> list[int]:
+    """Return the steps of the snapshots: shares of all steps, in (0, 1], rounded up.
 
-    Ascending, without 0 and without doubles, so there can be fewer than `count`.
+    Ascending and without doubles, so there can be fewer than shares.
     """
-    return sorted({math.ceil(iterations / 2**k) for k in range(count)})
+    # The share as written, not its nearest double: 0.07 of 100 steps is step 7.
+    return sorted({math.ceil(Fraction(str(share)) * iterations) for share in shares})
 
 
 def row_iterations(settings: TrainingSettings) -> list[int]:
@@ -86,12 +94,13 @@ def predict(model: nn.Module, probe: Windows) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, probe: Windows) -> tuple[float, float]:
-    """Return the loss, nats per character, and the accuracy of `model` on `probe`."""
-    scores = _log_probabilities(model, probe)
-    loss = -scores.gather(-1, probe.targets.unsqueeze(-1)).mean().item()
-    accuracy = (scores.argmax(-1) == probe.targets).double().mean().item()
-    return loss, accuracy
+def evaluate(model: nn.Module, probe: Windows) -> Scores:
+    """Return the loss and the accuracy of `model` on each block of `probe`, on the CPU."""
+    log_probabilities = _log_probabilities(model, probe)
+    losses = -log_probabilities.gather(-1, probe.targets.unsqueeze(-1))
+    hits = (log_probabilities.argmax(-1) == probe.targets).double()
+    size = probe.rows * probe.targets.shape[1]
+    return Scores(*(each.reshape(-1, size).mean(dim=1).cpu() for each in (losses, hits)))
 
 
 def _log_probabilities(model: nn.Module, probe: Windows) -> Tensor:
@@ -111,11 +120,12 @@ def train(
     context: int,
     evaluation: Windows,
     after_step: Callable[[], None] = lambda: None,
-) -> Iterator[Row]:
+) -> Iterator[tuple[Row, Scores]]:
     """Train to the end and yield the rows of history that are still missing.
 
-    Between rows the caller may look at the model; evaluation draws from no random stream, so
-    what is logged never changes what is learned.
+    With each row come the scores by block of which it has the means. Between rows the caller may
+    look at the model; evaluation draws from no random stream, so what is logged never changes
+    what is learned.
 
     Args:
         training: new, or restored from a checkpoint.
@@ -146,8 +156,9 @@ def train(
             training.elapsed_s = time.monotonic() - start
             after_step()
         steps = end - (last or 0)
-        training.rows.append(_row(training, settings, context, steps, evaluation, start))
-        yield training.rows[-1]
+        row, scores = _row(training, settings, context, steps, evaluation, start)
+        training.rows.append(row)
+        yield row, scores
         training.loss_sum = torch.zeros((), device=device)
         training.row_began_s = time.monotonic() - start
 
@@ -159,13 +170,14 @@ def _row(
     steps: int,
     evaluation: Windows,
     start: float,
-) -> Row:
+) -> tuple[Row, Scores]:
     """Return the row of history after `steps` more steps; `start` is on the monotonic clock."""
     mean_loss = training.loss_sum.item() / steps if steps else None
     seconds = time.monotonic() - start - training.row_began_s
-    val_loss, val_accuracy = evaluate(training.model, evaluation)
+    scores = evaluate(training.model, evaluation)
+    val_loss, val_accuracy = scores.loss.mean().item(), scores.accuracy.mean().item()
     _check_finite(training.iteration, mean_loss, val_loss)
-    return Row(
+    row = Row(
         iteration=training.iteration,
         train_loss=mean_loss,
         val_loss=val_loss,
@@ -175,6 +187,7 @@ def _row(
         tokens_per_second=steps * settings.batch_size * context / seconds if steps else None,
         elapsed_s=time.monotonic() - start,
     )
+    return row, scores
 
 
 def optimiser_step(

@@ -38,6 +38,30 @@ class Row:
     elapsed_s: float
 
 
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How well a model predicts the evaluation windows, by block.
+
+    Attributes:
+        loss: float64 [B], mean over a block's characters, nats per character.
+        accuracy: float64 [B], share of a block's characters that were the likeliest.
+    """
+
+    loss: Tensor
+    accuracy: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot(Scores):
+    """What is stored of a model at one step: its scores, and what it predicts.
+
+    Attributes:
+        probabilities: float32 [N, V], on the probe.
+    """
+
+    probabilities: Tensor
+
+
 @dataclass(eq=False)
 class Training:
     """A training under way: all that the rest of it depends on beside settings and data.

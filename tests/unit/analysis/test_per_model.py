@@ -50,6 +50,7 @@ def course_of(level: float, seeds=range(1, 13), random=0, noise=0.02, loss=2.0) 
         matrix = (matrix + matrix.T) / 2
         np.fill_diagonal(matrix, 0)
         cubes[name] = np.stack([matrix * share for share in (0.5, 0.8, 1.0)])
+    cubes["continuation_distance"] = cubes["churn"] * np.array([np.nan, np.nan, 1])[:, None, None]
     losses = loss + np.array([1.0, 0.5, 0.0])[:, None] + rng.normal(0, 0.01, size)
     return Trajectory(numbers, STEPS, cubes, {"val_loss": losses, "val_accuracy": 1 / losses})
 
@@ -165,6 +166,10 @@ class TestOneModel:
         assert found["difference"] == pytest.approx(means[0] - means[1])
         assert found["ratio"] == pytest.approx(means[0] / means[1])
         assert found["ratio_low"] < found["ratio"] < found["ratio_high"] < 1
+        (text,) = rows(tables["contrasts"], measure="continuation_distance")
+        assert text["condition"] == Condition.FINAL
+        assert text["verdict"] == ContrastVerdict.MORE_REPRODUCIBLE
+        assert text["difference"] == found["difference"]
         (overlap,) = rows(tables["contrasts"], measure="top5_overlap", condition=Condition.FINAL)
         assert overlap["verdict"] == ContrastVerdict.LESS_REPRODUCIBLE
 
@@ -229,6 +234,7 @@ class TestOneModel:
         zero = course_of(0.0, seeds=seeds, noise=0)
         infinite = course_of(0.5, seeds=seeds)
         infinite.pairs["jeffreys"][:] = np.inf
+        infinite.pairs["continuation_distance"][:] = np.nan
         trajectories = {("relu", "all"): flat, ("gelu", "all"): infinite, ("relu", "none"): zero}
         for name, table in analyse_model(study, "charlm", trajectories).items():
             for row in table.to_pylist():

@@ -27,7 +27,7 @@ from reprocore.store.schemas import CELLS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import MEASURE_NAMES, Flag, Reason, join_codes
+from reprocore.vocabulary import MEASURE_NAMES, PAIR_MEASURES, Flag, Reason, join_codes
 
 STEPS = (50, 100)
 
@@ -92,7 +92,8 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
             if len(seeds) > 1:
                 table = pa.Table.from_pylist(
                     [
-                        dict(zip(MEASURE_NAMES, random.uniform(0.1, 0.5, 7), strict=True))
+                        dict(zip(PAIR_MEASURES, random.uniform(0.1, 0.5, 8), strict=True))
+                        | ({} if step == STEPS[-1] else {"continuation_distance": None})
                         | {"model": model, "activation": activation, "arm": "all"}
                         | {"seed_a": a, "seed_b": b, "step": step}
                         for step in STEPS
@@ -121,7 +122,7 @@ def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
 def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
     pairs, histories, _ = fill()
     frame = estimate_groups(pairs, gather_curves(histories), 0.9).to_pandas()
-    assert len(frame) == 2 * len(STEPS) * (len(MEASURE_NAMES) + 2)
+    assert len(frame) == 2 * len(STEPS) * (len(MEASURE_NAMES) + 2) + 2
     stored = pd.read_parquet(pairs[0])
     matrix = np.zeros((4, 4))
     for row in stored[stored.step == 100].itertuples():
@@ -133,6 +134,21 @@ def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
     assert (found.estimate, found.se) == pytest.approx((wanted.estimate, wanted.se))
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
     assert (found.seeds, found.pairs) == (4, 6)
+
+
+def test_the_distance_of_texts_is_estimated_at_the_last_step_alone(fill, tmp_path: Path) -> None:
+    files = fill()
+    frame = estimate_groups(files[0], gather_curves(files[1]), 0.95).to_pandas()
+    (found,) = frame[
+        (frame.measure == "continuation_distance") & (frame.activation == "gelu")
+    ].itertuples()
+    stored = pd.read_parquet(files[0][1])
+    assert found.step == 100
+    assert found.estimate == pytest.approx(stored["continuation_distance"].mean())
+    assert found.low < found.estimate < found.high
+    summary = summary_of(study_of(), tmp_path, [files]).set_index("activation")
+    assert summary.loc["gelu", "continuation_distance"] == found.estimate
+    assert summary.loc["gelu", "continuation_distance_high"] == found.high
 
 
 def test_losses_are_means_over_seeds_at_the_same_step(fill) -> None:

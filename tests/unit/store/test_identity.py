@@ -69,7 +69,7 @@ USUAL = settings_digest(tiny_config())
         ("training.clip_norm", 1.0),
         ("training.evaluate_every", 3),
         ("training.evaluation_positions", 80),
-        ("training.snapshots", 2),
+        ("training.snapshots", [0.5, 1]),
         ("training.threads", 2),
         ("probe.positions", 128),
         ("probe.block", 8),
@@ -136,8 +136,8 @@ def test_training_of_the_study_or_of_the_model_alone_is_the_same_cell():
 
 def test_swapped_values_are_another_cell():
     one, other = tiny_config(), tiny_config()
-    one["training"] |= {"evaluate_every": 4, "snapshots": 3}
-    other["training"] |= {"evaluate_every": 3, "snapshots": 4}
+    one["training"] |= {"evaluate_every": 4, "threads": 3}
+    other["training"] |= {"evaluate_every": 3, "threads": 4}
     assert settings_digest(one) != settings_digest(other)
     one["models"]["charlm"]["sizes"] |= {"layers": 2, "heads": 4}
     other["models"]["charlm"]["sizes"] |= {"layers": 4, "heads": 2}

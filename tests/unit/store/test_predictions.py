@@ -15,7 +15,7 @@ from reprocore.errors import ReprocoreError
 from reprocore.statistics import divergence
 from reprocore.store.predictions import Predictions, read_predictions, write_predictions
 from reprocore.store.readers import read_pairs
-from reprocore.store.schemas import PAIRS_SCHEMA, predictions_schema
+from reprocore.store.schemas import CONTINUATIONS_SCHEMA, PAIRS_SCHEMA, predictions_schema
 from reprocore.store.tables import write_table
 from reprocore.vocabulary import MEASURE_NAMES
 
@@ -225,12 +225,27 @@ def store(folder, cells: dict[int, Predictions]) -> dict:
     paths = {seed: folder / f"{seed}.parquet" for seed in cells}
     for seed, cell in cells.items():
         write_predictions(paths[seed], cell)
+        write_texts(beside(paths[seed]), cell.cell, [f"{seed} one", f"{seed} other"])
     return paths
+
+
+def beside(path):
+    return path.with_suffix(".continuations")
+
+
+def write_texts(path, cell: str, texts: list[str], start: int = 100) -> None:
+    columns = {"position": list(range(start, start + len(texts))), "continuation": texts}
+    schema = CONTINUATIONS_SCHEMA.with_metadata({"cell": cell})
+    write_table(path, pa.table(columns, schema=schema))
+
+
+def compared(paths: dict) -> pa.Table:
+    return compare_cells(paths.values(), map(beside, paths.values()))
 
 
 def test_comparison_has_every_pair_at_every_step_with_every_measure(tmp_path):
     cells = {seed: predictions(seed) for seed in (12, 3, 7)}
-    table = compare_cells(store(tmp_path, cells).values())
+    table = compared(store(tmp_path, cells))
     assert table.schema.names == PAIRS_SCHEMA.names
     assert table.schema.metadata[b"probe_hash"] == b"a1"
     found = {(r["seed_a"], r["seed_b"], r["step"]): r for r in table.to_pylist()}
@@ -247,10 +262,15 @@ def test_comparison_has_every_pair_at_every_step_with_every_measure(tmp_path):
             expected = getattr(divergence, name)(p, q, *extra)
             assert row[name] == pytest.approx(expected, rel=1e-9), name
         assert row["relative_pd"] > 0
+        # Between "3 one" and "12 one", say, and "3 other" and "12 other".
+        edits = 2 if 12 in (a, b) else 1
+        length = 4 + len(str(b))
+        wanted = (edits / length + edits / (length + 2)) / 2
+        assert row["continuation_distance"] == (None if step == 5 else pytest.approx(wanted))
 
 
 def test_comparison_read_back(tmp_path):
-    table = compare_cells(store(tmp_path, {1: predictions(1), 2: predictions(2)}).values())
+    table = compared(store(tmp_path, {1: predictions(1), 2: predictions(2)}))
     write_table(tmp_path / "pairs.parquet", table)
     assert read_pairs(tmp_path / "pairs.parquet").equals(table)
 
@@ -269,7 +289,7 @@ def test_comparison_read_back(tmp_path):
 def test_cells_that_are_not_alike_are_not_compared(tmp_path, other, told):
     paths = store(tmp_path, {1: predictions(1), 2: other})
     with pytest.raises(ReprocoreError) as error:
-        compare_cells(paths.values())
+        compared(paths)
     text = one_line(error)
     assert text.startswith(f"{paths[2]}: ")
     assert told in text
@@ -281,7 +301,7 @@ def test_cells_with_other_targets_are_not_compared(tmp_path):
     other.targets[0] += 1
     paths = store(tmp_path, {1: predictions(1), 2: other})
     with pytest.raises(ReprocoreError, match=f"^{re.escape(str(paths[2]))}: targets differ"):
-        compare_cells(paths.values())
+        compared(paths)
 
 
 @pytest.mark.parametrize("cell", ["charlm/relu/all-1", "charlm/gelu/all-2", "charlm/relu/init-2"])
@@ -289,7 +309,7 @@ def test_predictions_of_another_cell_are_not_compared(tmp_path, cell):
     foreign = dataclasses.replace(predictions(2), cell=cell)
     paths = store(tmp_path, {1: predictions(1), 2: foreign})
     with pytest.raises(ReprocoreError) as error:
-        compare_cells(paths.values())
+        compared(paths)
     text = one_line(error)
     assert f"holds the predictions of {cell}" in text
     assert str(paths[1]) in text
@@ -300,7 +320,7 @@ def test_predictions_of_another_cell_are_not_compared(tmp_path, cell):
 def test_fewer_than_two_cells_are_not_compared(tmp_path, count):
     paths = store(tmp_path, {seed: predictions(seed) for seed in range(count)})
     with pytest.raises(ReprocoreError) as error:
-        compare_cells(paths.values())
+        compared(paths)
     assert "at least 2" in one_line(error)
 
 
@@ -308,5 +328,5 @@ def test_a_damaged_cell_is_named_by_the_comparison(tmp_path):
     paths = store(tmp_path, {seed: predictions(seed) for seed in (1, 2, 3)})
     paths[2].write_bytes(paths[2].read_bytes()[:-20])
     with pytest.raises(ReprocoreError) as error:
-        compare_cells(paths.values())
+        compared(paths)
     assert one_line(error).startswith(f"{paths[2]}: ")

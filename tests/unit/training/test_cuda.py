@@ -8,7 +8,7 @@ import torch
 
 from conftest import MODELS, tiny_config
 from reprocore.store.files import read_json
-from reprocore.study.cells import Cell
+from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.study import Study, parse_study
 from reprocore.training.cell import train_cell as train
 from reprocore.training.checkpoint import StoppedError
@@ -41,7 +41,7 @@ def test_a_cell_repeats_and_resumes_exactly(
     with pytest.raises(StoppedError):
         train(study, cell, tiny_corpus, tiny_probe, folders[2], stop)
     train(study, cell, tiny_corpus, tiny_probe, folders[2])
-    for name in ("weights.safetensors", "predictions.parquet"):
+    for name in {*CELL_FILES} - {"history.parquet", "cell.json"}:
         contents = {(folder / name).read_bytes() for folder in folders}
         assert len(contents) == 1, name
     described = read_json(folders[0] / "cell.json")

@@ -1,13 +1,13 @@
 """Training of a cell: what it repeats, what it varies, what it records, and how it fails."""
 
 import hashlib
-import itertools
 import json
 import math
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,6 +20,7 @@ from reprocore.data.tokens import Corpus, encode, unigram_entropy
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import read_json
 from reprocore.store.predictions import read_predictions
+from reprocore.store.readers import read_evaluation
 from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, Cell
@@ -50,7 +51,8 @@ ARMED = tiny_study(arms=["all", "init", "order", "dropout", "none"])
 def files_of(folder) -> dict[str, bytes]:
     return {
         name: (folder / name).read_bytes()
-        for name in ("weights.safetensors", "predictions.parquet")
+        for name in CELL_FILES
+        if name not in ("history.parquet", "cell.json")
     }
 
 
@@ -60,8 +62,11 @@ def history(folder) -> dict[str, list]:
 
 def compare(train_cell, model: str, arm: str, seeds=(1, 2)) -> dict[str, list]:
     folders = {seed: train_cell(ARMED, model, arm=arm, seed=seed)[0] for seed in seeds}
-    paths = {seed: folder / "predictions.parquet" for seed, folder in folders.items()}
-    return compare_cells(paths.values()).to_pydict()
+    files = (
+        [folder / f"{name}.parquet" for folder in folders.values()]
+        for name in ("predictions", "continuations")
+    )
+    return compare_cells(*files).to_pydict()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -106,9 +111,10 @@ def test_same_cell_in_another_process_gives_the_same_bytes(
 @pytest.mark.parametrize("model", MODELS)
 def test_cells_of_the_control_arm_do_not_differ_at_all(train_cell, model):
     table = compare(train_cell, model, "none", seeds=(1, 2, 3))
-    assert len(table["step"]) == 3 * len(snapshot_iterations(8, 3))
+    assert table["step"] == [2, 2, 2, 4, 4, 4, 8, 8, 8]
     for name in MEASURE_NAMES:
         assert set(table[name]) == {1.0 if name == "top5_overlap" else 0.0}, name
+    assert table["continuation_distance"] == [None] * 6 + [0.0] * 3
 
 
 @pytest.mark.parametrize("arm", ["all", "init", "order", "dropout"])
@@ -178,33 +184,39 @@ def test_a_cell_that_has_not_learned_is_flagged(train_cell, tiny_corpus):
     assert described["beats_unigram"] is False
 
 
-@given(iterations=st.integers(1, 10**8), count=st.integers(1, 32))
-def test_snapshots_are_the_last_step_its_half_its_quarter_and_so_on(iterations, count):
-    steps = snapshot_iterations(iterations, count)
-    assert steps == sorted(set(steps))
-    assert steps[-1] == iterations
-    assert steps[0] >= 1
-    assert len(steps) <= count
-    assert len(steps) == count or steps[0] == 1
-    assert all(below == -(-above // 2) for below, above in itertools.pairwise(steps))
+@given(iterations=st.integers(1, 10**8))
+@settings(deadline=None)
+def test_snapshots_are_eighth_quarter_and_half_then_each_sixteenth_rounded_up(iterations):
+    sixteenths = [2, 4, *range(8, 17)]
+    wanted = {-(-iterations * k // 16) for k in sixteenths}
+    assert snapshot_iterations(iterations, TrainingSettings().snapshots) == sorted(wanted)
+
+
+@given(percents=st.sets(st.integers(1, 99)), hundreds=st.integers(1, 10**6))
+@settings(deadline=None)
+def test_a_share_is_what_is_written_and_not_its_nearest_double(percents, hundreds):
+    shares = [*(percent / 100 for percent in sorted(percents)), 1.0]
+    steps = snapshot_iterations(100 * hundreds, shares)
+    assert steps == [percent * hundreds for percent in (*sorted(percents), 100)]
 
 
 @given(
     iterations=st.integers(1, 2000),
     every=st.integers(1, 3000),
-    count=st.integers(1, 12),
+    shares=st.sets(st.floats(0.001, 0.999)),
 )
-def test_rows_are_zero_each_interval_every_snapshot_and_the_last(iterations, every, count):
-    chosen = TrainingSettings(iterations=iterations, evaluate_every=every, snapshots=count)
+def test_rows_are_zero_each_interval_every_snapshot_and_the_last(iterations, every, shares):
+    snapshots = (*sorted(shares), 1)
+    chosen = TrainingSettings(iterations=iterations, evaluate_every=every, snapshots=snapshots)
     rows = row_iterations(chosen)
     assert rows[0] == 0
     assert rows[-1] == iterations
-    wanted = {*range(0, iterations, every), *snapshot_iterations(iterations, count)}
+    wanted = {*range(0, iterations, every), *snapshot_iterations(iterations, snapshots)}
     assert rows == sorted(wanted)
 
 
 def test_history_lists_its_rows_with_nulls_at_zero(train_cell):
-    study = with_training(iterations=10, evaluate_every=4, snapshots=2)
+    study = with_training(iterations=10, evaluate_every=4, snapshots=[0.5, 1])
     folder, _ = train_cell(study, "tinylstm")
     found = history(folder)
     assert found["iteration"] == [0, 4, 5, 8, 10]
@@ -217,7 +229,7 @@ def test_history_lists_its_rows_with_nulls_at_zero(train_cell):
 
 def test_train_loss_is_the_mean_over_the_steps_since_the_last_row(train_cell):
     every, _ = train_cell(with_training(evaluate_every=1), "charlm", results="every")
-    fourth, _ = train_cell(with_training(evaluate_every=4, snapshots=1), "charlm")
+    fourth, _ = train_cell(with_training(evaluate_every=4, snapshots=[1]), "charlm")
     single = history(every)["train_loss"][1:]
     assert len(single) == 8
     means = [np.mean(single[:4]), np.mean(single[4:])]
@@ -288,7 +300,7 @@ def test_clipping_bounds_the_step_but_not_the_logged_norm(train_cell):
     [
         {"evaluate_every": 1},
         {"evaluate_every": 100},
-        {"snapshots": 1},
+        {"snapshots": [1]},
         {"evaluation_positions": 16},
     ],
 )
@@ -300,6 +312,11 @@ def test_looking_at_a_model_does_not_change_it(train_cell, changed):
     assert files_of(usual)["weights.safetensors"] == files_of(other)["weights.safetensors"]
 
 
+def scores_of(model, windows) -> tuple[torch.Tensor, torch.Tensor]:
+    found = evaluate(model, windows)
+    return found.loss, found.accuracy
+
+
 def test_evaluation_draws_nothing_and_leaves_the_mode_as_it_was(tiny_corpus):
     model = build_model(STUDY.models["charlm"], activation("gelu"), tiny_corpus.vocabulary_size, 1)
     scored = evaluation_probe(tiny_corpus, 64, 16, 32)
@@ -307,14 +324,13 @@ def test_evaluation_draws_nothing_and_leaves_the_mode_as_it_was(tiny_corpus):
     stream = MaskStream(1, torch.device("cpu"))
     attach_stream(model, stream)
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    first = evaluate(model, windows), predict(model, windows)
+    first = (*scores_of(model, windows), predict(model, windows))
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert np.random.get_state()[1].tolist() == numpy_state
     assert model.training
-    again = evaluate(model.eval(), windows), predict(model, windows)
+    again = (*scores_of(model.eval(), windows), predict(model, windows))
     assert not model.training
-    assert first[0] == again[0]
-    assert torch.equal(first[1], again[1])
+    assert all(map(torch.equal, first, again))
     fresh = MaskStream(1, torch.device("cpu")).mask(torch.Size([9]), 0.5)
     assert torch.equal(stream.mask(torch.Size([9]), 0.5), fresh)
 
@@ -426,7 +442,7 @@ def test_stored_predictions_and_loss_are_those_of_the_stored_model(
     model = load_cell(study, Cell(name, "gelu", "all", 1), folder, tiny_corpus)
     kept = min(context, 16)
     stored = read_predictions(folder / "predictions.parquet")
-    assert stored.steps.tolist() == snapshot_iterations(8, 3)
+    assert stored.steps.tolist() == [2, 4, 8]
     assert stored.probe_hash == tiny_probe.hash
     assert np.array_equal(stored.positions, tiny_probe.positions)
     assert np.array_equal(stored.targets, tiny_corpus.tokens[tiny_probe.positions])
@@ -435,11 +451,29 @@ def test_stored_predictions_and_loss_are_those_of_the_stored_model(
     assert np.abs(stored.probabilities[0] - expected).max() > 1e-3
 
     scored = evaluation_probe(tiny_corpus, 64, 16, 32)
-    chances = likely(model, tiny_corpus, scored.positions, kept, context)
+    chances = likely(model.double(), tiny_corpus, scored.positions, kept, context)
     truth = tiny_corpus.tokens[scored.positions]
-    loss = -np.log(chances[np.arange(64), truth]).mean()
-    assert described["val_loss"] == pytest.approx(loss, rel=1e-5)
-    assert described["val_accuracy"] == (chances.argmax(axis=1) == truth).mean()
+    losses = -np.log(chances[np.arange(64), truth]).reshape(-1, 16).mean(axis=1)
+    hits = (chances.argmax(axis=1) == truth).reshape(-1, 16).mean(axis=1)
+    cell, table = read_evaluation(folder / "evaluation.parquet")
+    assert cell == Cell(name, "gelu", "all", 1)
+    final = table.to_pandas().query("step == 8")
+    assert final["block"].tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(final["loss"], losses, rtol=1e-5)
+    np.testing.assert_array_equal(final["accuracy"], hits)
+    assert described["val_loss"] == pytest.approx(losses.mean(), rel=1e-5)
+    assert described["val_accuracy"] == pytest.approx(hits.mean(), rel=1e-12)
+
+
+def test_scores_of_the_blocks_average_to_those_of_the_history(train_cell):
+    folder, _ = train_cell(with_training(evaluation_positions=96), "hybridlm")
+    scores = read_evaluation(folder / "evaluation.parquet")[1].to_pandas()
+    assert scores["step"].tolist() == np.repeat([2, 4, 8], 6).tolist()
+    assert scores["block"].tolist() == [*range(6)] * 3
+    rows = pd.DataFrame(history(folder)).set_index("iteration")
+    means = scores.groupby("step")[["loss", "accuracy"]].mean()
+    wanted = rows.loc[[2, 4, 8], ["val_loss", "val_accuracy"]]
+    np.testing.assert_allclose(means, wanted, rtol=1e-12)
 
 
 @given(

@@ -10,6 +10,7 @@ from torch import nn
 from conftest import ACTIVATIONS, CONTEXT, MODELS, ROOT, one_line, tiny_config, tiny_study
 from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
+from reprocore.study.cells import CELL_FILES
 from reprocore.study.sections import ModelSettings, TrainingSettings
 from reprocore.study.study import load_study, parse_study
 from reprocore.training.loop import evaluation_probe, probe_windows, train
@@ -499,12 +500,7 @@ def test_user_family_works_from_config_to_files(train_cell):
     folder, described = train_cell(study, "mine", "swiglu")
     assert described["val_loss"] > 0
     assert described["settings"]["builder"] == "user_family:Good"
-    assert {path.name for path in folder.iterdir()} == {
-        "history.parquet",
-        "predictions.parquet",
-        "weights.safetensors",
-        "cell.json",
-    }
+    assert {path.name for path in folder.iterdir()} == set(CELL_FILES)
 
 
 USER_PARAMETERS = """

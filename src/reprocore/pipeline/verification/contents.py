@@ -13,7 +13,12 @@ from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Problem, State, reason_of
 from reprocore.store import schemas
 from reprocore.store.predictions import read_predictions
-from reprocore.store.readers import read_history, read_pairs
+from reprocore.store.readers import (
+    read_continuations,
+    read_evaluation,
+    read_history,
+    read_pairs,
+)
 from reprocore.store.records import file_sha256, read_record
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, Cell
@@ -32,6 +37,11 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
     "summary/summary": schemas.SUMMARY_SCHEMA,
     "summary/audit": schemas.AUDIT_SCHEMA,
+}
+_CELL_READERS: dict[str, Callable[[Path], Any]] = {
+    "history.parquet": read_history,
+    "evaluation.parquet": read_evaluation,
+    "continuations.parquet": read_continuations,
 }
 _READERS: dict[str, Callable[[Path], Any]] = {
     "corpus/tokens": read_corpus,
@@ -63,8 +73,8 @@ def _cell_file_fault(path: Path, described: dict[str, Any]) -> str:
     try:
         if file_sha256(path) != described["sha256"].get(path.name):
             return "is not what train wrote"
-        if path.name == "history.parquet":
-            read_history(path)
+        if reader := _CELL_READERS.get(path.name):
+            reader(path)
         elif path.name == "weights.safetensors":
             with safetensors.safe_open(path, "numpy"):
                 pass
