@@ -80,6 +80,7 @@ ACTIVATIONS: Mapping[str, BuiltIn] = MappingProxyType(
         "relu2": BuiltIn("ReLU²", f"{_OWN}:relu2"),
         "tanh": BuiltIn("tanh", "torch:tanh"),
         "softplus": BuiltIn("Softplus", "torch.nn.functional:softplus"),
+        "apl": BuiltIn("APL", f"{_OWN}:Apl"),
         "swiglu": BuiltIn("SwiGLU", "torch.nn.functional:silu", gated=True),
         "geglu": BuiltIn("GEGLU", "torch.nn.functional:gelu", gated=True),
         "reglu": BuiltIn("ReGLU", "torch.nn.functional:relu", gated=True),
@@ -121,7 +122,8 @@ FAMILY_BUILDERS = {
     "gpt": "reprocore.training.models.gpt:GPT",
     "conv": "reprocore.training.models.conv:ConvLM",
     "hybrid": "reprocore.training.models.hybrid:HybridLM",
-    "lstm": "reprocore.training.models.lstm:LstmLM",
+    "recurrent": "reprocore.training.models.recurrent:RecurrentLM",
+    "lstm": "reprocore.training.models.recurrent:RecurrentLM",
 }
 
 

@@ -137,9 +137,9 @@ def test_only_code_that_trains_trains_again(project: Project, source: Path) -> N
     assert "train" not in jobs
     assert jobs["compare"] == 4
     project.edit(
-        "src/reprocore/training/models/lstm.py",
-        "x = self.dropout(lstm(x)[0])",
-        "x = self.dropout(lstm(x)[0] * 1)",
+        "src/reprocore/training/models/recurrent.py",
+        "x = self.dropout(layer(x)[0])",
+        "x = self.dropout(layer(x)[0] * 1)",
     )
     jobs = project.jobs("--dry-run")
     assert {job.split("/")[0] for job in jobs if job.startswith("train")} == {"train memory"}

@@ -99,6 +99,22 @@ MODEL = {
         "{family: gpt, sizes: {heads: 3}}",
         "models.a.sizes: heads (3) must divide width (128)",
     ),
+    "heads of no attention": (
+        "{family: recurrent, sizes: {heads: 2}}",
+        "models.a.sizes: heads (2) has no meaning without attention: true",
+    ),
+    "heads that do not divide the state": (
+        "{family: recurrent, sizes: {attention: true, width: 6}}",
+        "models.a.sizes: heads (4) must divide width (6)",
+    ),
+    "an unknown cell": (
+        "{family: recurrent, sizes: {cell: gro}}",
+        "models.a.sizes.cell: 'gro': did you mean 'gru'?",
+    ),
+    "a cell of the old name": (
+        "{family: lstm, sizes: {cell: gru}}",
+        "models.a.sizes: unknown key 'cell'",
+    ),
     "own warm-up": (
         "{family: gpt, training: {warmup: 501}}",
         "models.a.training.warmup: 501: must be at most the iterations, 500",
