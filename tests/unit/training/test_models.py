@@ -1,6 +1,8 @@
 """Every model with every activation: sizes, liveness, causality, pairing, initial values."""
 
+import itertools
 import math
+import re
 from itertools import combinations
 
 import pytest
@@ -65,6 +67,28 @@ def count_at_full_size(settings: ModelSettings, name: str) -> int:
 
 def test_the_shipped_models_are_those_with_a_known_count(shipped):
     assert set(shipped.models) == set(COUNTS) == set(MODELS) - set(RECURRENT)
+
+
+@pytest.mark.parametrize("file", ["config", "ablation", "scale"])
+def test_counts_in_the_comments_of_a_shipped_configuration_are_right(file):
+    path = ROOT / "config" / f"{file}.yaml"
+    written = dict(re.findall(r"^  (\w+): # ([\d,]+)", path.read_text("utf-8"), re.MULTILINE))
+    study = load_study(path)
+    assert set(written) == set(study.models)
+    counts = {name: int(text.replace(",", "")) for name, text in written.items()}
+    for name, count in counts.items():
+        assert count_at_full_size(study.models[name], "relu") == count, name
+        for chosen in study.activations:
+            found = count_at_full_size(study.models[name], chosen)
+            assert found == pytest.approx(count, rel=0.01), (name, chosen)
+    if file == "ablation":
+        assert all(
+            count == pytest.approx(COUNTS["tinylstm"], rel=0.01) for count in counts.values()
+        )
+    if file == "scale":
+        sizes = [counts[name] for name in study.scale]
+        assert len(sizes) == 5
+        assert all(2.5 < b / a < 4 for a, b in itertools.pairwise(sizes))
 
 
 @pytest.mark.parametrize("name", [name for name in COUNTS if name != "minigpt"])

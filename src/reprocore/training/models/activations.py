@@ -78,9 +78,9 @@ class Apl(nn.Module):
 
     def __init__(self, units: int = 1) -> None:
         super().__init__()
-        for name in ("slopes", "hinges"):
-            tensor = nn.Parameter(torch.empty(self.hinge_count, units))
-            self.register_parameter(name, tensor)
+        self.slopes = nn.Parameter(torch.empty(self.hinge_count, units))
+        self.hinges = nn.Parameter(torch.empty(self.hinge_count, units))
+        for name, tensor in self.named_parameters():
             self.draw(name, tensor, None)
 
     @torch.no_grad()
