@@ -181,11 +181,26 @@ class Reason(StrEnum):
     ZERO_MEAN = auto()
     ALL_ALIKE = auto()
     FEW_MODELS = auto()
+    ALIKE_MODELS = auto()  # on the axis of a slope
     NO_MODELS = auto()
     MODELS_WITHOUT_RATIO = auto()
     WHOLE_NOT_RUN = auto()  # the arm `all`, with which the other arms are compared
     WHOLE_NOT_POSITIVE = auto()
     WHOLE_NOT_CLEAR = auto()
+
+
+class ScaledQuantity(StrEnum):
+    """What changes with the size of a model."""
+
+    LEVEL = auto()  # logarithm of an activation's measure
+    SQUARED_CV = auto()  # of the measure across activations, less the noise
+
+
+class ScaledBy(StrEnum):
+    """What stands for the size of a model."""
+
+    PARAMETERS = auto()  # their logarithm to base 10
+    VAL_LOSS = auto()
 
 
 class Flag(StrEnum):

@@ -317,8 +317,9 @@ class CustomActivation(Section):
     """A user's own activation."""
 
     path: DottedPath = Field(
-        description="`module:name` of a function on tensors, or of an `nn.Module` class; the "
-        "environment variable `REPROCORE_ALLOW` must name the module."
+        description="`module:name` of a function on tensors, or of an `nn.Module` class, which is "
+        "told the number of units if it has `per_unit`, its parameters for each; the environment "
+        "variable `REPROCORE_ALLOW` must name the module."
     )
     gated: bool = Field(False, description="True: used as W2(act(W1 x) ⊙ V x).")
 

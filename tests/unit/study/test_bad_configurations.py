@@ -76,6 +76,8 @@ BAD = {
     ),
     "a text beside a list": ("gpu: [auto]", "gpu: ['auto']: allowed: auto, available, none"),
     "true for a device": ("gpu: true", "gpu: true: allowed: auto, available, none"),
+    "one size": ("scale: [a]", "scale: ['a'] is too few: at least 3 models make a slope"),
+    "a size three times": ("scale: [a, a, a]", "scale: 'a' is listed twice"),
     "a quoted nothing": ("claims: ''", "claims: '': must not be empty"),
 }
 
