@@ -89,6 +89,7 @@ ACTIVATIONS: Mapping[str, BuiltIn] = MappingProxyType(
         "relu2": BuiltIn("ReLU²", f"{_OWN}:relu2"),
         "tanh": BuiltIn("tanh", "torch:tanh"),
         "softplus": BuiltIn("Softplus", "torch.nn.functional:softplus"),
+        "apl": BuiltIn("APL", f"{_OWN}:Apl"),
         "swiglu": BuiltIn("SwiGLU", "torch.nn.functional:silu", gated=True),
         "geglu": BuiltIn("GEGLU", "torch.nn.functional:gelu", gated=True),
         "reglu": BuiltIn("ReGLU", "torch.nn.functional:relu", gated=True),
@@ -130,7 +131,8 @@ FAMILY_BUILDERS = {
     "gpt": "reprocore.training.models.gpt:GPT",
     "conv": "reprocore.training.models.conv:ConvLM",
     "hybrid": "reprocore.training.models.hybrid:HybridLM",
-    "lstm": "reprocore.training.models.lstm:LstmLM",
+    "recurrent": "reprocore.training.models.recurrent:RecurrentLM",
+    "lstm": "reprocore.training.models.recurrent:RecurrentLM",
 }
 
 
@@ -188,11 +190,26 @@ class Reason(StrEnum):
     ZERO_MEAN = auto()
     ALL_ALIKE = auto()
     FEW_MODELS = auto()
+    ALIKE_MODELS = auto()  # on the axis of a slope
     NO_MODELS = auto()
     MODELS_WITHOUT_RATIO = auto()
     WHOLE_NOT_RUN = auto()  # the arm `all`, with which the other arms are compared
     WHOLE_NOT_POSITIVE = auto()
     WHOLE_NOT_CLEAR = auto()
+
+
+class ScaledQuantity(StrEnum):
+    """What changes with the size of a model."""
+
+    LEVEL = auto()  # logarithm of an activation's measure
+    SQUARED_CV = auto()  # of the measure across activations, less the noise
+
+
+class ScaledBy(StrEnum):
+    """What stands for the size of a model."""
+
+    PARAMETERS = auto()  # their logarithm to base 10
+    VAL_LOSS = auto()
 
 
 class Flag(StrEnum):

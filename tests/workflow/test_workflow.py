@@ -139,9 +139,9 @@ def test_only_code_that_trains_trains_again(project: Project, source: Path) -> N
     assert "train" not in jobs
     assert jobs["compare"] == 4
     project.edit(
-        "src/reprocore/training/models/lstm.py",
-        "x = self.dropout(lstm(x)[0])",
-        "x = self.dropout(lstm(x)[0] * 1)",
+        "src/reprocore/training/models/recurrent.py",
+        "x = self.dropout(layer(x)[0])",
+        "x = self.dropout(layer(x)[0] * 1)",
     )
     jobs = project.jobs("--dry-run")
     assert {job.split("/")[0] for job in jobs if job.startswith("train")} == {"train memory"}
@@ -313,6 +313,23 @@ def test_an_added_seed_runs_its_cells_and_what_follows(project: Project) -> None
     assert project.jobs() == {}
     summary = pd.read_parquet(project.root / "out/summary.parquet")
     assert (summary["seeds"] == 4).all()
+
+
+@pytest.mark.parametrize(("file", "cells"), [("ablation", 11 * 3 * 8), ("scale", 4 * 3 * 8)])
+def test_shipped_studies_are_planned_with_what_is_drawn(project: Project, file, cells) -> None:
+    content = yaml.safe_load((project.root / f"config/{file}.yaml").read_text("utf-8"))
+    own, place = project.study, content["results"]
+    project.write(content)
+    try:
+        done = project.snakemake("--dry-run")
+    finally:
+        project.write(own)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    assert rules_of(listed_jobs(text))["train"] == cells
+    assert f"{place}/across/scale.parquet" in text
+    assert (f"{place}/figures/scale.png" in text) == (file == "scale")
+    assert ("gpt_10740k needs a GPU" in text) == (file == "scale")
 
 
 def test_an_added_activation_runs_its_cells_alone(project: Project) -> None:

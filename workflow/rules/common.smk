@@ -31,7 +31,12 @@ from reprocore.store.source_digest import (
 )
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.gpus import local_gpus
-from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES, preflight_file
+from reprocore.study.layout import (
+    ACROSS_TABLES,
+    MODEL_FIGURES,
+    preflight_file,
+    study_figures,
+)
 from reprocore.study.permissions import check_links, check_places
 from reprocore.study.reading import read_yaml
 from reprocore.study.study import parse_study
@@ -63,6 +68,7 @@ os.environ["PYTHONSAFEPATH"] = "1"
 PLAN = or_exit(resolve_study)
 STUDY = PLAN.study
 RESULTS = STUDY.results
+STUDY_FIGURES = study_figures(bool(STUDY.scale))
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 CELL = f"{RESULTS}/cells/{{model}}/{{activation}}/{{arm}}-{{seed}}"
 
@@ -116,9 +122,9 @@ def model_tables(name):
     return expand(f"{RESULTS}/models/{{model}}/{name}.parquet", model=PLAN.models)
 
 
-def source(script, module, layers=TABLE_LAYERS):
-    """Digest of a script and of the module that it runs, with what that imports."""
-    code = [text_digest(SCRIPTS / script), source_digest(module, layers=layers)]
+def source(script, *modules, layers=TABLE_LAYERS):
+    """Digest of a script and of the modules that it runs, with what these import."""
+    code = [text_digest(SCRIPTS / script), source_digest(*modules, layers=layers)]
     return f"source {digest(code)}"
 
 

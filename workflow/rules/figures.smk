@@ -49,6 +49,7 @@ rule draw_study:
         early=model_tables("early"),
         ratios=rules.across.output.ratios,
         early_model_order=rules.across.output.early_model_order,
+        scale=rules.across.output.scale,
         pairs=all_pairs(),
     output:
         **{name: study_figure(name) for name in STUDY_FIGURES},

@@ -31,13 +31,15 @@ rule across:
         forced_if_damaged,
         pairs=all_pairs(),
         curves=model_tables("curves"),
+        cells=model_tables("cells"),
     output:
-        ratios=f"{RESULTS}/across/ratios.parquet",
-        early_model_order=f"{RESULTS}/across/early_model_order.parquet",
+        **{name: f"{RESULTS}/across/{name}.parquet" for name in ACROSS_TABLES},
     log:
         f"{RESULTS}/logs/across.log",
     params:
         **settings("across"),
-        source=source("across.py", "reprocore.analysis.over_models"),
+        source=source(
+            "across.py", "reprocore.analysis.over_models", "reprocore.analysis.scale"
+        ),
     script:
         "../scripts/across.py"

@@ -181,7 +181,7 @@ class Plan:
     @cached_property
     def files(self) -> dict[str, set[Cell]]:
         """Every file that the study makes beside its cells, with the cells it must rest on."""
-        return derived_files(self.taken, self.study.claims is not None)
+        return derived_files(self.taken, self.study.claims is not None, bool(self.study.scale))
 
     @cached_property
     def wanted(self) -> list[str]:

@@ -61,6 +61,7 @@ REASONS = {
     Reason.ALL_ALIKE: "all activations alike at one time: no order",
     Reason.FEW_MODELS: "{models:.0f} models with {seeds_text}, needs "
     f"{LEAST_MODELS} models with {LEAST_SEEDS_OF_A_CV} seeds",
+    Reason.ALIKE_MODELS: "the models do not differ clearly in it",
     Reason.NO_MODELS: "no models",
     Reason.MODELS_WITHOUT_RATIO: "{models:.0f} of {models_total:.0f} models have a ratio",
     Reason.WHOLE_NOT_RUN: "the arm `all` has not run",

@@ -55,11 +55,11 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "compare": (),
     "estimate": ("confidence",),
     "analyse": ("statistics", "activations", "arms"),
-    "across": ("statistics", "cells"),
+    "across": ("statistics", "cells", "scale"),
     "summarise": ("statistics", "cells", "title", "measure"),
     "audit": ("statistics", "cells", "title"),
     "draw_model": ("statistics", "cells", "title", "figures"),
-    "draw_study": ("statistics", "cells", "title", "figures"),
+    "draw_study": ("statistics", "cells", "title", "figures", "scale"),
 }
 
 

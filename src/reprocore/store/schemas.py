@@ -19,6 +19,8 @@ from reprocore.vocabulary import (
     Flag,
     Method,
     Reason,
+    ScaledBy,
+    ScaledQuantity,
     join_codes,
 )
 
@@ -365,5 +367,29 @@ AUDIT_SCHEMA = pa.schema(
         _codes("codes", ClaimReason, "codes of these facts, one a line"),
         _column("beside", _TEXT, "figures and facts that decide nothing, one a line"),
         _nullable("seeds_more", _INT, "seeds to add for a decision; null: not known"),
+    ]
+)
+
+SCALE_SCHEMA = pa.schema(
+    [
+        *(_ARM, _MEASURE),
+        _codes("quantity", ScaledQuantity, "what changes over the models of `scale`"),
+        _nullable("activation", _TEXT, "whose level; null for the squared CV across activations"),
+        _codes("scaled_by", ScaledBy, "over log10 of the parameters, or over the loss"),
+        _nullable(
+            "slope",
+            _FLOAT,
+            "of the measure's natural logarithm, or of the squared CV in percent², "
+            "for tenfold parameters or for 1 nat of loss",
+        ),
+        *_interval("the slope, for these models, over seeds"),
+        _column("models", _INT, "models that it rests on"),
+        _column("models_total", _INT, "models of `scale`"),
+        _column("seeds", _INT, "seeds that these models share"),
+        _codes(
+            "reason",
+            (Reason.FEW_MODELS, Reason.NOT_FINITE, Reason.ALIKE_MODELS, Reason.FEW_SEEDS),
+            "why there is no slope or no interval",
+        ),
     ]
 )

@@ -7,19 +7,21 @@ from reprocore.study.cells import Cell
 
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
 MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
-STUDY_TABLES = ("summary.parquet", "across/ratios.parquet", "across/early_model_order.parquet")
+ACROSS_TABLES = ("ratios", "early_model_order", "scale")
+STUDY_TABLES = ("summary.parquet", *(f"across/{name}.parquet" for name in ACROSS_TABLES))
 STUDY_FILES = (*STUDY_TABLES, "summary.csv", "summary.md")
 AUDIT_FILES = ("audit.parquet", "audit.md")
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.
 UNCHECKED = ("logs", "pilot")
 
 
-def derived_files(cells: Iterable[Cell], audited: bool) -> dict[str, set[Cell]]:
+def derived_files(cells: Iterable[Cell], audited: bool, scaled: bool) -> dict[str, set[Cell]]:
     """Return every file that a study of these cells makes beside them, by path in its results.
 
     Args:
         cells: that the results rest on.
         audited: whether the study names published claims.
+        scaled: whether the study names sizes of one architecture.
 
     Returns:
         For each file the cells that it must rest on, directly or through other files.
@@ -38,7 +40,7 @@ def derived_files(cells: Iterable[Cell], audited: bool) -> dict[str, set[Cell]]:
         found |= {f"models/{model}/{name}.parquet": members for name in MODEL_TABLES}
         found |= dict.fromkeys(_figures(MODEL_FIGURES, f"figures/{model}"), members)
     audit = AUDIT_FILES if audited else ()
-    figures = _figures(STUDY_FIGURES, "figures")
+    figures = _figures(study_figures(scaled), "figures")
     return found | dict.fromkeys((*STUDY_FILES, *audit, *figures), cells)
 
 
@@ -67,3 +69,8 @@ MODEL_FIGURES = (
 
 
 STUDY_FIGURES = ("cross_model", "accuracy_against_pd", "sources", "early", "ratios")
+
+
+def study_figures(scaled: bool) -> tuple[str, ...]:
+    """Return the figures over all models; `scaled`: the study names sizes of one architecture."""
+    return (*STUDY_FIGURES, "scale") if scaled else STUDY_FIGURES

@@ -188,20 +188,47 @@ class HybridSizes(ConvSizes):
 
 
 class LstmSizes(Section):
-    """Sizes of an LSTM followed by a feed-forward unit (family `lstm`)."""
+    """Sizes of family `lstm`, a name of `recurrent` with LSTM cells and without attention."""
 
-    width: int = Field(128, ge=1, le=65_536, description="Width of embedding and LSTM state.")
-    layers: int = Field(1, ge=1, le=1000, description="LSTM layers.")
+    width: int = Field(128, ge=1, le=65_536, description="Width of embedding and state.")
+    layers: int = Field(1, ge=1, le=1000, description="Recurrent layers.")
     hidden: int = Field(
         104, ge=1, le=262_144, description="Hidden width of the plain feed-forward unit."
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout probability.")
 
 
+class RecurrentSizes(LstmSizes):
+    """Sizes of recurrent layers followed by a feed-forward unit (family `recurrent`)."""
+
+    cell: Literal["lstm", "gru", "rnn"] = Field(
+        "lstm", description="Recurrent cell: LSTM, GRU, or Elman's with tanh."
+    )
+    attention: bool = Field(
+        False, description="True: one causal attention block after the recurrent layers."
+    )
+    heads: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Heads of the attention; must divide `width`; null is 4. Only with "
+        "`attention: true`.",
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if not self.attention and self.heads is not None:
+            raise ValueError(f"heads ({self.heads}) has no meaning without attention: true")
+        if self.attention and self.width % (self.heads or 4):
+            raise ValueError(f"heads ({self.heads or 4}) must divide width ({self.width})")
+        return self
+
+
 FAMILY_SIZES: dict[str, type[Section]] = {
     "gpt": GptSizes,
     "conv": ConvSizes,
     "hybrid": HybridSizes,
+    "recurrent": RecurrentSizes,
     "lstm": LstmSizes,
 }
 
@@ -248,8 +275,8 @@ class ModelSettings(Section):
     """One model: a family and its sizes."""
 
     family: str = Field(
-        description="`gpt`, `conv`, `hybrid`, `lstm`, or the dotted path `module:builder` of your "
-        "own, whose module `REPROCORE_ALLOW` names."
+        description="`gpt`, `conv`, `hybrid`, `recurrent`, `lstm`, or the dotted path "
+        "`module:builder` of your own, whose module `REPROCORE_ALLOW` names."
     )
     context: int = Field(128, ge=2, le=1_048_576, description="Characters that the model sees.")
     sizes: Keys = Field(
@@ -297,8 +324,9 @@ class CustomActivation(Section):
     """A user's own activation."""
 
     path: DottedPath = Field(
-        description="`module:name` of a function on tensors, or of an `nn.Module` class; the "
-        "environment variable `REPROCORE_ALLOW` must name the module."
+        description="`module:name` of a function on tensors, or of an `nn.Module` class, which is "
+        "told the number of units if it has `per_unit`, its parameters for each; the environment "
+        "variable `REPROCORE_ALLOW` must name the module."
     )
     gated: bool = Field(False, description="True: used as W2(act(W1 x) ⊙ V x).")
 

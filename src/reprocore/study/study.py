@@ -29,6 +29,9 @@ from reprocore.vocabulary import (
     smelu_beta,
 )
 
+# Of which a slope can be made.
+LEAST_SIZES = 3
+
 
 class Study(Section):
     """A whole study."""
@@ -58,6 +61,11 @@ class Study(Section):
     )
     models: dict[Name, ModelSettings] = Field(
         min_length=1, description="Models by name, in the order in which they are drawn."
+    )
+    scale: tuple[Name, ...] = Field(
+        (),
+        description="Models that are sizes of one architecture, at least 3: how their PD and their "
+        "sensitivity change with their parameters and their loss is estimated and drawn.",
     )
     custom_activations: dict[Name, CustomActivation] = Field(
         default_factory=dict, description="Your own activations by name."
@@ -114,7 +122,8 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        faults = [*self._wrong_contexts(), *self._wrong_warmups(), *self._wrong_lists()]
+        parts = (self._wrong_contexts, self._wrong_warmups, self._wrong_lists, self._wrong_sizes)
+        faults = [fault for part in parts for fault in part()]
         if faults:
             raise WrongKeysError(dict.fromkeys(faults))
         return self
@@ -161,6 +170,17 @@ class Study(Section):
             twice = (f"{name!r} is listed twice" for name in _twice(activations))
             unknown = filter(None, map(self._why_unknown, dict.fromkeys(activations)))
             yield from (Fault(where, message) for message in (*twice, *unknown))
+
+    def _wrong_sizes(self) -> Iterator[Fault]:
+        """Yield what is wrong with `scale`."""
+        if 0 < len(self.scale) < LEAST_SIZES:
+            message = f"{list(self.scale)} is too few: at least {LEAST_SIZES} models make a slope"
+            yield Fault(("scale",), message)
+        yield from (Fault(("scale",), f"{name!r} is listed twice") for name in _twice(self.scale))
+        for name in self.scale:
+            if name not in self.models:
+                message = f"{name!r} is no model of the study; {nearest(name, self.models)}"
+                yield Fault(("scale",), message)
 
     def _why_unknown(self, activation: str) -> str:
         """Return what is wrong with the name of an activation, "" for a known one."""

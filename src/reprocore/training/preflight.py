@@ -4,6 +4,7 @@ Training a cell does not import this module, so that a change of a check retrain
 """
 
 import traceback
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from reprocore.study.sections import ModelSettings, TrainingSettings
 from reprocore.study.study import Study
 from reprocore.training.device import cell_device
 from reprocore.training.loop import draw_batch, learning_rate, optimiser_step, training_text
-from reprocore.training.models.activations import Activation, Elementwise, study_activation
+from reprocore.training.models.activations import Activation, study_activation
 from reprocore.training.models.build import build_model, count_parameters
 from reprocore.training.randomness import stream_seeds
 from reprocore.training.state import begin_training
@@ -101,9 +102,20 @@ def check_model(
     return count_parameters(model)
 
 
+class _Silent(nn.Module):
+    """Gives zeros in the place of another module, and keeps its parameters."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
 def _always_zero(chosen: Activation) -> Activation:
-    """Return another activation of the same kind, which no useful one is equal to."""
-    return Activation(chosen.name, chosen.gated, lambda: Elementwise(torch.zeros_like))
+    """Return another activation, which no useful one is equal to, for a unit of the same width."""
+    return replace(chosen, build=lambda units: _Silent(chosen.make(units)))
 
 
 @torch.no_grad()

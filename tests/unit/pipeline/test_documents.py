@@ -10,7 +10,7 @@ import yaml
 
 from project import REPOSITORY
 from reprocore.pipeline import documents as config_docs
-from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
+from reprocore.study.layout import MODEL_FIGURES, study_figures
 from reprocore.vocabulary import MEASURE_NAMES, MEASURES
 
 
@@ -46,7 +46,7 @@ def test_names_of_measures_are_the_same_everywhere() -> None:
 
 
 def test_every_figure_has_a_caption() -> None:
-    for name in (*MODEL_FIGURES, *STUDY_FIGURES, "audit", "summary"):
+    for name in (*MODEL_FIGURES, *study_figures(scaled=True), "audit", "summary"):
         text = (REPOSITORY / f"workflow/report/{name}.rst").read_text("utf-8")
         assert len(text.split()) > 20, name
 

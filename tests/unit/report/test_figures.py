@@ -19,6 +19,7 @@ from matplotlib.text import Text
 from reprocore.analysis.estimates import estimate_groups
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model
+from reprocore.analysis.scale import analyse_scale, read_parameters
 from reprocore.analysis.summary import summarise
 from reprocore.analysis.trajectories import read_trajectories
 from reprocore.errors import ReprocoreError
@@ -47,7 +48,7 @@ from reprocore.store.readers import final_rows, read_estimates, read_pairs
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import cells_of
-from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES
+from reprocore.study.layout import ACROSS_TABLES, MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.study import parse_study
 from reprocore.vocabulary import MEASURE_NAMES, MEASURES, Condition, Reason, split_codes
 
@@ -112,7 +113,9 @@ class Tables:
             for name, table in analyse_model(self.study, model, trajectories[model]).items():
                 write_table(base / f"{name}.parquet", table)
                 found.setdefault(name, []).append(table)
-        for name, table in analyse_across(self.study, trajectories).items():
+        parameters = read_parameters(self.cell_paths)
+        scale = analyse_scale(self.study, trajectories, parameters)
+        for name, table in {**analyse_across(self.study, trajectories), "scale": scale}.items():
             write_table(self.folder / "across" / f"{name}.parquet", table)
             found[name] = [table]
         empty = analyse_model(self.study, next(iter(self.study.models)), {})
@@ -142,7 +145,7 @@ class Tables:
             rows.append(
                 {
                     **dataclasses.asdict(cell),
-                    "parameters": 1000,
+                    "parameters": round(10 ** (3 + 5 * (loss - 2))),
                     "val_loss": value,
                     "val_accuracy": 1 / (1 + value),
                     "unigram_entropy": 3.31,
@@ -216,7 +219,7 @@ class Tables:
         names = ("estimates", "sensitivity", "sources", "early")
         base = self.folder / "models"
         files = {name: [base / m / f"{name}.parquet" for m in self.models] for name in names}
-        for name in ("ratios", "early_model_order"):
+        for name in ACROSS_TABLES:
             files[name] = self.folder / "across" / f"{name}.parquet"
         return files | {
             "summary": self.folder / "summary.parquet",

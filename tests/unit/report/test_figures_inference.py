@@ -22,6 +22,7 @@ from test_figures import (
 
 from reprocore.report.figures.all_models.early import draw_early, reliable_from
 from reprocore.report.figures.all_models.ratios import draw_ratios
+from reprocore.report.figures.all_models.scale import draw_scale
 from reprocore.report.figures.all_models.sources import control_text, draw_sources
 from reprocore.report.figures.entries import Entry
 from reprocore.report.figures.one_model.contrasts import draw_contrasts
@@ -315,6 +316,73 @@ def test_ratios_that_no_model_has_are_hatched(armed):
     figure = draw_ratios(armed.study, table, armed.summary)
     assert texts(figure).count("no model has a ratio") == 2
     assert not gids(figure, "estimate:ratio:gelu") | gids(figure, "chance:gelu")
+
+
+@pytest.fixture(scope="module")
+def sized(tmp_path_factory):
+    """Four sizes, of which one has not run and one lacks an activation."""
+    names = ["tiny", "small", "medium", "large"]
+    study = make_study(models=names, scale=names)
+    seeds = {"large": (), ("medium", "swiglu"): ()}
+    return Tables(study, tmp_path_factory.mktemp("sized"), seeds=seeds)
+
+
+def scale_figure(tables, **changes):
+    a = tables.analysis
+    found = {"scale": a["scale"], **changes}
+    return draw_scale(
+        tables.study, tables.summary, tables.estimates, a["sensitivity"], found["scale"]
+    )
+
+
+def test_scale_draws_the_marks_and_tells_the_slopes_of_the_tables(sized):
+    figure = scale_figure(sized)
+    summary = rows_of(sized.summary, activation="relu")
+    for row in summary:
+        key = f"{row['model']}:relu"
+        if row["seeds"] == 0:
+            assert not gids(figure, f"estimate:level:parameters:{key}")
+            continue
+        for by, x in (("parameters", row["parameters"]), ("val_loss", row["val_loss"])):
+            mark = artist(figure, f"estimate:level:{by}:{key}")
+            assert list(mark.get_ydata()) == [row[MEASURE]]
+            assert list(mark.get_xdata()) == pytest.approx([x], rel=0.15)
+            bar = artist(figure, f"interval:level:{by}:{key}").get_ydata()
+            assert list(bar) == [row[f"{MEASURE}_low"], row[f"{MEASURE}_high"]]
+    told = " ".join(texts(figure))
+    (slope,) = rows_of(
+        sized.analysis["scale"], measure=MEASURE, activation="relu", scaled_by="parameters"
+    )
+    ends = [f"×{math.exp(slope[key]):.3g}" for key in ("slope", "low", "high")]
+    assert "ReLU {} ({} to {})".format(*ends) in told
+    assert "SwiGLU: no slope, 2 models" in told
+    assert gids(figure, "line:parameters:relu")
+    assert not gids(figure, "line:parameters:swiglu")
+    note = " ".join(next(t for t in texts(figure) if t.startswith("Each mark")).split())
+    assert "no such number: medium SwiGLU (missing), large (not run)." in note
+    for mark in figure.findobj(lambda a: str(a.get_gid()).startswith("estimate:squared_cv")):
+        (row,) = rows_of(
+            sized.analysis["sensitivity"],
+            model=mark.get_gid().split(":")[3],
+            measure=MEASURE,
+            condition=Condition.FINAL,
+        )
+        assert list(mark.get_ydata()) == [row["corrected"]]
+
+
+def test_scale_of_nothing_is_hatched(tmp_path):
+    names = ["a", "b", "c"]
+    study = make_study(models=names, scale=names)
+    figure = scale_figure(Tables(study, tmp_path, seeds=dict.fromkeys(names, ())))
+    assert texts(figure).count("not compared") == 4
+    assert not gids(figure, "estimate:")
+
+
+@pytest.mark.slow
+def test_nothing_overlaps_in_a_figure_of_sizes(sized):
+    figure = scale_figure(sized)
+    assert not overlapping(figure)
+    assert not clipped(figure)
 
 
 def test_no_missing_number_is_drawn_as_zero(drawn):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import MODELS, ROOT, one_line, tiny_config
+from conftest import MODELS, RECURRENT, ROOT, one_line, tiny_config
 from reprocore.errors import ReprocoreError
 from reprocore.store import identity
 from reprocore.store import source_digest as source_digest_module
@@ -350,12 +350,12 @@ def test_code_of_one_family_concerns_the_models_of_that_family_only(package):
         code = path.read_text("utf-8")
         path.write_text("# new\n\n" + code.replace('"""', '"""Changed. ', 1) + "\n# end\n", "utf-8")
     assert sources(package, content) == before
-    append(package / "training/models/lstm.py", "\nEDITED = 1\n")
-    lstm = sources(package, content)
-    assert differing(before, lstm) == {"tinylstm"}
+    append(package / "training/models/recurrent.py", "\nEDITED = 1\n")
+    recurrent = sources(package, content)
+    assert differing(before, recurrent) == {"tinylstm", *RECURRENT}
     append(package / "training/models/gpt.py", "\nEDITED = 1\n")
     gpt = sources(package, content)
-    assert differing(lstm, gpt) == {"charlm", "nanotransformer", "minigpt"}
+    assert differing(recurrent, gpt) == {"charlm", "nanotransformer", "minigpt"}
 
 
 @pytest.mark.slow

@@ -76,6 +76,8 @@ BAD = {
     ),
     "a text beside a list": ("gpu: [auto]", "gpu: ['auto']: allowed: auto, available, none"),
     "true for a device": ("gpu: true", "gpu: true: allowed: auto, available, none"),
+    "one size": ("scale: [a]", "scale: ['a'] is too few: at least 3 models make a slope"),
+    "a size three times": ("scale: [a, a, a]", "scale: 'a' is listed twice"),
     "a quoted nothing": ("claims: ''", "claims: '': must not be empty"),
 }
 
@@ -98,6 +100,22 @@ MODEL = {
     "heads beyond the width": (
         "{family: gpt, sizes: {heads: 3}}",
         "models.a.sizes: heads (3) must divide width (128)",
+    ),
+    "heads of no attention": (
+        "{family: recurrent, sizes: {heads: 2}}",
+        "models.a.sizes: heads (2) has no meaning without attention: true",
+    ),
+    "heads that do not divide the state": (
+        "{family: recurrent, sizes: {attention: true, width: 6}}",
+        "models.a.sizes: heads (4) must divide width (6)",
+    ),
+    "an unknown cell": (
+        "{family: recurrent, sizes: {cell: gro}}",
+        "models.a.sizes.cell: 'gro': did you mean 'gru'?",
+    ),
+    "a cell of the old name": (
+        "{family: lstm, sizes: {cell: gru}}",
+        "models.a.sizes: unknown key 'cell'",
     ),
     "own warm-up": (
         "{family: gpt, training: {warmup: 501}}",

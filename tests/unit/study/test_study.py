@@ -17,7 +17,7 @@ from reprocore.study.study import Study, load_study, parse_study
 from reprocore.vocabulary import nearest
 
 DELETE = object()
-SHIPPED = ("config.yaml", "quick.yaml")
+SHIPPED = ("config.yaml", "quick.yaml", "ablation.yaml", "scale.yaml")
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -160,6 +160,7 @@ WRONG_VALUES = [
     ("models/charlm/sizes/width", 0, "models.charlm.sizes.width", "0", "at least 1"),
     ("models/charlm/sizes/width", -16, "models.charlm.sizes.width", "-16", "at least 1"),
     ("models/charlm/sizes/layers", 0, "models.charlm.sizes.layers", "0", "at least 1"),
+    ("scale", ["charlm", "convlm", "minigtp"], "scale", "'minigtp' is no model", "mean 'minigpt'"),
     ("models/charlm/sizes/heads", 3, "models.charlm.sizes", "heads (3)", "divide width (16)"),
     ("models/hybridlm/sizes/heads", 5, "models.hybridlm.sizes", "heads (5)", "width (16)"),
     ("models/charlm/sizes/dropout", 1, "models.charlm.sizes.dropout", "1", "less than 1"),

@@ -5,20 +5,21 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from conftest import one_line, tiny_config
+from conftest import one_line, tiny_config, tiny_study
 from reprocore.errors import ReprocoreError
 from reprocore.study.study import parse_study
 from reprocore.training.models.activations import (
     activation,
-    gated_hidden,
     load_dotted,
+    matched_hidden,
     smelu,
     study_activation,
 )
+from reprocore.training.models.build import build_model
 from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS, smelu_beta
 
 BETAS = st.floats(0.01, 100)
@@ -127,7 +128,7 @@ def test_activation_computes_its_formula(name):
 
 
 def test_every_listed_activation_has_a_reference_here():
-    assert set(PLAIN_ACTIVATIONS) <= set(REFERENCE)
+    assert set(PLAIN_ACTIVATIONS) <= {*REFERENCE, "apl"}  # whose tests are below
     assert set(GATED_ACTIVATIONS) <= set(GATES)
 
 
@@ -266,11 +267,101 @@ def test_load_dotted_finds_what_the_path_names(monkeypatch):
     assert load_dotted("math:sqrt", "key") is math.sqrt
 
 
-@given(hidden=st.integers(1, 5000), inputs=st.integers(1, 5000), outputs=st.integers(1, 5000))
-def test_gated_width_is_the_one_nearest_in_parameters(hidden, inputs, outputs):
-    def off(width: int) -> int:
-        return abs(width * (2 * inputs + outputs) - hidden * (inputs + outputs))
+def apl_by_definition(x, slopes, hinges):
+    """h(x) and its derivatives by x, a and b, of one number (Agostinelli et al. 2015, eq. 1)."""
+    value, slope = max(0.0, x), float(x > 0)
+    by_slope, by_hinge = [], []
+    for a, b in zip(slopes, hinges, strict=True):
+        value += a * max(0.0, b - x)
+        slope -= a * (b > x)
+        by_slope.append(max(0.0, b - x))
+        by_hinge.append(a * (b > x))
+    return value, slope, by_slope, by_hinge
 
-    found = gated_hidden(hidden, inputs, outputs)
+
+APL_NUMBERS = st.lists(st.floats(-3, 3), min_size=2, max_size=2)
+
+
+@given(x=st.floats(-5, 5).filter(bool), slopes=APL_NUMBERS, hinges=APL_NUMBERS)
+@settings(deadline=None)
+def test_apl_and_its_gradients_follow_the_definition(x, slopes, hinges):
+    assume(x not in hinges)  # there the function has no derivative
+    module = activation("apl").make().double()
+    with torch.no_grad():
+        module.slopes[:, 0], module.hinges[:, 0] = torch.tensor(slopes), torch.tensor(hinges)
+    a, b = module.slopes[:, 0].tolist(), module.hinges[:, 0].tolist()
+    at = torch.tensor([x], dtype=torch.float64, requires_grad=True)
+    value = module(at)
+    value.sum().backward()
+    expected = apl_by_definition(x, a, b)
+    found = (value.item(), at.grad.item(), *(p.grad[:, 0].tolist() for p in module.parameters()))
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, rel=1e-12, abs=1e-12)
+
+
+def test_apl_gradients_are_those_of_finite_differences_and_each_unit_has_its_own():
+    torch.manual_seed(0)
+    module = activation("apl").make(3).double()
+    x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    parameters = tuple(module.parameters())
+    assert [tuple(p.shape) for p in parameters] == [(2, 3), (2, 3)]
+    names = [name for name, _ in module.named_parameters()]
+
+    def of(x, *values):
+        return torch.func.functional_call(module, dict(zip(names, values, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(of, (x, *parameters))
+    assert torch.equal(module(x)[:, 1:2], of(x[:, 1:2], *(p[:, 1:2] for p in parameters)))
+
+
+def test_apl_starts_from_the_stream_init_whatever_the_family_does_with_its_weights():
+    study = tiny_study()
+    starts = []
+    for seed in (1, 1, 2):
+        model = build_model(study.models["charlm"], activation("apl"), 65, seed)
+        starts.append(model.blocks[0].feed_forward.activation)
+    assert torch.equal(starts[0].slopes, starts[1].slopes)
+    assert not torch.equal(starts[0].hinges, starts[2].hinges)
+    wide = activation("apl").make(10_000)
+    assert wide.slopes.abs().max() <= 0.25
+    assert wide.slopes.std().item() == pytest.approx(0.25 / math.sqrt(3), rel=0.02)
+    assert wide.hinges.std().item() == pytest.approx(0.5, rel=0.02)
+
+
+PER_UNIT = """
+import torch
+from torch import nn
+
+class Shifted(nn.Module):
+    per_unit = 1
+    def __init__(self, units):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(units))
+    def forward(self, x):
+        return (x + self.shift).tanh()
+"""
+
+
+def test_custom_activation_with_parameters_per_unit_is_told_how_many(user_module):
+    user_module("own_activation", PER_UNIT)
+    found = study_activation(custom_study("own_activation:Shifted", False), "mine")
+    assert found.per_unit == 1
+    assert found.make(7).shift.shape == (7,)
+
+
+@given(
+    name=st.sampled_from(["relu", "swiglu", "apl"]),
+    hidden=st.integers(1, 5000),
+    inputs=st.integers(1, 5000),
+    outputs=st.integers(1, 5000),
+)
+def test_matched_width_is_the_one_nearest_in_parameters(name, hidden, inputs, outputs):
+    own = {"relu": inputs + outputs, "swiglu": 2 * inputs + outputs, "apl": inputs + outputs + 4}
+
+    def off(width: int) -> int:
+        return abs(width * own[name] - hidden * (inputs + outputs))
+
+    found = matched_hidden(activation(name), hidden, inputs, outputs)
+    assert found == hidden or name != "relu"
     assert found >= 1
     assert all(off(found) <= off(other) for other in (found - 1, found + 1) if other >= 1)

@@ -35,6 +35,7 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "models/early": schemas.EARLY_SCHEMA,
     "across/ratios": schemas.RATIOS_SCHEMA,
     "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
+    "across/scale": schemas.SCALE_SCHEMA,
     "summary/summary": schemas.SUMMARY_SCHEMA,
     "summary/audit": schemas.AUDIT_SCHEMA,
 }

@@ -87,6 +87,7 @@ _LOOKS = {
     "relu2": Look("#44AA99", "8", "-"),
     "tanh": Look("#CC6677", "H", "-"),
     "softplus": Look("#661100", "*", "-"),
+    "apl": Look("#DDCC77", "P", "-"),
     "swiglu": Look("#D55E00", "D", "--"),
     "geglu": Look("#CC79A7", "d", "--"),
     "reglu": Look("#882255", "p", "--"),

@@ -65,20 +65,66 @@ class Elementwise(nn.Module):
         return self.function(x)
 
 
+class Apl(nn.Module):
+    """Adaptive piecewise linear unit (Agostinelli et al. 2015, eq. 1), its hinges learned per unit.
+
+    h(x) = max(0, x) + Σ_s a_s · max(0, b_s − x), with S = 2 hinges. `slopes` holds a and `hinges`
+    b, float32 [S, units]. They start as in the authors' code: a from U(±0.5/S), b from N(0, 0.5).
+    Equal constants would leave both hinges the same for ever, and a = 0 would be ReLU.
+    """
+
+    hinge_count = 2
+    per_unit = 2 * hinge_count
+
+    def __init__(self, units: int = 1) -> None:
+        super().__init__()
+        self.slopes = nn.Parameter(torch.empty(self.hinge_count, units))
+        self.hinges = nn.Parameter(torch.empty(self.hinge_count, units))
+        for name, tensor in self.named_parameters():
+            self.draw(name, tensor, None)
+
+    @torch.no_grad()
+    def draw(self, name: str, tensor: Tensor, generator: torch.Generator | None) -> None:
+        """Draw the start of one of the parameters."""
+        if name == "slopes":
+            bound = 0.5 / self.hinge_count
+            tensor.uniform_(-bound, bound, generator=generator)
+        else:
+            tensor.normal_(0.0, 0.5, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., units] to the same shape."""
+        result = F.relu(x)
+        for slope, hinge in zip(self.slopes, self.hinges, strict=True):
+            result = result + slope * F.relu(hinge - x)
+        return result
+
+
 @dataclass(frozen=True)
 class Activation:
-    """A named activation: `make()` gives a fresh module; `gated` says how it is used.
+    """A named activation; `gated` says how it is used.
 
     Plain: W2 act(W1 x). Gated: W2 (act(W1 x) ⊙ V x) (Shazeer 2020).
+
+    Attributes:
+        name: in configurations.
+        gated: how it is used.
+        build: gives a fresh module for a number of units.
+        per_unit: parameters of its own that each unit has.
     """
 
     name: str
     gated: bool
-    make: Callable[[], nn.Module]
+    build: Callable[[int], nn.Module]
+    per_unit: int = 0
+
+    def make(self, units: int = 1) -> nn.Module:
+        """Return a fresh module for an input [..., units]; with 1, its parameters are shared."""
+        return self.build(units)
 
 
-def _function(function: Callable[[Tensor], Tensor]) -> Callable[[], nn.Module]:
-    return lambda: Elementwise(function)
+def _function(function: Callable[[Tensor], Tensor]) -> Callable[[int], nn.Module]:
+    return lambda _units: Elementwise(function)
 
 
 @cache
@@ -95,7 +141,7 @@ def activation(name: str) -> Activation:
         known = nearest(name, (*ACTIVATIONS, "smelu_05", "smelu_1", "smeglu_1"))
         raise ReprocoreError(f"unknown activation {name!r}; {known}")
     built_in = ACTIVATIONS[name]
-    return Activation(name, built_in.gated, _maker(_import(built_in.path)))
+    return _made(name, built_in.gated, _import(built_in.path))
 
 
 def study_activation(study: Study, name: str) -> Activation:
@@ -108,14 +154,20 @@ def study_activation(study: Study, name: str) -> Activation:
     if custom is None:
         return activation(name)
     target = load_dotted(custom.path, f"custom_activations.{name}.path")
-    return Activation(name, custom.gated, _maker(target))
+    return _made(name, custom.gated, target)
 
 
-def _maker(target: Any) -> Callable[[], nn.Module]:
-    """Return what makes a module of a function on tensors, or of a class of modules."""
-    if isinstance(target, type) and issubclass(target, nn.Module):
-        return target
-    return _function(target)
+def _made(name: str, gated: bool, target: Any) -> Activation:
+    """Return the activation of a function on tensors, or of a class of modules.
+
+    A class with `per_unit` is told the number of units, others are made without arguments.
+    """
+    if not (isinstance(target, type) and issubclass(target, nn.Module)):
+        return Activation(name, gated, _function(target))
+    per_unit = getattr(target, "per_unit", None)
+    if per_unit is None:
+        return Activation(name, gated, lambda _units: target())
+    return Activation(name, gated, target, int(per_unit))
 
 
 def _import(path: str) -> Any:
@@ -140,15 +192,17 @@ def load_dotted(path: str, key: str) -> Any:
     return target
 
 
-def gated_hidden(hidden: int, inputs: int, outputs: int) -> int:
-    """Return the hidden width of a gated unit with as many parameters as a plain one.
+def matched_hidden(chosen: Activation, hidden: int, inputs: int, outputs: int) -> int:
+    """Return the hidden width that gives a unit as many parameters as one with ReLU.
 
-    A plain unit has `hidden` · (inputs + outputs) parameters that grow with its width, a gated
-    one of width g has g · (2 · inputs + outputs).
+    With ReLU a unit has `hidden` · (inputs + outputs) parameters that grow with its width; a gated
+    one has a second input projection, and an activation can bring parameters of its own.
 
     Args:
-        hidden: hidden width of the plain unit.
+        chosen: the activation.
+        hidden: hidden width with ReLU.
         inputs: parameters per hidden element of one input projection, its bias included.
         outputs: parameters per hidden element of the output projection.
     """
-    return max(1, math.floor(hidden * (inputs + outputs) / (2 * inputs + outputs) + 0.5))
+    own = (2 if chosen.gated else 1) * inputs + outputs + chosen.per_unit
+    return max(1, math.floor(hidden * (inputs + outputs) / own + 0.5))

@@ -5,6 +5,7 @@ family's code concerns only the models of that family.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +73,8 @@ def initialise(model: nn.Module, seed: int) -> None:
     Two models that share a tensor's name and shape start with the same values there. The
     distributions are PyTorch's defaults: N(0, 1) for embeddings, U(±1/√fan_in) for weights and
     biases; or N(0, σ) and zero biases where the model has `init_std`. What a norm, an activation
-    or a user's own module fills with one value, such as a gain of 1, stays as it is.
+    or a user's own module fills with one value, such as a gain of 1, stays as it is. A module
+    that has `draw(name, tensor, generator)` draws its own tensors.
     """
     std = getattr(model, "init_std", None)
     for prefix, module in model.named_modules():
@@ -84,6 +86,10 @@ def initialise(model: nn.Module, seed: int) -> None:
 def _draw(
     module: nn.Module, leaf: str, tensor: Tensor, std: float | None, generator: torch.Generator
 ) -> None:
+    own: Callable[[str, Tensor, torch.Generator], None] | None = getattr(module, "draw", None)
+    if own is not None:
+        own(leaf, tensor, generator)
+        return
     if not isinstance(module, _DRAWN) and tensor.unique().numel() <= 1:
         return
     if isinstance(module, nn.Embedding):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reprocore.training.models.activations import Activation, gated_hidden
+from reprocore.training.models.activations import Activation, matched_hidden
 from reprocore.training.randomness import MaskStream
 
 
@@ -66,8 +66,8 @@ class CausalConv(nn.Module):
 class FeedForward(nn.Module):
     """The unit that holds the activation: W2 act(W1 x), or W2 (act(W1 x) ⊙ V x) where gated.
 
-    `hidden` is the plain unit's width; a gated one is narrower so that both have nearly the same
-    number of parameters.
+    `hidden` is the width with ReLU; where the activation is gated, or has parameters of its own,
+    the unit is narrower so that it has nearly the same number of parameters.
     """
 
     def __init__(
@@ -81,13 +81,11 @@ class FeedForward(nn.Module):
         """Build the unit; `project(h)` makes an input projection of h outputs (default Linear)."""
         super().__init__()
         project = project or (lambda outputs: nn.Linear(width, outputs))
-        inner = hidden
-        if activation.gated:
-            per_element = sum(p.numel() for p in project(1).parameters())
-            inner = gated_hidden(hidden, per_element, width)
+        per_element = sum(p.numel() for p in project(1).parameters())
+        inner = matched_hidden(activation, hidden, per_element, width)
         self.up = project(inner)
         self.gate = project(inner) if activation.gated else None
-        self.activation = activation.make()
+        self.activation = activation.make(inner)
         self.down = nn.Linear(inner, width)
         # The bias has one shape for all activations, so its range must not depend on `inner`.
         self.down.bias_fan_in = hidden  # type: ignore[assignment]

@@ -40,7 +40,9 @@ def draw_sensitivity(
 ) -> None:
     """Draw (d): how much the activation changes the measure, as it is and less seed noise."""
     spreads = {
-        model: _spread(_row(study, model, sensitivity, measure), of_model, len(study.seeds))
+        model: _spread(
+            sensitivity_row(study, model, sensitivity, measure), of_model, len(study.seeds)
+        )
         for model, of_model in entries.items()
     }
     rows = sorted(spreads, key=lambda model: _rank(spreads[model]))
@@ -101,9 +103,10 @@ def _draw_spread(axes: Axes, row: int, model: str, spread: Spread) -> None:
     note_beside(axes, _ends(spread), row, spread.text, PANEL_INCHES)
 
 
-def _row(
+def sensitivity_row(
     study: Study, model: str, sensitivity: pd.DataFrame, measure: Measure
 ) -> Mapping[Any, Any] | None:
+    """Return the row of `SENSITIVITY_SCHEMA` of a model at the last step, None if it has none."""
     rows = sensitivity[
         (sensitivity["model"] == model)
         & (sensitivity["arm"] == drawn_arm(study, model))

@@ -11,6 +11,7 @@ from reprocore.report.figures import style
 from reprocore.report.figures.all_models.early import draw_early
 from reprocore.report.figures.all_models.overview import draw_cross_model
 from reprocore.report.figures.all_models.ratios import draw_ratios
+from reprocore.report.figures.all_models.scale import draw_scale
 from reprocore.report.figures.all_models.sources import draw_sources
 from reprocore.report.figures.trade_off import draw_models_accuracy_against_pd
 from reprocore.store.readers import final_rows
@@ -20,6 +21,7 @@ from reprocore.store.schemas import (
     ESTIMATES_SCHEMA,
     PAIRS_SCHEMA,
     RATIOS_SCHEMA,
+    SCALE_SCHEMA,
     SENSITIVITY_SCHEMA,
     SOURCES_SCHEMA,
     SUMMARY_SCHEMA,
@@ -35,6 +37,7 @@ TABLES = {
     "early": EARLY_SCHEMA,
     "ratios": RATIOS_SCHEMA,
     "early_model_order": EARLY_MODEL_ORDER_SCHEMA,
+    "scale": SCALE_SCHEMA,
     "pairs": PAIRS_SCHEMA,
 }
 
@@ -44,7 +47,7 @@ def write_study_figures(
     tables: Mapping[str, str | Path | Sequence[str | Path]],
     out: Mapping[str, str | Path],
 ) -> list[Path]:
-    """Draw the `STUDY_FIGURES`, each as PNG and, beside it, as SVG.
+    """Draw those of the `study_figures` that `out` names, each as PNG and, beside it, as SVG.
 
     Args:
         study: what was to run.
@@ -67,6 +70,7 @@ def write_study_figures(
         "sources": lambda: draw_sources(study, read["sources"]),
         "early": lambda: draw_early(study, read["early"], read["early_model_order"]),
         "ratios": lambda: draw_ratios(study, read["ratios"], summary),
+        "scale": lambda: draw_scale(study, summary, estimates, read["sensitivity"], read["scale"]),
     }
     return [path for name in out for path in style.save(drawings[name](), out[name])]
 

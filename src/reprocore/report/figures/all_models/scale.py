@@ -1,0 +1,359 @@
+"""How reproducibility and sensitivity change with the size of a model."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from reprocore.report.figures import style
+from reprocore.report.figures.all_models.sensitivity import sensitivity_row
+from reprocore.report.figures.entries import (
+    ARM_WORDS,
+    Entry,
+    confidence_text,
+    drawn_arm,
+    study_arm,
+    summary_entries,
+)
+from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
+from reprocore.report.figures.intervals import axis_label, direction
+from reprocore.report.words import gap_text, reason_texts
+from reprocore.study.study import Study
+from reprocore.vocabulary import MEASURES, Gap, Measure, ScaledBy, ScaledQuantity
+
+PANEL_INCHES = 3.1
+# Of the loss, for which a change is told: the models of a study often differ by less than 1 nat.
+LOSS_STEP = 0.1
+STEPS = {
+    ScaledBy.PARAMETERS: "tenfold parameters",
+    ScaledBy.VAL_LOSS: f"{LOSS_STEP:g} nats more loss",
+}
+X_LABELS = {
+    ScaledBy.PARAMETERS: "trainable parameters (logarithmic)",
+    ScaledBy.VAL_LOSS: "validation loss (nats per character)",
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A number of one model, and where the model lies on both axes of size."""
+
+    model: str
+    activation: str | None
+    places: Mapping[ScaledBy, tuple[float, float | None, float | None]]
+    y: tuple[float, float | None, float | None]
+    behind: bool = False
+
+
+@style.styled()
+def draw_scale(
+    study: Study,
+    summary: pd.DataFrame,
+    estimates: pd.DataFrame,
+    sensitivity: pd.DataFrame,
+    scale: pd.DataFrame,
+) -> Figure:
+    """Draw the measure and its CV across activations against parameters and against loss.
+
+    Args:
+        study: what was to run; its models of `scale` and `study.figures.measure` are drawn.
+        summary: of `SUMMARY_SCHEMA`, for parameters, seeds and flags.
+        estimates: of `ESTIMATES_SCHEMA`, for the numbers.
+        sensitivity: of `SENSITIVITY_SCHEMA`, of all models.
+        scale: of `SCALE_SCHEMA`, for the slopes.
+    """
+    measure = MEASURES[study.figures.measure]
+    levels, gone = _levels(study, summary, estimates, measure)
+    spreads = _spreads(study, sensitivity, levels, measure)
+    rows = scale[(scale["arm"] == study_arm(study)) & (scale["measure"] == measure.name)]
+    texts = {
+        (quantity, by): _slope_texts(rows, quantity, by)
+        for quantity in ScaledQuantity
+        for by in ScaledBy
+    }
+    names = {name: style.readable(name) for name in _activations(study)}
+    inches = [
+        PANEL_INCHES + max(len(texts[quantity, by]) for by in ScaledBy) * _line_inches()
+        for quantity in ScaledQuantity
+    ]
+    figure = new_figure(
+        study,
+        "Does a larger model repeat its predictions better?",
+        _note(study, measure, levels, gone),
+        sum(inches),
+        activation_handles(study, names),
+    )
+    grid = figure.add_gridspec(2, 2, height_ratios=inches)
+    for row, (quantity, marks) in enumerate(zip(ScaledQuantity, (levels, spreads), strict=True)):
+        for column, by in enumerate(ScaledBy):
+            axes = figure.add_subplot(grid[row, column])
+            _draw(axes, study, marks, by, quantity)
+            _draw_lines(axes, study, marks, by, rows)
+            _label(axes, measure, quantity, by, texts[quantity, by], 2 * row + column)
+    return figure
+
+
+def _line_inches() -> float:
+    return style.SMALL * LINE / POINTS
+
+
+def _activations(study: Study) -> list[str]:
+    listed = {name for model in study.scale for name in study.activations_of(model)}
+    return [name for name in study.studied_activations() if name in listed]
+
+
+def _levels(
+    study: Study, summary: pd.DataFrame, estimates: pd.DataFrame, measure: Measure
+) -> tuple[list[Mark], list[tuple[str, Entry]]]:
+    """Return the marks of all activations' levels, and what has no number."""
+    counts = {
+        (str(row["model"]), str(row["activation"])): row["parameters"]
+        for row in summary.to_dict("records")
+        if row["arm"] == drawn_arm(study, str(row["model"]))
+    }
+    marks, gone = [], []
+    for model in study.scale:
+        entries, losses = (
+            summary_entries(study, model, estimates, summary, name)
+            for name in (measure.name, "val_loss")
+        )
+        for entry, loss in zip(entries, losses, strict=True):
+            count = counts.get((model, entry.activation))
+            if entry.estimate is None or loss.estimate is None or pd.isna(count):
+                gone.append((model, entry))
+                continue
+            places = {
+                ScaledBy.PARAMETERS: (float(count), None, None),
+                ScaledBy.VAL_LOSS: (loss.estimate, loss.low, loss.high),
+            }
+            y = (entry.estimate, entry.low, entry.high)
+            marks.append(Mark(model, entry.activation, places, y, entry.behind))
+    return marks, gone
+
+
+def _spreads(
+    study: Study, sensitivity: pd.DataFrame, levels: Sequence[Mark], measure: Measure
+) -> list[Mark]:
+    """Return the marks of the models' corrected CVs, at the mean place of their activations."""
+    marks = []
+    for model in study.scale:
+        row = sensitivity_row(study, model, sensitivity, measure)
+        own = [mark for mark in levels if mark.model == model]
+        if row is None or pd.isna(row["corrected"]) or not own:
+            continue
+        low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
+        means = {by: float(np.mean([mark.places[by][0] for mark in own])) for by in ScaledBy}
+        places = {by: (mean, None, None) for by, mean in means.items()}
+        marks.append(Mark(model, None, places, (float(row["corrected"]), low, high)))
+    return marks
+
+
+def _draw(
+    axes: Axes, study: Study, marks: Sequence[Mark], by: ScaledBy, quantity: ScaledQuantity
+) -> None:
+    """Draw the marks with their intervals, those of one model side by side."""
+    if not marks:
+        style.draw_missing(axes, gap_text(Gap.NOT_COMPARED))
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    order = _activations(study)
+    sizes = _mark_sizes(marks)
+    for mark in marks:
+        x, x_low, x_high = mark.places[by]
+        if by is ScaledBy.PARAMETERS and mark.activation is not None:
+            x *= 10 ** (0.03 * (order.index(mark.activation) - (len(order) - 1) / 2))
+        y, low, high = mark.y
+        name = mark.activation or "all"
+        look = style.look(name, study.figures.colours)
+        colour = look.colour if mark.activation else style.INK
+        key = f"{quantity}:{by}:{mark.model}:{name}"
+        for span, still in (((low, high), (x, x)), ((x_low, x_high), (y, y))):
+            if span[0] is None or span[1] is None:
+                continue
+            upright = still == (x, x)
+            axes.plot(
+                *((still, span) if upright else (span, still)),
+                color=colour,
+                linewidth=1.4,
+                marker="_" if upright else "|",
+                markersize=5,
+                zorder=3,
+                gid=f"interval:{key}" if upright else f"loss:{key}",
+            )
+        axes.plot(
+            [x],
+            [y],
+            color=colour,
+            marker=look.marker if mark.activation else "o",
+            markersize=sizes[mark.model],
+            markerfacecolor=colour if low is not None else "white",
+            markeredgecolor="white" if low is not None else colour,
+            markeredgewidth=0.6 if low is not None else 1.4,
+            linestyle="none",
+            zorder=3.5,
+            gid=f"estimate:{key}",
+        )
+    _set_axes(axes, marks, by, quantity)
+
+
+def _mark_sizes(marks: Sequence[Mark]) -> dict[str, float]:
+    """Return the size of each model's marks, in points: the more parameters, the larger."""
+    counts = {mark.model: mark.places[ScaledBy.PARAMETERS][0] for mark in marks}
+    order = sorted(counts, key=counts.__getitem__)
+    return {model: 5.0 + 7.0 * rank / max(len(order) - 1, 1) for rank, model in enumerate(order)}
+
+
+def _set_axes(axes: Axes, marks: Sequence[Mark], by: ScaledBy, quantity: ScaledQuantity) -> None:
+    ends = [value for mark in marks for value in mark.y if value is not None]
+    low, high = min(ends), max(ends)
+    margin = 0.08 * (high - low) or 0.05 * abs(high) or 0.01
+    bottom = 0.0 if quantity is ScaledQuantity.SQUARED_CV else low - margin
+    axes.set_ylim(bottom - 0.3 * margin, high + margin)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    if by is ScaledBy.PARAMETERS:
+        axes.set_xscale("log")
+        places = [mark.places[by][0] for mark in marks]
+        axes.set_xlim(min(places) / 1.5, max(places) * 1.5)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.margins(x=0.08)
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+
+
+def short_count(count: float) -> str:
+    """Return a number of parameters in at most three digits: 430k, 1.2M, 10.7M."""
+    if count >= 1e6:
+        return f"{count / 1e6:.3g}M"
+    return f"{count / 1e3:.3g}k"
+
+
+def _draw_lines(
+    axes: Axes, study: Study, marks: Sequence[Mark], by: ScaledBy, rows: pd.DataFrame
+) -> None:
+    """Draw each activation's line through the mean of its marks, with the slope of the table."""
+    for row in rows[rows["scaled_by"] == by].to_dict("records"):
+        own = [mark for mark in marks if mark.activation and mark.activation == row["activation"]]
+        if pd.isna(row["slope"]) or len(own) < row["models"]:
+            continue
+        places = np.array([mark.places[by][0] for mark in own])
+        x = np.log10(places) if by is ScaledBy.PARAMETERS else places
+        middle = x.mean(), np.log([mark.y[0] for mark in own]).mean()
+        ends = np.linspace(x.min(), x.max(), 50)
+        look = style.look(row["activation"], study.figures.colours)
+        axes.plot(
+            10**ends if by is ScaledBy.PARAMETERS else ends,
+            np.exp(middle[1] + row["slope"] * (ends - middle[0])),
+            color=look.colour,
+            linestyle=look.line,
+            linewidth=1.0,
+            alpha=0.7,
+            zorder=2,
+            gid=f"line:{by}:{row['activation']}",
+        )
+
+
+def _slope_texts(rows: pd.DataFrame, quantity: ScaledQuantity, by: ScaledBy) -> list[str]:
+    """Return the slopes in words, one in a line, under a line that says what for."""
+    chosen = rows[(rows["quantity"] == quantity) & (rows["scaled_by"] == by)].to_dict("records")
+    step = LOSS_STEP if by is ScaledBy.VAL_LOSS else 1.0
+    lines = []
+    for row in chosen:
+        if quantity is ScaledQuantity.LEVEL:
+            name, shown = style.readable(row["activation"]), _factor
+        else:
+            name, shown = "squared CV (%²)", _change
+        slope, low, high = (row[key] * step for key in ("slope", "low", "high"))
+        if pd.isna(slope):
+            lines.append(f"{name}: no slope, {'; '.join(reason_texts(row))}")
+        elif pd.isna(low):
+            lines.append(f"{name} {shown(slope)}, no interval: {'; '.join(reason_texts(row))}")
+        else:
+            lines.append(f"{name} {shown(slope)} ({shown(low)} to {shown(high)})")
+    return [f"change for {STEPS[by]}, with its interval:", *lines] if lines else []
+
+
+def _factor(slope: float) -> str:
+    return f"×{math.exp(slope):.3g}"
+
+
+def _change(slope: float) -> str:
+    text = f"{slope:+,.0f}" if abs(slope) >= 10 else f"{slope:+.2g}"
+    return text.replace("-", "−")
+
+
+def _label(
+    axes: Axes,
+    measure: Measure,
+    quantity: ScaledQuantity,
+    by: ScaledBy,
+    slopes: Sequence[str],
+    place: int,
+) -> None:
+    level = quantity is ScaledQuantity.LEVEL
+    what = measure.label if level else "sensitivity to the activation"
+    against = "parameters" if by is ScaledBy.PARAMETERS else "loss"
+    axes.set_xlabel(X_LABELS[by])
+    axes.set_ylabel(
+        f"{axis_label(measure)}\n{direction(measure)}"
+        if level
+        else f"CV of {measure.label} across\nactivations, less seed noise (%)"
+    )
+    title(
+        axes, f"({'abcd'[place]}) {what[0].upper()}{what[1:]} against {against}", "\n".join(slopes)
+    )
+
+
+def _note(
+    study: Study, measure: Measure, levels: Sequence[Mark], gone: Sequence[tuple[str, Entry]]
+) -> str:
+    level = confidence_text(study)
+    arms = {drawn_arm(study, model) for model in study.scale}
+    which = f" Between trainings, {ARM_WORDS[arms.pop()]}." if len(arms) == 1 else ""
+    counts = {mark.model: mark.places[ScaledBy.PARAMETERS][0] for mark in levels}
+    named = ", ".join(f"{model} {short_count(count)}" for model, count in counts.items())
+    parts = [
+        "Each mark: one model with one activation in (a) and (b), one model in (c) and (d), there "
+        "at the mean loss of its activations; at the last step; the more parameters, the larger. "
+        f"Bars: {level} intervals over seeds; hollow: no interval.{which} Marks of one model are "
+        "set side by side in (a). The vertical axis starts at 0 only in (c) and (d).",
+        f"Above each panel, with {level} intervals over seeds: the slope of the least-squares line "
+        f"of the logarithm of {measure.label}, told as a factor (×1: no change); in (c) and (d) "
+        "that of the squared CV, which unlike the CV is estimated without bias near 0. They are "
+        "about these models, not about others, and each stands alone, not corrected for their "
+        "number. Larger models also reach another loss: left and right are two views of the same "
+        "trainings and do not separate size from loss.",
+    ]
+    if named:
+        parts.append(f"Parameters: {named}.")
+    absent = _missing(study, gone)
+    if absent:
+        parts.append(f"Not drawn, because there is no such number: {absent}.")
+    behind = dict.fromkeys(
+        f"{mark.model} {style.readable(mark.activation or '')}" for mark in levels if mark.behind
+    )
+    if behind:
+        parts.append(
+            f"{', '.join(behind)}: at least one seed predicts no better than letter frequencies "
+            "do; predictions that learned nothing agree easily."
+        )
+    return "\n".join(parts)
+
+
+def _missing(study: Study, gone: Sequence[tuple[str, Entry]]) -> str:
+    """Name what is missing, a whole model by its name alone."""
+    names = []
+    for model in study.scale:
+        entries = [entry for name, entry in gone if name == model]
+        if len(entries) == len(study.activations_of(model)):
+            names.append(f"{model} ({', '.join(sorted({entry.why for entry in entries}))})")
+        else:
+            names += [f"{model} {style.readable(e.activation)} ({e.why})" for e in entries]
+    return ", ".join(names)
