@@ -57,7 +57,7 @@ def slope_over_models(x: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.
     freedom. It asks neither that models err alike nor that they be independent: a seed draws the
     same batches in all of them. Simulated with 3 or 5 models, 4 to 8 seeds, and errors up to
     16-fold unequal between models, independent or shared, the nominal 95% covers 95 to 96% for
-    the slope of log PD (90 to 92% with exponential errors), and 93 to 100% for that of the
+    the slope of log PD (90 to 94% with exponential errors), and 93 to 100% for that of the
     squared CV (`tests/unit/statistics/test_scaling.py` repeats a part of it).
 
     Args:
