@@ -24,7 +24,7 @@ from reprocore.study.cells import CHECKPOINT, Cell
 from reprocore.study.study import Study, load_study, parse_study
 from reprocore.training.cell import train_cell
 from reprocore.training.checkpoint import SavedTraining, StoppedError
-from reprocore.training.loop import loop as training
+from reprocore.training import loop as training
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOTS = 6
