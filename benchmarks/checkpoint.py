@@ -22,9 +22,9 @@ from reprocore.data.probe import build_probe, read_probe, write_probe
 from reprocore.data.tokens import encode, read_corpus, write_corpus
 from reprocore.study.cells import CHECKPOINT, Cell
 from reprocore.study.study import Study, load_study, parse_study
+from reprocore.training import loop as training
 from reprocore.training.cell import train_cell
 from reprocore.training.checkpoint import SavedTraining, StoppedError
-from reprocore.training import loop as training
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOTS = 6

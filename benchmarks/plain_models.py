@@ -8,6 +8,8 @@ from reprocore.study.sections import ModelSettings
 
 
 class Attention(nn.Module):
+    """Causal, by `scaled_dot_product_attention`."""
+
     def __init__(self, width: int, heads: int, dropout: float, bias: bool) -> None:
         super().__init__()
         self.heads, self.rate = heads, dropout
@@ -25,6 +27,8 @@ class Attention(nn.Module):
 
 
 class Convolution(nn.Module):
+    """`nn.Conv1d`, padded on the left."""
+
     def __init__(self, width: int, hidden: int, kernel: int, dilation: int) -> None:
         super().__init__()
         self.padding = (kernel - 1) * dilation
@@ -47,6 +51,8 @@ class Residual(nn.Module):
 
 
 class Lstm(nn.Module):
+    """All layers in one `nn.LSTM`."""
+
     def __init__(self, width: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.lstm = nn.LSTM(width, width, layers, batch_first=True, dropout=dropout)

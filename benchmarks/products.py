@@ -28,7 +28,7 @@ class _Recorder(TorchDispatchMode):
 
 
 def _like(value: Any) -> Any:
-    """Return a tensor of the same shape, strides and type with other values, in memory of its own."""
+    """Return a tensor of the same shape, strides and type, of random values in new memory."""
     if isinstance(value, list | tuple):
         return type(value)(map(_like, value))
     if not isinstance(value, Tensor) or not value.is_floating_point():

@@ -58,12 +58,14 @@ def stopping(tiny_corpus, tiny_probe, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("activation", ["prelu", "swiglu"])
+@pytest.mark.parametrize(
+    ("activation", "precision"), [("prelu", "float32"), ("swiglu", "bfloat16")]
+)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_cell_that_is_stopped_twice_equals_one_that_is_not(
-    train_cell, stopping, model, activation
+    train_cell, stopping, model, activation, precision
 ):
-    study = tiny_study(activations=["prelu", "swiglu"])
+    study = with_training(precision=precision)
     cell = Cell(model, activation, "all", 1)
     with pytest.raises(StoppedError) as error:
         stopping(study, cell, at=0)

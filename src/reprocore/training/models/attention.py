@@ -1,8 +1,8 @@
 """Causal attention with dropout of its weights, forward and backward.
 
-Written out, because PyTorch's own has no fast path with dropout on the CPU and draws from the global
-generator. Queries are taken in blocks of time that read no key behind their end, so that
-about half of the products with the future are never computed; see
+Written out, because PyTorch's own has no fast path with dropout on the CPU and draws from the
+global generator. Queries are taken in blocks of time that read no key behind their end, so that
+half of the products with the future, or more, are never computed; see
 docs/decisions/0004-attention-and-dropout.md.
 """
 
@@ -55,9 +55,10 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor, kept: int, factor: 
 
 
 class _CausalAttention(torch.autograd.Function):
-    """With P the softmax, M a mask, D = P ⊙ M and O = D v, for the gradient G of O:
+    """With scores s, P their softmax, M a mask, D = P ⊙ M and O = D v.
 
-    dv = Dᵀ G and ds = D ⊙ (G vᵀ) - P · rowsum(G ⊙ O), as in Dao et al. 2022, appendix B.
+    For the gradient G of O: dv = Dᵀ G and ds = D ⊙ (G vᵀ) - P · rowsum(G ⊙ O), as in Dao et al.
+    2022, appendix B.
     """
 
     @staticmethod
