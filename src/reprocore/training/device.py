@@ -33,7 +33,7 @@ def cell_device(kind: Literal["cpu", "cuda"], threads: int) -> Iterator[torch.de
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     # By default new memory is filled with NaN, a pass over every intermediate result.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     _keep_freed_memory()
     if kind == "cpu":
         yield torch.device("cpu")

@@ -29,7 +29,7 @@ def keep_recurrence_in_float32(model: nn.Module) -> None:
     """
     for module in model.modules():
         if isinstance(module, nn.RNNBase):
-            module.forward = _in_float32(module.forward)  # type: ignore[method-assign]
+            module.forward = _in_float32(module.forward)
 
 
 def _in_float32(forward: Callable[..., Any]) -> Callable[..., Any]:
