@@ -1,192 +1,216 @@
-"""Training step of `charlm` against a plain PyTorch loop, side by side on one thread.
+"""Training steps of the models against what else could be had, side by side on one thread.
 
-The plain model uses `nn.Dropout` and `scaled_dot_product_attention`; the sizes, the data and the
-optimiser are the same. Prints milliseconds per step and the ratio, from alternating rounds, and
-the share of a 500-iteration cell that is spent outside the training steps.
+For each model and precision, processor time per step of
+- `own`: `reprocore`, as a cell is trained;
+- `floor`: the matrix products of that step alone, of the same shapes and precision;
+- `plain`: the same model from PyTorch's own parts, as most would write it;
+- `nanogpt`: nanoGPT's model and step of its train.py, with the same sizes (family gpt, float32);
+  against `gelu`, which it uses, where the others are measured with `relu`.
+Each has a process of its own and they take turns; ratios are of one round. Processor time, because
+other programs on the machine move it less than the clock.
 
-    python benchmarks/training_step.py [--rounds 5] [--steps 10]
+    python benchmarks/training_step.py [--models charlm tinylstm] [--nanogpt DIR] [--rounds 5]
 """
 
 import argparse
+import contextlib
+import multiprocessing
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from plain_models import Plain
+from products import products_of
+from torch import nn
 
-from reprocore.data.tokens import encode
 from reprocore.study.sections import ModelSettings, TrainingSettings
-from reprocore.study.study import Study, load_study
-from reprocore.training.generation import (
-    CONTINUATION_LENGTH,
-    PROMPT_LENGTH,
-    PROMPTS,
-    likeliest,
-)
-from reprocore.training.loop import (
-    Windows,
-    evaluate,
-    predict,
-    row_iterations,
-    snapshot_iterations,
-    train,
-)
+from reprocore.study.study import load_study
+from reprocore.training.device import cell_device
+from reprocore.training.loop import draw_batch, optimiser_step
 from reprocore.training.models.activations import activation
 from reprocore.training.models.build import build_model, count_parameters
+from reprocore.training.precision import has_bfloat16, matrix_products
 from reprocore.training.state import begin_training
 
 ROOT = Path(__file__).parents[1]
-WIDTH, HEADS, CONTEXT, VOCABULARY, DROPOUT = 128, 4, 128, 65, 0.2
+VOCABULARY = 65
+TEXT = np.random.default_rng(0).integers(0, VOCABULARY, 1_000_000)
+CPU = torch.device("cpu")
+
+Step = Callable[[], object]
 
 
-class PlainBlock(nn.Module):
-    """A transformer block as most would write it."""
+def own_step(settings: ModelSettings, training: TrainingSettings, name: str) -> Step:
+    model = build_model(settings, activation(name), VOCABULARY, 1)
+    state = begin_training(model, training, {"order": 1, "dropout": 1}, CPU)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
-        self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(3))
-        self.out, self.dropout = nn.Linear(WIDTH, WIDTH), nn.Dropout(DROPOUT)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(WIDTH, 4 * WIDTH),
-            nn.ReLU(),
-            nn.Linear(4 * WIDTH, WIDTH),
-            nn.Dropout(DROPOUT),
-        )
+    def step() -> None:
+        batch = draw_batch(TEXT, state.order, training.batch_size, settings.context, CPU)
+        optimiser_step(state, *batch, training.clip_norm)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.first(x)
-        heads = (x.shape[0], x.shape[1], HEADS, WIDTH // HEADS)
-        query, key, value = (
-            project(y).view(heads).transpose(1, 2) for project in (self.query, self.key, self.value)
-        )
-        dropped = DROPOUT if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropped, is_causal=True)
-        x = x + self.dropout(self.out(mixed.transpose(1, 2).reshape(x.shape)))
-        return x + self.feed_forward(self.second(x))
+    return step
 
 
-class PlainGPT(nn.Module):
-    """`charlm` from PyTorch's own parts."""
+def plain_step(settings: ModelSettings, training: TrainingSettings) -> Step:
+    model = Plain(VOCABULARY, settings)
+    wanted = build_model(settings, activation("relu"), VOCABULARY, 1)
+    if count_parameters(model) != count_parameters(wanted):
+        raise ValueError("the plain model has another number of parameters")
+    optimiser = torch.optim.AdamW(model.parameters(), lr=training.learning_rate)
+    tokens, context = torch.from_numpy(TEXT), settings.context
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.token = nn.Embedding(VOCABULARY, WIDTH)
-        self.position = nn.Embedding(CONTEXT, WIDTH)
-        self.blocks = nn.Sequential(PlainBlock(), PlainBlock())
-        self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, VOCABULARY)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.token(tokens) + self.position.weight[: tokens.shape[1]]
-        return self.head(self.norm(self.blocks(x)))
-
-
-def plain_steps(tokens: Tensor, batch: int, rate: float) -> Callable[[int], None]:
-    model = PlainGPT()
-    assert count_parameters(model) == 429_121
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate)
-
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            starts = torch.randint(len(tokens) - CONTEXT, (batch,))
-            windows = torch.stack([tokens[i : i + CONTEXT + 1] for i in starts])
+    def step() -> None:
+        starts = torch.randint(len(tokens) - context, (training.batch_size,))
+        windows = torch.stack([tokens[i : i + context + 1] for i in starts])
+        with matrix_products(training.precision, CPU):
             logits = model(windows[:, :-1])
-            loss = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+        loss = F.cross_entropy(logits.float().flatten(0, 1), windows[:, 1:].flatten())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
 
-    return run
-
-
-def own_steps(study: Study, corpus, settings: ModelSettings) -> Callable[[int], None]:
-    model = build_model(settings, activation("relu"), VOCABULARY, 1)
-    nothing = Windows(torch.zeros((1, 2), dtype=torch.long), torch.zeros((1, 1), dtype=torch.long))
-
-    def run(steps: int) -> None:
-        chosen = TrainingSettings(iterations=steps, evaluate_every=steps, snapshots=(1,))
-        training = begin_training(model, chosen, {"order": 1, "dropout": 1}, torch.device("cpu"))
-        for _ in train(training, corpus, chosen, CONTEXT, nothing):
-            pass
-
-    return run
+    return step
 
 
-def milliseconds(run: Callable[[int], None], steps: int) -> float:
-    begin = time.perf_counter()
-    run(steps)
-    return 1e3 * (time.perf_counter() - begin) / steps
+def nanogpt_step(settings: ModelSettings, training: TrainingSettings, folder: str) -> Step:
+    """A step as in its train.py on a CPU, without torch.compile."""
+    sys.path.insert(0, folder)
+    import model as nanogpt
+
+    sizes, context = settings.sizes, settings.context
+    with contextlib.redirect_stdout(None):
+        config = nanogpt.GPTConfig(
+            block_size=context,
+            vocab_size=VOCABULARY,
+            n_layer=sizes["layers"],
+            n_head=sizes["heads"],
+            n_embd=sizes["width"],
+            dropout=sizes["dropout"],
+            bias=False,
+        )
+        model = nanogpt.GPT(config)
+        optimiser = model.configure_optimizers(1e-1, training.learning_rate, (0.9, 0.95), "cpu")
+    text = TEXT.astype(np.uint16)
+
+    def window(start: int) -> torch.Tensor:
+        return torch.from_numpy(text[start : start + context].astype(np.int64))
+
+    def step() -> None:
+        starts = torch.randint(len(text) - context, (training.batch_size,))
+        inputs = torch.stack([window(i) for i in starts])
+        targets = torch.stack([window(i + 1) for i in starts])
+        _, loss = model(inputs, targets)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    return step
 
 
-def overhead(study: Study, corpus, settings: ModelSettings, step_ms: float) -> None:
-    """Measure what a 500-iteration cell spends beside its steps."""
-    model = build_model(settings, activation("relu"), VOCABULARY, 1)
-    training = study.training_of("charlm")
+def build_step(kind: str, name: str, precision: str, folder: str) -> Step:
+    study = load_study(ROOT / "config/config.yaml")
+    settings = study.models[name]
+    training = study.training_of(name).model_copy(update={"precision": precision})
+    match kind:
+        case "plain":
+            return plain_step(settings, training)
+        case "nanogpt":
+            return nanogpt_step(settings, training, folder)
+        case "floor":
+            return products_of(own_step(settings, training, "relu"))
+    if kind == "own float32":
+        training = training.model_copy(update={"precision": "float32"})
+    return own_step(settings, training, "gelu" if kind == "own gelu" else "relu")
 
-    def windows(positions: int) -> Windows:
-        rows = positions // study.probe.block
-        tokens = torch.randint(VOCABULARY, (rows, CONTEXT))
-        return Windows(tokens, tokens[:, -study.probe.block :])
 
-    begin = time.perf_counter()
-    evaluate(model, windows(training.evaluation_positions))
-    evaluation = (time.perf_counter() - begin) * len(row_iterations(training))
-    begin = time.perf_counter()
-    predict(model, windows(study.probe.positions))
-    count = len(snapshot_iterations(training.iterations, training.snapshots))
-    snapshots = (time.perf_counter() - begin) * count
-    begin = time.perf_counter()
-    prompts = torch.randint(VOCABULARY, (PROMPTS, PROMPT_LENGTH))
-    likeliest(model.eval(), prompts, CONTEXT, CONTINUATION_LENGTH)
-    texts = time.perf_counter() - begin
-    begin = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-c", "import reprocore.training.cell, reprocore.pipeline.jobs"],
-        check=True,
-    )
-    start = time.perf_counter() - begin
-    steps = training.iterations * step_ms / 1e3
-    total = steps + evaluation + snapshots + texts + start
-    print(f"cell of {training.iterations} iterations: {steps:.1f} s of steps, ", end="")
-    print(
-        f"{evaluation:.1f} s evaluation, {snapshots:.1f} s snapshots, {start:.1f} s start-up, "
-        f"{texts:.1f} s ({texts / total:.1%}) continuations: ",
-        end="",
-    )
-    print(f"{(total - steps) / total:.1%} beside the steps")
+def serve(pipe: Connection, kind: str, *arguments: str) -> None:
+    """Build a step; then, for each number of steps asked for, answer milliseconds per step."""
+    torch.set_num_threads(1)
+    ours = kind not in ("plain", "nanogpt")
+    with cell_device("cpu", 1) if ours else contextlib.nullcontext():
+        step = build_step(kind, *arguments)
+        while count := pipe.recv():
+            begin = time.process_time()
+            for _ in range(count):
+                step()
+            pipe.send(1e3 * (time.process_time() - begin) / count)
+
+
+@contextlib.contextmanager
+def contenders(kinds: list[str], *arguments: str) -> Iterator[dict[str, Callable[[int], float]]]:
+    """Start a process for each kind; yield functions of a number of steps that give ms per step."""
+    context, running = multiprocessing.get_context("spawn"), {}
+    for kind in kinds:
+        pipe, other = context.Pipe()
+        process = context.Process(target=serve, args=(other, kind, *arguments), daemon=True)
+        process.start()
+        other.close()
+        running[kind] = (pipe, process)
+
+    def measure(pipe: Connection, steps: int) -> float:
+        pipe.send(steps)
+        return pipe.recv()
+
+    yield {kind: lambda n, p=pipe: measure(p, n) for kind, (pipe, _) in running.items()}
+    for pipe, process in running.values():
+        pipe.send(0)
+        process.join()
+
+
+def ratio(times: list[dict[str, float]], one: str, other: str) -> str:
+    found = [each[one] / each[other] for each in times]
+    return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
+
+
+def compare(name: str, family: str, precision: str, arguments: argparse.Namespace) -> None:
+    kinds = ["own", "floor", "plain"]
+    if precision == "bfloat16":
+        kinds.append("own float32")
+    elif arguments.nanogpt and family == "gpt":
+        kinds += ["own gelu", "nanogpt"]
+    with contenders(kinds, name, precision, arguments.nanogpt or "") as run:
+        for each in run.values():
+            each(2)
+        times = [
+            {kind: each(arguments.steps) for kind, each in run.items()}
+            for _ in range(arguments.rounds)
+        ]
+    medians = {kind: statistics.median(each[kind] for each in times) for kind in kinds}
+    print(f"{name} {precision}: ", end="")
+    print(", ".join(f"{kind} {value:.0f} ms" for kind, value in medians.items()))
+    print(f"  own / floor: {ratio(times, 'own', 'floor')}")
+    print(f"  plain / own: {ratio(times, 'plain', 'own')}")
+    if "nanogpt" in kinds:
+        print(f"  nanogpt / own, both with gelu: {ratio(times, 'nanogpt', 'own gelu')}")
+    if "own float32" in kinds:
+        print(f"  float32 / own: {ratio(times, 'own float32', 'own')}", flush=True)
 
 
 def main() -> None:
+    models = load_study(ROOT / "config/config.yaml").models
+    small = [name for name, settings in models.items() if not settings.resources.gpu]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=small, choices=list(models))
+    parser.add_argument(
+        "--precisions", nargs="+", default=["float32", "bfloat16"], choices=["float32", "bfloat16"]
+    )
+    parser.add_argument("--nanogpt", help="folder of nanoGPT's model.py")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=5, help="per round")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    study = load_study(ROOT / "config/config.yaml")
-    letters = np.random.default_rng(0).integers(0, VOCABULARY, 100_000)
-    corpus = encode("".join(chr(48 + letter) for letter in letters))
-    tokens = torch.from_numpy(corpus.train.astype(np.int64))
-    training = study.training_of("charlm")
-    own = own_steps(study, corpus, study.models["charlm"])
-    plain = plain_steps(tokens, training.batch_size, training.learning_rate)
-    for run in (own, plain):
-        run(3)
-    times = [
-        (milliseconds(own, arguments.steps), milliseconds(plain, arguments.steps))
-        for _ in range(arguments.rounds)
-    ]
-    ratios = [ours / theirs for ours, theirs in times]
-    ours, theirs = (statistics.median(each) for each in zip(*times, strict=True))
-    print(f"reprocore {ours:.0f} ms per step, plain PyTorch {theirs:.0f} ms per step")
-    print(f"ratio: median {statistics.median(ratios):.2f}, ", end="")
-    print(f"range {min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} rounds")
-    overhead(study, corpus, study.models["charlm"], ours)
+    print("milliseconds of processor time per step and ratios: median (range over rounds)")
+    if "bfloat16" in arguments.precisions and not has_bfloat16(CPU):
+        print("this processor has no bfloat16 instructions: its ratios say nothing about others")
+    for name in arguments.models:
+        for precision in arguments.precisions:
+            compare(name, models[name].family, precision, arguments)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,12 @@ class TrainingSettings(Section):
         "ascending, the last of them 1; a share of a step is rounded up. Dense where activations "
         "are compared at matched loss.",
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Of the matrix products in training; `bfloat16` is autocast, faster where the "
+        "processor (AVX512-BF16, AMX) or the GPU has it. Weights, optimiser and predictions are "
+        "float32 with both.",
+    )
     threads: int = Field(
         1, ge=1, le=256, description="CPU threads per cell; results depend on their number."
     )

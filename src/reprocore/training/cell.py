@@ -46,6 +46,7 @@ from reprocore.training.loop import (
 )
 from reprocore.training.models.activations import study_activation
 from reprocore.training.models.build import build_model, count_parameters
+from reprocore.training.precision import has_bfloat16
 from reprocore.training.randomness import stream_seeds
 from reprocore.training.state import Row, Snapshot, Training, begin_training
 
@@ -167,6 +168,8 @@ def _train_and_write(
     resources, settings = study.models[cell.model].resources, study.training_of(cell.model)
     clock = Clock(resources.checkpoint_seconds)
     with cell_device(resources.trained_on, settings.threads) as device, clock.listening():
+        if settings.precision == "bfloat16" and not has_bfloat16(device):
+            print("this processor has no bfloat16 instructions, float32 is faster", flush=True)
         model = _untrained_model(study, cell, corpus, device)
         training = begin_training(model, settings, _seeds(cell), device)
         origin = {

@@ -16,6 +16,7 @@ from reprocore.data.probe import Probe, build_probe, windows
 from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
 from reprocore.study.sections import TrainingSettings
+from reprocore.training.precision import matrix_products
 from reprocore.training.state import Row, Scores, Training
 
 # Rows of one forward pass in evaluation: a training batch of `charlm`, whatever the probe.
@@ -195,7 +196,9 @@ def optimiser_step(
 ) -> tuple[Tensor, Tensor]:
     """Do one optimiser step; return the batch's loss and the gradient's norm."""
     training.model.train()
-    loss = F.cross_entropy(training.model(inputs).flatten(0, 1), targets.flatten())
+    with matrix_products(training.precision, inputs.device):
+        logits = training.model(inputs)
+    loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
     training.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(training.model.parameters(), clip_norm or math.inf)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from reprocore.study.sections import TrainingSettings
 from reprocore.training.models.layers import attach_stream
+from reprocore.training.precision import keep_recurrence_in_float32
 from reprocore.training.randomness import MaskStream, numpy_generator, torch_generator
 
 
@@ -71,6 +72,7 @@ class Training:
         optimiser: of the model's parameters.
         order: draws the windows.
         masks: draws the dropout masks.
+        precision: of the matrix products in a step.
         iteration: Optimiser steps done.
         loss_sum: Of the batches since the last row, a scalar on the device.
         gradient_norm: Of the last step, a scalar on the device.
@@ -83,6 +85,7 @@ class Training:
     optimiser: torch.optim.Optimizer
     order: np.random.Generator
     masks: MaskStream
+    precision: str
     loss_sum: Tensor
     gradient_norm: Tensor
     iteration: int = 0
@@ -161,6 +164,7 @@ def begin_training(
     """
     masks = MaskStream(seeds["dropout"], device)
     attach_stream(model, masks)
+    keep_recurrence_in_float32(model)
     # What a user's own module draws comes from torch's global generator.
     torch.manual_seed(torch_generator("dropout", seeds["dropout"], "global").initial_seed())
     return Training(
@@ -168,6 +172,7 @@ def begin_training(
         optimiser=_optimiser(model, settings),
         order=numpy_generator("order", seeds["order"]),
         masks=masks,
+        precision=settings.precision,
         loss_sum=torch.zeros((), device=device),
         gradient_norm=torch.zeros((), device=device),
     )

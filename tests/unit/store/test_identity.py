@@ -71,6 +71,7 @@ USUAL = settings_digest(tiny_config())
         ("training.evaluation_positions", 80),
         ("training.snapshots", [0.5, 1]),
         ("training.threads", 2),
+        ("training.precision", "bfloat16"),
         ("probe.positions", 128),
         ("probe.block", 8),
         ("probe.lead", 33),

@@ -62,14 +62,20 @@ def stopping(tiny_corpus, tiny_probe, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("activation", ["prelu", "apl", "swiglu"])
+@pytest.mark.parametrize(
+    ("activation", "precision"),
+    [("prelu", "float32"), ("apl", "float32"), ("swiglu", "bfloat16")],
+)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_cell_that_is_stopped_twice_equals_one_that_is_not(
-    train_cell, stopping, model, activation
+    train_cell, stopping, model, activation, precision
 ):
     if activation not in fitting(model):
         return
-    study = tiny_study(activations=["prelu", "apl", "swiglu"])
+    study = tiny_study(
+        activations=["prelu", "apl", "swiglu"],
+        training=tiny_config()["training"] | {"precision": precision},
+    )
     cell = Cell(model, activation, "all", 1)
     with pytest.raises(StoppedError) as error:
         stopping(study, cell, at=0)

@@ -7,6 +7,8 @@ from itertools import combinations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from conftest import (
@@ -27,6 +29,7 @@ from reprocore.study.sections import ModelSettings, TrainingSettings
 from reprocore.study.study import load_study, parse_study
 from reprocore.training.loop import evaluation_probe, probe_windows, train
 from reprocore.training.models.activations import activation, load_dotted, study_activation
+from reprocore.training.models.attention import causal_attention
 from reprocore.training.models.build import build_model, count_parameters
 from reprocore.training.models.layers import CausalConv, Dropout, FeedForward, attach_stream
 from reprocore.training.preflight import check_model, preflight
@@ -274,6 +277,32 @@ def test_shorter_input_than_the_context_is_the_start_of_a_longer_one(name):
     tokens = some_tokens()
     with torch.no_grad():
         torch.testing.assert_close(model(tokens[:, :5]), model(tokens)[:, :5])
+
+
+@given(
+    time=st.sampled_from([1, 2, 63, 64, 65, 130]),
+    rate=st.sampled_from([0.0, 0.3]),
+    seed=st.integers(0, 1000),
+)
+@settings(deadline=None, max_examples=15)
+def test_attention_and_its_gradient_are_those_of_the_definition(time, rate, seed):
+    generator = torch.Generator().manual_seed(seed)
+    heads = torch.randn(3, 2, time, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    drawn = torch.rand(2, time, time, dtype=torch.float64, generator=generator)
+    mask = (drawn >= rate).double() / (1 - rate)
+    future = torch.full((time, time), -math.inf, dtype=torch.float64).triu(1)
+
+    def part(shape: torch.Size, _dtype: torch.dtype) -> torch.Tensor:
+        return mask[:, shape[2] - shape[1] : shape[2], : shape[2]].clone()
+
+    query, key, value = heads
+    weights = torch.softmax(query @ key.mT / 2 + future, dim=-1)
+    expected = (weights * mask) @ value
+    found = causal_attention(heads, future, part if rate else None)
+    torch.testing.assert_close(found, expected)
+    upper = torch.randn(expected.shape, dtype=torch.float64, generator=generator)
+    one, other = (torch.autograd.grad(each, heads, upper)[0] for each in (found, expected))
+    torch.testing.assert_close(one, other)
 
 
 def test_convolution_is_that_of_conv1d_padded_on_the_left():

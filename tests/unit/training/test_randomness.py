@@ -14,7 +14,7 @@ from conftest import ACTIVATIONS, CONTEXT, MODELS, tiny_study
 from reprocore.study.base import Arm
 from reprocore.training.models.activations import activation
 from reprocore.training.models.build import build_model
-from reprocore.training.models.layers import Dropout, attach_stream
+from reprocore.training.models.layers import attach_stream
 from reprocore.training.randomness import (
     FIXED_SEED,
     MaskStream,
@@ -149,18 +149,35 @@ def test_dropout_near_one_gives_finite_values(probability):
     assert torch.isfinite(mask(probability, 1000)).all()
 
 
+class KeptMasks(MaskStream):
+    """Keeps a copy of each mask."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.drawn: list[torch.Tensor] = []
+
+    def mask(self, *arguments) -> torch.Tensor:
+        drawn = super().mask(*arguments)
+        self.drawn.append(drawn.clone())
+        return drawn
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_mask_drops_the_same_elements_whatever_the_dtype(dtype):
+    one = MaskStream(1, CPU).mask(torch.Size([1000]), 0.2, dtype)
+    assert one.dtype == dtype
+    assert torch.equal(one == 0, mask(0.2, 1000) == 0)
+
+
 @pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m["sizes"].get("dropout")])
 def test_masks_do_not_depend_on_the_activation(name):
     study = tiny_study()
     drawn = {}
     for chosen in ACTIVATIONS:
         model = build_model(study.models[name], activation(chosen), 65, 1).train()
-        attach_stream(model, MaskStream(1, CPU))
-        masks = []
-        for module in model.modules():
-            if isinstance(module, Dropout):
-                module.register_forward_pre_hook(lambda _m, x: (torch.ones_like(x[0]),))
-                module.register_forward_hook(lambda _m, _i, y, masks=masks: masks.append(y))
+        stream = KeptMasks(1, CPU)
+        attach_stream(model, stream)
+        masks = stream.drawn
         with torch.no_grad():
             model(torch.zeros(2, CONTEXT, dtype=torch.int64))
         drawn[chosen] = masks

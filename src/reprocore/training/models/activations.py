@@ -24,13 +24,20 @@ class _SmeluFunction(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, beta: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.beta = beta
-        return (x + beta).clamp_(0, 2 * beta).square_().div_(4 * beta).add_(F.relu(x - beta))
+        wide = _at_least_float32(x)
+        middle = (wide + beta).clamp_(0, 2 * beta).square_().div_(4 * beta)
+        return middle.add_(F.relu(wide - beta)).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        slope = (x + ctx.beta).div_(2 * ctx.beta).clamp_(0, 1)
-        return slope.mul_(gradients[0]), None
+        slope = (_at_least_float32(x) + ctx.beta).div_(2 * ctx.beta).clamp_(0, 1)
+        return slope.mul_(gradients[0]).to(x.dtype), None
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    """Return `x` so that several operations round once, as in PyTorch's own functions."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def smelu(x: Tensor, beta: float) -> Tensor:

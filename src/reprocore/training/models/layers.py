@@ -1,6 +1,8 @@
 """Building blocks shared by the model families.
 
-All take and give [batch, time, width] float32 tensors, and none lets a position see a later one.
+All take and give [batch, time, width] tensors, and none lets a position see a later one. They are
+float32; in a training with `bfloat16`, what matrix products give is that until it is added to the
+residual stream.
 """
 
 import math
@@ -11,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reprocore.training.models.activations import Activation, matched_hidden
+from reprocore.training.models.attention import causal_attention
 from reprocore.training.randomness import MaskStream
 
 
@@ -25,13 +28,20 @@ class Dropout(nn.Module):
         self.probability = probability
         self.stream: MaskStream | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Zero elements with the given probability and scale the others up; training only."""
-        if not self.training or self.probability == 0:
-            return x
+    @property
+    def acts(self) -> bool:
+        """Whether it drops anything: in training, with a probability above 0."""
+        return self.training and self.probability > 0
+
+    def mask(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """Draw a mask from the stream: 0 with the probability, else what keeps the mean."""
         if self.stream is None:
             raise RuntimeError("attach_stream(model, stream) must come before training")
-        return x * self.stream.mask(x.shape, self.probability)
+        return self.stream.mask(shape, self.probability, dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero elements with the given probability and scale the others up; training only."""
+        return x * self.mask(x.shape, x.dtype) if self.acts else x
 
 
 def attach_stream(model: nn.Module, stream: MaskStream) -> None:
@@ -117,18 +127,13 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, width] to the same shape, T ≤ context."""
         batch, time, width = x.shape
-
-        def split(y: Tensor) -> Tensor:
-            heads = y.view(batch, time, self.heads, width // self.heads).transpose(1, 2)
-            return heads.reshape(batch * self.heads, time, width // self.heads)
-
-        query, key, value = split(self.query(x)), split(self.key(x)), split(self.value(x))
-        future = self.get_buffer("future")[:time, :time]
-        scale = 1 / math.sqrt(width // self.heads)
-        scores = torch.baddbmm(future, query, key.transpose(1, 2), alpha=scale)
-        weights = self.weight_dropout(torch.softmax(scores, dim=-1))
-        mixed = torch.bmm(weights, value).view(batch, self.heads, time, -1)
-        merged = mixed.transpose(1, 2).reshape(batch, time, width)
+        # One product for all three: a step copies the weights once, the input would be read thrice.
+        weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        split = F.linear(x, weight).view(batch, time, 3, self.heads, width // self.heads)
+        heads = split.permute(2, 0, 3, 1, 4).reshape(3, batch * self.heads, time, -1)
+        mask = self.weight_dropout.mask if self.weight_dropout.acts else None
+        mixed = causal_attention(heads, self.get_buffer("future"), mask)
+        merged = mixed.view(batch, self.heads, time, -1).transpose(1, 2).reshape(x.shape)
         return self.dropout(self.out(merged))
 
 
