@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError, visible
-from reprocore.pipeline.plan import Plan, State, only
+from reprocore.pipeline.plan import Plan, State, look_at_cell, only
 from reprocore.pipeline.runs import WorkflowRun, snakemake_command
 from reprocore.store.identity import (
     CELL_SETTINGS,
@@ -26,9 +26,15 @@ from reprocore.store.source_digest import (
     source_digest,
     text_digest,
 )
-from reprocore.study.cells import CELL_FILES, Cell
+from reprocore.study.cells import CELL_FILES, TUNING_FILES, Cell
 from reprocore.study.gpus import local_gpus
-from reprocore.study.layout import MODEL_FIGURES, STUDY_FIGURES, preflight_file
+from reprocore.study.layout import (
+    MODEL_FIGURES,
+    STUDY_FIGURES,
+    TUNING_TABLE,
+    choice_file,
+    preflight_file,
+)
 from reprocore.study.permissions import check_links, check_places
 from reprocore.study.reading import read_yaml
 from reprocore.study.study import parse_study
@@ -69,10 +75,7 @@ wildcard_constraints:
     activation="[a-z][a-z0-9_]*",
     arm="all|init|order|dropout|none",
     seed="[0-9]+",
-
-
-def cell_of(wildcards):
-    return Cell(*wildcards[:3], int(wildcards.seed))
+    rate="[0-9.e+-]+",
 
 
 def cell_file(cell, name):
@@ -156,6 +159,12 @@ def shown(paths, limit=5):
 
 def announce():
     """Say what a user would not expect: what is left out, and what is made again."""
+    if PLAN.unchosen:
+        pairs = sorted("/".join(pair) for pair in PLAN.unchosen)
+        logger.warning(
+            f"Learning rates to be chosen first: {shown(pairs)}. What this run trains beside "
+            "missing cells depends on them."
+        )
     for model in STUDY.models:
         if model not in PLAN.models and not STUDY.partial:
             logger.warning(

@@ -46,7 +46,7 @@ def test_names_of_measures_are_the_same_everywhere() -> None:
 
 
 def test_every_figure_has_a_caption() -> None:
-    for name in (*MODEL_FIGURES, *STUDY_FIGURES, "audit", "summary"):
+    for name in (*MODEL_FIGURES, *STUDY_FIGURES, "audit", "summary", "tuning"):
         text = (REPOSITORY / f"workflow/report/{name}.rst").read_text("utf-8")
         assert len(text.split()) > 20, name
 
