@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from reprocore.store.choices import Choice, read_choice
 from reprocore.store.schemas import TUNING_SCHEMA
-from reprocore.study.cells import tuning_cells
+from reprocore.study.cells import trials_of
 from reprocore.study.study import Study
 from reprocore.vocabulary import Trial
 
@@ -53,14 +53,13 @@ def _rows(choice: Choice) -> Iterator[dict[str, Any]]:
 
 
 def _missing(study: Study, model: str, activation: str) -> Iterator[dict[str, Any]]:
-    for cell in tuning_cells(study):
-        if (cell.model, cell.activation) == (model, activation):
-            yield {
-                "model": model,
-                "activation": activation,
-                "learning_rate": cell.rate,
-                "seed": cell.seed,
-                "chosen": False,
-                "at_end": False,
-                "trial": Trial.MISSING,
-            }
+    for cell in trials_of(study.tuning, model, activation) if study.tuning else ():
+        yield {
+            "model": model,
+            "activation": activation,
+            "learning_rate": cell.rate,
+            "seed": cell.seed,
+            "chosen": False,
+            "at_end": False,
+            "trial": Trial.MISSING,
+        }

@@ -13,7 +13,9 @@ from pathlib import Path
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import read_json, write_json
 from reprocore.store.records import read_cell
+from reprocore.study.cells import trials_of
 from reprocore.study.layout import choice_file
+from reprocore.study.sections import TuningSettings
 from reprocore.study.study import Study
 
 
@@ -54,7 +56,10 @@ def choose(
 
     Raises:
         ReprocoreError: at every rate a training diverged.
+        ValueError: not every rate has a loss for every seed.
     """
+    if [len(row) for row in losses] != [len(seeds)] * len(learning_rates):
+        raise ValueError("a rate has not one loss for each seed")
     rates, by_rate = tuple(learning_rates), tuple(tuple(map(_finite, row)) for row in losses)
     means = tuple(_mean(row) for row in by_rate)
     tried = [(mean, rate) for mean, rate in zip(means, rates, strict=True) if mean is not None]
@@ -77,7 +82,7 @@ def _mean(losses: Sequence[float | None]) -> float | None:
     return math.fsum(known) / len(known) if known and len(known) == len(losses) else None
 
 
-def choose_from_cells(study: Study, paths: Sequence[str | Path]) -> Choice:
+def choose_from_cells(tuning: TuningSettings, paths: Sequence[str | Path]) -> Choice:
     """Choose by the `cell.json` of every tuning cell of a model with an activation.
 
     Raises:
@@ -85,12 +90,12 @@ def choose_from_cells(study: Study, paths: Sequence[str | Path]) -> Choice:
     """
     described = [read_cell(path) for path in paths]
     losses = {(d["cell"]["rate"], d["cell"]["seed"]): d["val_loss"] for d in described}
-    tuning = study.tuning
-    if tuning is None or len(losses) != len(tuning.learning_rates) * len(tuning.seeds):
+    rates, seeds = tuning.learning_rates, tuning.seeds
+    if len(losses) != len(rates) * len(seeds):
         raise ReprocoreError("the tuning cells are not those of the study")
+    by_rate = [[losses[rate, seed] for seed in seeds] for rate in rates]
     first = described[0]["cell"]
-    by_rate = [[losses[rate, seed] for seed in tuning.seeds] for rate in tuning.learning_rates]
-    return choose(first["model"], first["activation"], tuning.learning_rates, tuning.seeds, by_rate)
+    return choose(first["model"], first["activation"], rates, seeds, by_rate)
 
 
 def write_choice(path: str | Path, choice: Choice) -> None:
@@ -116,18 +121,34 @@ def read_choice(path: str | Path) -> Choice:
 
 
 def known_choice(study: Study, model: str, activation: str) -> Choice | None:
-    """Return the choice that lies in the results, as it was made; None without a sound one."""
+    """Return the choice that lies in the results, as it was made; None without one.
+
+    Where its file is missing or damaged, it is the choice that the tuning cells give.
+    """
     path = Path(study.results) / choice_file(model, activation)
     try:
         choice = _read(path, path.stat().st_mtime_ns)
+        if (choice.model, choice.activation) == (model, activation):
+            return choice
     except (OSError, ReprocoreError):
-        return None
-    return choice if (choice.model, choice.activation) == (model, activation) else None
+        pass
+    tuning = study.tuning
+    return _from_cells(study.results, model, activation, tuning) if tuning else None
 
 
 @cache
 def _read(path: Path, _modified: int) -> Choice:
     return read_choice(path)
+
+
+@cache
+def _from_cells(results: str, model: str, activation: str, tuning: TuningSettings) -> Choice | None:
+    """Return the choice of the cells that are there now: later ones come with a file."""
+    cells = trials_of(tuning, model, activation)
+    try:
+        return choose_from_cells(tuning, [cell.folder(results) / "cell.json" for cell in cells])
+    except ReprocoreError:
+        return None
 
 
 def choice_is_current(study: Study, model: str, activation: str) -> bool:

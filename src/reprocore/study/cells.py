@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reprocore.errors import ReprocoreError
+from reprocore.study.sections import TuningSettings
 from reprocore.study.study import Study
 
 CELL_FILES = ("history.parquet", "predictions.parquet", "weights.safetensors", "cell.json")
@@ -101,16 +102,24 @@ def all_cells(study: Study) -> list[Cell]:
     ]
 
 
+def trials_of(tuning: TuningSettings, model: str, activation: str) -> list[Cell]:
+    """Return the tuning cells of a model with an activation, by rate, then seed."""
+    return [
+        Cell(model, activation, "all", seed, rate)
+        for rate in tuning.learning_rates
+        for seed in tuning.seeds
+    ]
+
+
 def tuning_cells(study: Study) -> list[Cell]:
     """Return the tuning cells of the study, in the order of the config; none where it has none."""
     if study.tuning is None:
         return []
     return [
-        Cell(model, activation, "all", seed, rate)
+        cell
         for model in study.models
         for activation in study.activations_of(model)
-        for rate in study.tuning.learning_rates
-        for seed in study.tuning.seeds
+        for cell in trials_of(study.tuning, model, activation)
     ]
 
 

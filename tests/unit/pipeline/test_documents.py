@@ -73,6 +73,6 @@ def test_profiles_repeat_the_resources_of_the_default_one() -> None:
 
 def test_profiles_name_rules_that_there_are() -> None:
     text = "".join(path.read_text("utf-8") for path in REPOSITORY.glob("workflow/rules/*.smk"))
-    rules = set(re.findall(r"^rule (\w+):", text, flags=re.MULTILINE))
+    rules = set(re.findall(r"^(?:rule|use rule train as) (\w+)", text, flags=re.MULTILINE))
     slurm = profile("slurm")
     assert {*slurm["set-resources"], *slurm["groups"]} <= rules

@@ -15,7 +15,13 @@ from reprocore.analysis.tuning import tuning_table
 from reprocore.data.probe import Probe
 from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
-from reprocore.store.choices import choose, choose_from_cells, read_choice, write_choice
+from reprocore.store.choices import (
+    choose,
+    choose_from_cells,
+    known_choice,
+    read_choice,
+    write_choice,
+)
 from reprocore.store.identity import cell_identity, cell_settings
 from reprocore.study.cells import Cell, cell_of_path, tuning_cells
 from reprocore.study.study import Study, parse_study
@@ -128,6 +134,7 @@ def test_tuning_cells_give_the_choice_and_one_that_diverges_is_data(
         custom_activations={"steep": {"path": "steep:steep"}},
         tuning={"learning_rates": [1e-5, 10.0], "seeds": [8], "iterations": 6},
     )
+    assert study.tuning is not None
     described = []
     for cell in tuning_cells(study):
         folder = cell.folder(tmp_path)
@@ -139,10 +146,12 @@ def test_tuning_cells_give_the_choice_and_one_that_diverges_is_data(
     assert diverged["val_loss"] is None
     assert "the loss became" in diverged["diverged"]
     paths = [cell.folder(tmp_path) / "cell.json" for cell in tuning_cells(study)]
-    choice = choose_from_cells(study, paths)
+    choice = choose_from_cells(study.tuning, paths)
+    # Known without a file, too: one that is lost changes no cell.
+    assert known_choice(study, "charlm", "steep") == choice
     assert (choice.chosen, choice.losses) == (1e-5, ((sound["val_loss"],), (None,)))
     with pytest.raises(ReprocoreError, match="not those of the study"):
-        choose_from_cells(study, paths[:1])
+        choose_from_cells(study.tuning, paths[:1])
 
 
 def test_the_table_has_every_trial_also_those_that_are_missing(tmp_path: Path) -> None:
