@@ -114,10 +114,10 @@ def test_another_choice_trains_its_own_cells_alone(project: Project) -> None:
 
 def test_another_rate_trains_its_tuning_cells_and_what_it_changes(project: Project) -> None:
     before = choices(project)
-    wider = {**GRID, "learning_rates": [*GRID["learning_rates"], 0.03]}
+    wider = {**GRID, "learning_rates": [0.0001, 0.001, 0.003, 0.01]}
     study = project.changed(tuning=wider)
     planned = project.planned(study)
-    tuned = {f"{model}/{activation}/0.03-11" for model, activation in PAIRS}
+    tuned = {f"{model}/{activation}/0.003-11" for model, activation in PAIRS}
     assert jobs_of("tune", planned) == tuned
     assert "train" not in rules_of(planned)
     project.write(study)
