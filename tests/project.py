@@ -155,13 +155,14 @@ def study_command(*arguments: str) -> list[str]:
 
 def listed_jobs(output: str) -> Counter[str]:
     jobs = []
-    for block in re.split(r"^(?=(?:local)?rule \w+:)", output, flags=re.MULTILINE)[1:]:
-        rule = re.match(r"(?:local)?rule (\w+):", block)
+    start = re.compile(r"^(?=(?:local)?(?:rule|checkpoint) \w+:)", flags=re.MULTILINE)
+    for block in start.split(output)[1:]:
+        rule = re.match(r"\w+ (\w+):", block)
         assert rule is not None
         found = re.search(r"^ +wildcards: (.*)$", block, flags=re.MULTILINE)
         labels = dict(part.split("=") for part in found[1].split(", ")) if found else {}
         names = [labels[key] for key in ("model", "activation") if key in labels]
-        ends = [labels[key] for key in ("arm", "seed") if key in labels]
+        ends = [labels[key] for key in ("rate", "arm", "seed") if key in labels]
         key = "/".join([*names, "-".join(ends)] if ends else names)
         jobs.append(f"{rule[1]} {key}".strip())
     return Counter(jobs)

@@ -130,7 +130,7 @@ def status(
 ) -> None:
     """Show the study as a matrix of cells: done, stale, damaged, failed, begun, missing, ..."""
     from reprocore.pipeline.plan import Plan
-    from reprocore.pipeline.printing import print_recorded, print_title
+    from reprocore.pipeline.printing import print_notices, print_title
     from reprocore.pipeline.runs import open_study
     from reprocore.pipeline.status import seconds_left, study_status
     from reprocore.pipeline.verification.verify import has_run
@@ -139,7 +139,8 @@ def status(
     statuses = study_status(study)
     rows: dict[tuple[str, str, str], list[Text]] = {}
     for cell in statuses:
-        key = (cell.cell.model, cell.cell.activation, cell.cell.arm)
+        arm = cell.cell.arm if cell.cell.rate is None else "tuning"
+        key = (cell.cell.model, cell.cell.activation, arm)
         rows.setdefault(key, []).append(console.mark(cell.state))
     print_title(study)
     table = Table(box=box.SIMPLE_HEAD)
@@ -157,7 +158,7 @@ def status(
             console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
     for reason in Plan.of(study).failed_preflights():
         console.lines(f"failed check of {reason}")
-    print_recorded(study)
+    print_notices(study)
     if not has_run(study):
         console.lines(f"Nothing has run yet. To start: {command}")
         return
@@ -179,7 +180,7 @@ def verify(
     ] = False,
 ) -> None:
     """Check every file of the results: damaged, stale, missing, ...; say what repairs it."""
-    from reprocore.pipeline.printing import print_problems, print_recorded, print_title
+    from reprocore.pipeline.printing import print_notices, print_problems, print_title
     from reprocore.pipeline.runs import is_held, open_study
     from reprocore.pipeline.verification.contents import KINDS, kind_of
     from reprocore.pipeline.verification.repair import repairs
@@ -202,7 +203,7 @@ def verify(
     console.print(table_of(None, ("kind", *heads), rows, numbers=heads))
     limit = None if everything else SHOWN
     print_problems(study, result.problems, limit)
-    print_recorded(study)
+    print_notices(study)
     if result.kept:
         console.lines("Beside this study, and kept:")
         print_problems(study, result.kept, limit)

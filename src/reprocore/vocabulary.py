@@ -222,6 +222,15 @@ class Flag(StrEnum):
     ABOVE_UNIGRAM = auto()
     MIXED_MACHINES = auto()
     MIXED_CODE = auto()
+    RATE_AT_END = auto()
+
+
+class Trial(StrEnum):
+    """What came of a tuning cell."""
+
+    DONE = auto()
+    DIVERGED = auto()
+    MISSING = auto()
 
 
 class Gap(StrEnum):

@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake.common import overwrite_function_params
 
 from reprocore.errors import ReprocoreError, visible
-from reprocore.pipeline.plan import Plan, State, only
+from reprocore.pipeline.plan import Plan, State, look_at_cell, only
 from reprocore.pipeline.runs import WorkflowRun, snakemake_command
 from reprocore.store.identity import (
     CELL_SETTINGS,
@@ -29,11 +29,13 @@ from reprocore.store.source_digest import (
     source_digest,
     text_digest,
 )
-from reprocore.study.cells import CELL_FILES, Cell
+from reprocore.study.cells import CELL_FILES, TUNING_FILES, Cell
 from reprocore.study.gpus import local_gpus
 from reprocore.study.layout import (
     ACROSS_TABLES,
     MODEL_FIGURES,
+    TUNING_TABLE,
+    choice_file,
     preflight_file,
     study_figures,
 )
@@ -78,6 +80,7 @@ wildcard_constraints:
     activation="[a-z][a-z0-9_]*",
     arm="all|init|order|dropout|none",
     seed="[0-9]+",
+    rate="[0-9.e+-]+",
 
 
 def inspected(function):
@@ -87,10 +90,6 @@ def inspected(function):
     """
     overwrite_function_params(function, inspect.signature(function).parameters)
     return function
-
-
-def cell_of(wildcards):
-    return Cell(*wildcards[:3], int(wildcards.seed))
 
 
 def cell_file(cell, name):
@@ -176,6 +175,12 @@ def shown(paths, limit=5):
 
 def announce():
     """Say what a user would not expect: what is left out, and what is made again."""
+    if PLAN.unchosen:
+        pairs = sorted("/".join(pair) for pair in PLAN.unchosen)
+        logger.warning(
+            f"Learning rates to be chosen first: {shown(pairs)}. What this run trains beside "
+            "missing cells depends on them."
+        )
     for model in STUDY.models:
         if model not in PLAN.models and not STUDY.partial:
             logger.warning(

@@ -8,6 +8,7 @@ rule summarise:
         cells=model_tables("cells"),
         sensitivity=model_tables("sensitivity"),
         contrasts=model_tables("contrasts"),
+        tuning=f"{RESULTS}/{TUNING_TABLE}" if STUDY.tuning else [],
     output:
         csv=report(
             f"{RESULTS}/summary.csv",

@@ -28,9 +28,50 @@ def force_if_unseen(rule, wildcards, today):
         workflow.dag.forcefiles.update(files)
 
 
+def waits_for_rate(cell):
+    """Whether the learning rate of a cell is still to be chosen, by this run."""
+    pair = cell.model, cell.activation
+    if cell.rate is not None or pair not in PLAN.unchosen:
+        return False
+    return f"{RESULTS}/{choice_file(*pair)}" not in workflow.checkpoints.created_output
+
+
+@inspected
+def learning_rate_choice(wildcards):
+    """What a cell waits for whose learning rate is to be chosen.
+
+    The choice is a checkpoint: when it has been made, Snakemake asks all that is asked here again
+    for the cells that waited. Then they no longer depend on the file, and only those run that are
+    missing or that another choice has changed. Until then a finished cell is not asked to run.
+    """
+    cell = Cell.of_labels(wildcards)
+    if not waits_for_rate(cell):
+        return []
+    file = f"{RESULTS}/{choice_file(cell.model, cell.activation)}"
+    return (
+        ancient(file) if state_of(cell) is State.DONE and not is_forced(cell) else file
+    )
+
+
+def state_of(cell):
+    return _state(cell, waits_for_rate(cell))
+
+
 @cache
+def _state(cell, waits):
+    if waits or cell.rate or (cell.model, cell.activation) not in PLAN.unchosen:
+        return PLAN.looks[cell].state
+    # A rate has been chosen since the plan was made.
+    return look_at_cell(RESULTS, cell, cell_identity(STUDY, cell)).state
+
+
 def cell_parameters(cell):
     """Parameters of a training job: the settings of its cell, and the code that trains it."""
+    return _parameters(cell, waits_for_rate(cell))
+
+
+@cache
+def _parameters(cell, _waits):
     source = f"source {cell_identity(STUDY, cell)['source']}"
     return parameters(cell_settings(STUDY, cell)) | {"source": source}
 
@@ -38,7 +79,7 @@ def cell_parameters(cell):
 def cell_parameter(name):
     @inspected
     def of_wildcards(wildcards):
-        return cell_parameters(cell_of(wildcards))[name]
+        return cell_parameters(Cell.of_labels(wildcards))[name]
 
     return of_wildcards
 
@@ -46,10 +87,10 @@ def cell_parameter(name):
 @inspected
 def forced_if_not_done(wildcards):
     """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced."""
-    cell = cell_of(wildcards)
-    again = PLAN.looks[cell].state in (State.DAMAGED, State.STALE)
+    cell = Cell.of_labels(wildcards)
+    again = state_of(cell) in (State.DAMAGED, State.STALE) and not waits_for_rate(cell)
     if workflow.is_main_process and again:
-        force_if_unseen("train", wildcards, cell_parameters(cell).values())
+        force_if_unseen(cell.rule, wildcards, cell_parameters(cell).values())
     return []
 
 
@@ -62,8 +103,8 @@ def needed(path):
 
     @inspected
     def of_wildcards(wildcards):
-        file, cell = path.format(**dict(wildcards.items())), cell_of(wildcards)
-        done = cell in PLAN.current and not is_forced(cell)
+        file, cell = path.format(**dict(wildcards.items())), Cell.of_labels(wildcards)
+        done = state_of(cell) is State.DONE and not is_forced(cell)
         # Snakemake refuses a target whose job lacks an input, though the target is there.
         if done and (
             Path(file).exists() or not asked_for(cell, workflow.dag_settings.targets)
@@ -78,12 +119,12 @@ def is_forced(cell):
     """Whether the command line asks to train a cell again whatever its state."""
     asked = workflow.dag_settings
     targets = asked.targets if asked.forcetargets else ()
-    forced = asked.forceall or "train" in asked.forcerun
+    forced = asked.forceall or cell.rule in asked.forcerun
     return forced or asked_for(cell, {*asked.forcerun, *targets})
 
 
 def asked_for(cell, names):
-    return any(cell_file(cell, name) in names for name in CELL_FILES)
+    return any(cell_file(cell, name) in names for name in cell.files)
 
 
 def needs(wildcards):
@@ -138,6 +179,7 @@ rule train:
         corpus=needed(f"{RESULTS}/corpus/tokens.parquet"),
         probe=needed(f"{RESULTS}/corpus/probe.parquet"),
         preflight=needed(PREFLIGHT),
+        learning_rate=learning_rate_choice,
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

@@ -5,7 +5,8 @@ from reprocore.pipeline.jobs import job
 from reprocore.report.summary_text import write_summary
 
 with job(snakemake) as study:
-    table = summarise(study, snakemake.input.estimates, snakemake.input.cells)
+    inputs = snakemake.input
+    table = summarise(study, inputs.estimates, inputs.cells, inputs.tuning or None)
     write_summary(
         study,
         table,

@@ -9,10 +9,9 @@ from reprocore.study.cells import Cell
 from reprocore.training.cell import print_progress, train_cell
 
 with job(snakemake) as study:
-    *labels, seed = snakemake.wildcards
     train_cell(
         study,
-        Cell(*labels, int(seed)),
+        Cell.of_labels(snakemake.wildcards),
         read_corpus(snakemake.input.corpus),
         read_probe(snakemake.input.probe),
         Path(snakemake.output.cell).parent,

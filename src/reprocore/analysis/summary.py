@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.readers import final_rows, read_estimates
-from reprocore.store.schemas import CELLS_SCHEMA, SUMMARY_SCHEMA
+from reprocore.store.schemas import CELLS_SCHEMA, SUMMARY_SCHEMA, TUNING_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import GROUP
 from reprocore.study.study import Study
@@ -20,7 +20,12 @@ CELL_KEYS = ("model", "activation", "arm", "seed")
 ENDS = {"": "estimate", "_se": "se", "_low": "low", "_high": "high"}
 
 
-def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) -> pa.Table:
+def summarise(
+    study: Study,
+    estimates: Sequence[Path],
+    cells: Sequence[Path],
+    tuning: str | Path | None = None,
+) -> pa.Table:
     """Put the final estimates of all models into one table of `SUMMARY_SCHEMA`.
 
     Every combination of the config has a row; where nothing ran its numbers are null and its
@@ -30,6 +35,7 @@ def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) ->
         study: what was to run, in the order of the rows.
         estimates: the models' estimates files.
         cells: the models' cell tables.
+        tuning: the table of the tuning, of a study that tunes.
 
     Raises:
         ReprocoreError: a file is missing, damaged or foreign, or cells predicted different probes.
@@ -39,12 +45,16 @@ def summarise(study: Study, estimates: Sequence[Path], cells: Sequence[Path]) ->
         [CELLS_SCHEMA.empty_table(), *(read_table(path, CELLS_SCHEMA) for path in cells)]
     ).to_pandas()
     _check_one_probe(described)
+    tuned = read_table(tuning, TUNING_SCHEMA).to_pylist() if tuning else []
+    ends = {(row["model"], row["activation"]) for row in tuned if row["at_end"]}
     rows = []
     for model in study.models:
         for activation in study.activations_of(model):
             for arm in study.arms_of(model):
                 key = (model, activation, arm)
-                rows.append(_row(study, key, _select(estimated, key), _select(described, key)))
+                flags = [Flag.RATE_AT_END] if key[:2] in ends else []
+                of_key = _select(estimated, key), _select(described, key)
+                rows.append(_row(study, key, *of_key, flags))
     return pa.Table.from_pylist(rows, schema=SUMMARY_SCHEMA)
 
 
@@ -65,7 +75,11 @@ def _select(frame: pd.DataFrame, key: tuple[str, str, str]) -> pd.DataFrame:
 
 
 def _row(
-    study: Study, key: tuple[str, str, str], estimates: pd.DataFrame, cells: pd.DataFrame
+    study: Study,
+    key: tuple[str, str, str],
+    estimates: pd.DataFrame,
+    cells: pd.DataFrame,
+    flags: Sequence[Flag],
 ) -> dict[str, Any]:
     final = final_rows(estimates)
     seeds_missing = sorted(set(study.seeds) - set(cells["seed"]))
@@ -75,7 +89,7 @@ def _row(
         "seeds_wanted": len(study.seeds),
         "missing_seeds": ", ".join(map(str, seeds_missing)),
         "cells_above_unigram": int((~cells["beats_unigram"].astype(bool)).sum()),
-        "flags": join_codes(_flags(study, final, cells)),
+        "flags": join_codes([*_flags(study, final, cells), *flags]),
         "reason": join_codes(_no_interval(final)),
     }
     if len(cells):

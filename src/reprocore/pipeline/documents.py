@@ -17,6 +17,7 @@ from reprocore.study.sections import (
     Resources,
     StatisticsSettings,
     TrainingSettings,
+    TuningSettings,
 )
 from reprocore.study.study import Study
 
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[Section]] = {
     "`corpus`": CorpusSettings,
     "`probe`": ProbeSettings,
     "`custom_activations.<name>`": CustomActivation,
+    "`tuning`": TuningSettings,
     "`statistics`": StatisticsSettings,
     "`figures`": FigureSettings,
 }

@@ -59,7 +59,7 @@ def _recorded(snakemake: Any, results: str) -> Iterator[None]:
     start, started = time.monotonic(), time.time()
     inputs = check_inputs(results, snakemake.input)
     # A cell's record is the cell.json that it writes itself.
-    outputs = [] if snakemake.rule == "train" else list(snakemake.output)
+    outputs = [] if snakemake.rule in ("train", "tune") else list(snakemake.output)
     forget(results, outputs)
     for output in outputs:
         remove_leftovers(output)

@@ -43,6 +43,7 @@ def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
     content |= {
         "models": {model: own | {"arms": ["all"]}},
         "seeds": list(study.seeds[:seeds]),
+        "tuning": None,
     }
     return parse_study(content, "pilot")
 

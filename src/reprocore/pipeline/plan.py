@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reprocore.errors import ReprocoreError
+from reprocore.store.choices import choice_is_current, known_choice
 from reprocore.store.files import read_json
 from reprocore.store.identity import (
     cell_identity,
@@ -20,9 +21,15 @@ from reprocore.store.identity import (
     recorded_identity,
 )
 from reprocore.store.records import DamagedError, Fault, quick_fault, read_cell, read_record
-from reprocore.study.cells import CELL_FILES, GROUP, Cell, all_cells
+from reprocore.study.cells import GROUP, Cell, all_cells, tuning_cells
 from reprocore.study.gpus import runnable_models
-from reprocore.study.layout import CORPUS_FILES, derived_files, preflight_failure, preflight_file
+from reprocore.study.layout import (
+    CORPUS_FILES,
+    choice_file,
+    derived_files,
+    preflight_failure,
+    preflight_file,
+)
 from reprocore.study.study import Study
 
 
@@ -62,11 +69,13 @@ class CellLook:
         state: done, damaged, stale or missing.
         problems: of a damaged cell, each file that is missing or damaged.
         sha256: of its files, by name, as `cell.json` has them.
+        val_loss: at the end of training, likewise; None for a tuning cell that diverged.
     """
 
     state: State
     problems: tuple[Problem, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
+    val_loss: float | None = None
 
 
 def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -> CellLook:
@@ -77,7 +86,7 @@ def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -
         cell: which.
         identity: that it must have to be done; None takes any.
     """
-    folder, place = cell.folder(results), f"cells/{cell.key}"
+    folder, place = cell.folder(results), cell.place
     if quick_fault(folder / "cell.json", None) is Fault.MISSING:
         return CellLook(State.MISSING)
     try:
@@ -88,13 +97,14 @@ def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -
         return CellLook(State.DAMAGED, (Problem(f"{place}/cell.json", State.DAMAGED, reason),))
     problems = tuple(
         fault_problem(f"{place}/{name}", fault)
-        for name in CELL_FILES
+        for name in cell.files
         if name != "cell.json" and (fault := quick_fault(folder / name, sizes.get(name)))
     )
     if problems:
         return CellLook(State.DAMAGED, problems, sha256)
     current = identity is None or described.get("identity") == identity
-    return CellLook(State.DONE if current else State.STALE, (), sha256)
+    state = State.DONE if current else State.STALE
+    return CellLook(state, (), sha256, described.get("val_loss"))
 
 
 def fault_problem(place: str, fault: Fault) -> Problem:
@@ -131,12 +141,14 @@ class Plan:
     Attributes:
         study: the resolved study.
         cells: all of its cells, in the order of the config.
+        tuning: the tuning cells, likewise.
         runnable: models that can be trained here; none in a partial study.
         looks: what is seen of each cell.
     """
 
     study: Study
     cells: tuple[Cell, ...]
+    tuning: tuple[Cell, ...]
     runnable: tuple[str, ...]
     looks: Mapping[Cell, CellLook]
 
@@ -147,12 +159,13 @@ class Plan:
         Raises:
             ReprocoreError: a local text or a user's own module cannot be read.
         """
-        cells = tuple(all_cells(study))
+        cells, tuning = tuple(all_cells(study)), tuple(tuning_cells(study))
         runnable = () if study.partial else tuple(runnable_models(study))
         looks = {
-            cell: look_at_cell(study.results, cell, cell_identity(study, cell)) for cell in cells
+            cell: look_at_cell(study.results, cell, cell_identity(study, cell))
+            for cell in (*cells, *tuning)
         }
-        return cls(study, cells, runnable, looks)
+        return cls(study, cells, tuning, runnable, looks)
 
     @cached_property
     def current(self) -> frozenset[Cell]:
@@ -163,6 +176,37 @@ class Plan:
     def taken(self) -> tuple[Cell, ...]:
         """The cells that results rest on: those that can be trained here, and others if done."""
         return tuple(c for c in self.cells if c.model in self.runnable or c in self.current)
+
+    @cached_property
+    def trials(self) -> tuple[Cell, ...]:
+        """The tuning cells that can be trained here."""
+        return tuple(cell for cell in self.tuning if cell.model in self.runnable)
+
+    @cached_property
+    def unchosen(self) -> frozenset[tuple[str, str]]:
+        """The model and activation of each learning rate that a run must choose, or choose anew."""
+        looks: dict[tuple[str, str], list[CellLook]] = {}
+        for cell in self.trials:
+            looks.setdefault((cell.model, cell.activation), []).append(self.looks[cell])
+        return frozenset(pair for pair in looks if not self._is_chosen(pair, looks[pair]))
+
+    def _is_chosen(self, pair: tuple[str, str], trials: Iterable[CellLook]) -> bool:
+        """Return whether the choice that is there is the one that these tuning cells give."""
+        choice = known_choice(self.study, *pair)
+        if choice is None or not choice_is_current(self.study, *pair):
+            return False
+        losses = [loss for row in choice.losses for loss in row]
+        found = [(look.state, look.val_loss) for look in trials]
+        return found == [(State.DONE, loss) for loss in losses]
+
+    @cached_property
+    def chosen(self) -> tuple[Cell, ...]:
+        """The tuning cells behind the choices that results rest on: made here, or found."""
+        return tuple(
+            cell
+            for cell in self.tuning
+            if cell.model in self.runnable or known_choice(self.study, cell.model, cell.activation)
+        )
 
     @cached_property
     def models(self) -> tuple[str, ...]:
@@ -181,12 +225,15 @@ class Plan:
     @cached_property
     def files(self) -> dict[str, set[Cell]]:
         """Every file that the study makes beside its cells, with the cells it must rest on."""
-        return derived_files(self.taken, self.study.claims is not None, bool(self.study.scale))
+        tuning = None if self.study.tuning is None else self.chosen
+        audited, scaled = self.study.claims is not None, bool(self.study.scale)
+        return derived_files(self.taken, audited, scaled, tuning)
 
     @cached_property
     def wanted(self) -> list[str]:
         """Those of these files that a run must leave: where nothing is trained, nothing for it."""
         training = {*CORPUS_FILES, *(preflight_file(c.model, c.activation) for c in self.taken)}
+        training |= {choice_file(c.model, c.activation) for c in self.chosen}
         return [place for place in self.files if not (self.study.partial and place in training)]
 
     @cached_property
@@ -224,12 +271,21 @@ class Plan:
     @cached_property
     def damaged(self) -> tuple[Problem, ...]:
         """Files of the results that a run must make again though they are there."""
-        cells = (problem for cell in self.taken for problem in self.looks[cell].problems)
+        trained = (*self.taken, *self.trials)
+        cells = (problem for cell in trained for problem in self.looks[cell].problems)
         return tuple(only((*cells, *self.file_problems.values()), State.DAMAGED))
 
     def stale(self) -> Iterator[Cell]:
-        """Yield the cells that results rest on and that were made otherwise than today."""
-        return (cell for cell in self.taken if self.looks[cell].state is State.STALE)
+        """Yield the cells that results rest on and that were made otherwise than today.
+
+        Those whose learning rate is still to be chosen are not among them.
+        """
+        return (
+            cell
+            for cell in (*self.taken, *self.trials)
+            if self.looks[cell].state is State.STALE
+            and (cell.rate is not None or (cell.model, cell.activation) not in self.unchosen)
+        )
 
     def changed(self, cell: Cell) -> list[str]:
         """Return what has changed since a stale cell was made, by the word of its `cell.json`."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from reprocore.pipeline.plan import Problem
 from reprocore.pipeline.runs import recorded_study
 from reprocore.report.terminal import console
+from reprocore.store.choices import choice_is_current
 from reprocore.study.study import Study
 
 
@@ -15,8 +16,16 @@ def print_title(study: Study) -> None:
     console.lines(f"{study.title}: {Path(study.results).absolute()}")
 
 
-def print_recorded(study: Study) -> None:
-    """Say in a line if the results were made with another configuration."""
+def print_notices(study: Study) -> None:
+    """Say which learning rates are not chosen, and if another configuration made the results."""
+    unchosen = [
+        f"{model}/{activation}"
+        for model in study.models
+        for activation in study.activations_of(model)
+        if study.tuning and not choice_is_current(study, model, activation)
+    ]
+    if unchosen:
+        console.lines(f"Learning rates not chosen yet; a run does that: {', '.join(unchosen)}")
     recorded = recorded_study(study)
     if recorded and recorded.differs:
         console.lines(

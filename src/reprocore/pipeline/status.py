@@ -12,7 +12,7 @@ import safetensors
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Plan, State
 from reprocore.store.files import read_json
-from reprocore.store.identity import cell_identity
+from reprocore.store.identity import cell_identity, cell_training
 from reprocore.study.cells import CHECKPOINT, Cell
 from reprocore.study.study import Study
 
@@ -52,9 +52,9 @@ class CellStatus:
 
 
 def study_status(study: Study) -> list[CellStatus]:
-    """Return the state of every cell of the study, in the order of the config."""
+    """Return the state of every cell of the study, tuning cells first, in the config's order."""
     plan = Plan.of(study)
-    return [_status(plan, cell) for cell in plan.cells]
+    return [_status(plan, cell) for cell in (*plan.tuning, *plan.cells)]
 
 
 def _status(plan: Plan, cell: Cell) -> CellStatus:
@@ -67,7 +67,7 @@ def _status(plan: Plan, cell: Cell) -> CellStatus:
         return CellStatus(cell, Progress.FAILED, reason)
     iteration = _begun(folder / CHECKPOINT, cell_identity(study, cell))
     if iteration is not None:
-        total = study.training_of(cell.model).iterations
+        total = cell_training(study, cell)["iterations"]
         return CellStatus(cell, Progress.BEGUN, f"iteration {iteration} of {total}")
     if look.state is State.DAMAGED:
         faults = (f"{Path(problem.path).name}: {problem.reason}" for problem in look.problems)
@@ -98,8 +98,8 @@ def _entry(path: Path, key: str) -> Any:
 def seconds_left(statuses: Iterable[CellStatus]) -> tuple[float, list[str]]:
     """Return the work left in cell-seconds at the measured rate, and the models without one.
 
-    The rate of a model is the mean wall time of its done cells. Cells that cannot run here do
-    not count.
+    The rate of a model is the mean wall time of its done cells, tuning cells included. Cells that
+    cannot run here do not count.
     """
     statuses = list(statuses)
     total, unknown = 0.0, []

@@ -82,6 +82,7 @@ FLAGS = {
     Flag.ABOVE_UNIGRAM: "{cells_above_unigram} of {seeds} not below unigram entropy",
     Flag.MIXED_MACHINES: "cells of different machines or torch versions",
     Flag.MIXED_CODE: "cells of different code",
+    Flag.RATE_AT_END: "learning rate chosen at an end of the grid",
 }
 
 GAPS = {

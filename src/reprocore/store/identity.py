@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reprocore.errors import ReprocoreError
+from reprocore.store.choices import chosen_rate
 from reprocore.store.source_digest import (
     CELL_LAYERS,
     canonical_json,
@@ -52,6 +53,9 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "corpus": ("corpus",),
     "probe": ("probe",),
     "preflight": MODEL_SETTINGS,
+    "choose_rate": ("tuning",),
+    "tabulate_tuning": ("tuning", "cells"),
+    "draw_tuning": ("cells", "title", "figures"),
     "compare": (),
     "estimate": ("confidence",),
     "analyse": ("statistics", "activations", "arms"),
@@ -131,10 +135,22 @@ def model_settings(study: Study, model: str, activation: str) -> dict[str, Any]:
     }
 
 
+def cell_training(study: Study, cell: Cell) -> dict[str, Any]:
+    """Return the training settings of `cell`; the learning rate is None until one is chosen."""
+    settings = study.training_of(cell.model).model_dump()
+    if study.tuning is None:
+        return settings
+    if cell.rate is None:
+        return settings | {"learning_rate": chosen_rate(study, cell.model, cell.activation)}
+    iterations = study.tuning.iterations or settings["iterations"]
+    return settings | {"learning_rate": cell.rate, "iterations": iterations}
+
+
 def cell_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """Return every setting that changes the results of `cell`, as plain JSON values."""
     return {
         **model_settings(study, cell.model, cell.activation),
+        "training": cell_training(study, cell),
         "arm": cell.arm,
         "seed": cell.seed,
         "probe": study.probe.model_dump(),

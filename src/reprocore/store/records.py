@@ -21,7 +21,7 @@ from typing import Any
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import read_json, write_json
 from reprocore.store.source_digest import digest
-from reprocore.study.cells import Cell
+from reprocore.study.cells import Cell, cell_of_path
 from reprocore.study.layout import CORPUS_FILES
 
 PACKAGES = ("reprocore", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "snakemake")
@@ -107,12 +107,14 @@ def read_cell(path: str | Path) -> dict[str, Any]:
     Raises:
         DamagedError: it is missing, damaged, or of another cell.
     """
-    content, place = read_sealed(path), "/".join(Path(path).parent.parts[-3:])
+    content, folder = read_sealed(path), Path(path).parent
     try:
         cell = Cell(**content["cell"])
     except (KeyError, TypeError):
         raise DamagedError(f"{path}: names no cell") from None
-    if cell.key != place:
+    names = Path(cell.key).parts
+    if folder.parts[-len(names) :] != names:
+        place = "/".join(folder.parts[-len(names) :])
         raise DamagedError(f"{path}: is of the cell {cell.key}, must be of {place}")
     return content
 
@@ -150,8 +152,8 @@ def check_file(results: str | Path, path: str | Path) -> str:
     if not path.is_relative_to(results):
         return found
     rule, known = "train", found
-    if path.is_relative_to(Path(results) / "cells"):
-        described = read_cell(path.with_name("cell.json"))
+    if cell := cell_of_path(str(path.relative_to(results))):
+        rule, described = cell.rule, read_cell(path.with_name("cell.json"))
         if path.name != "cell.json":
             known = described["sha256"].get(path.name)
     elif (record := read_record(results, path)) is not None:

@@ -21,6 +21,7 @@ from reprocore.vocabulary import (
     Reason,
     ScaledBy,
     ScaledQuantity,
+    Trial,
     join_codes,
 )
 
@@ -351,6 +352,19 @@ SUMMARY_SCHEMA = pa.schema(
         ),
         _codes("flags", Flag, "what to know before using the row"),
         _codes("reason", _NO_INTERVAL, "why estimates of the last step have no interval"),
+    ]
+)
+
+TUNING_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ACTIVATION),
+        _column("learning_rate", _FLOAT, "peak, as tried"),
+        _SEED,
+        _nullable("val_loss", _FLOAT, "at the last step, on the evaluation windows", _NATS),
+        _nullable("mean_loss", _FLOAT, "over the seeds; null where one has none", _NATS),
+        _column("chosen", pa.bool_(), "of this rate the mean loss is the lowest"),
+        _column("at_end", pa.bool_(), "it is chosen and an end of the grid"),
+        _codes("trial", Trial, "what came of the training"),
     ]
 )
 

@@ -91,6 +91,14 @@ def _no_boolean(section: type[Section], key: str, value: Any) -> Any:
     return Boolean(value) if isinstance(value, bool) else value
 
 
+def distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Return `seeds`; ValueError if one is listed twice."""
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise ValueError(f"seed {twice[0]} is listed twice; seeds must differ")
+    return seeds
+
+
 def nested(section: type[Section], content: Any) -> Section:
     """Validate a part whose class is known only now; its mistakes keep their places."""
     try:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reprocore.errors import ReprocoreError
+from reprocore.study.sections import TuningSettings
 from reprocore.study.study import Study
 
 CELL_FILES = (
@@ -14,6 +16,8 @@ CELL_FILES = (
     "weights.safetensors",
     "cell.json",
 )
+# Of a tuning cell, of which only the loss matters.
+TUNING_FILES = ("history.parquet", "cell.json")
 # Of a cell under way; no result.
 CHECKPOINT = "checkpoint.safetensors"
 # What cells that are compared have in common.
@@ -24,41 +28,69 @@ GROUP = ("model", "activation", "arm")
 class Cell:
     """One training job: a model with an activation, trained once.
 
-    `arm` says which random streams follow `seed`; see `reprocore.training.randomness`.
+    `arm` says which random streams follow `seed`; see `reprocore.training.randomness`. `rate` is
+    the learning rate that a tuning cell tries, None for the cells that are compared.
     """
 
     model: str
     activation: str
     arm: str
     seed: int
+    rate: float | None = None
 
     @property
     def key(self) -> str:
-        """The cell's path under `cells/`, such as `charlm/relu/all-1`."""
-        return f"{self.model}/{self.activation}/{self.arm}-{self.seed}"
+        """The cell's name, such as `charlm/relu/all-1`; of a tuning cell `charlm/relu/0.003/7`."""
+        last = f"{self.arm}-{self.seed}" if self.rate is None else f"{self.rate!r}/{self.seed}"
+        return f"{self.model}/{self.activation}/{last}"
+
+    @property
+    def place(self) -> str:
+        """The path of the cell's folder inside the results."""
+        return f"{'cells' if self.rate is None else 'tuning'}/{self.key}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that the cell consists of, `cell.json` last."""
+        return CELL_FILES if self.rate is None else TUNING_FILES
+
+    @property
+    def rule(self) -> str:
+        """The rule that trains it."""
+        return "train" if self.rate is None else "tune"
 
     def folder(self, results: str | Path) -> Path:
         """Return the folder that holds the files of this cell."""
-        return Path(results) / "cells" / self.key
+        return Path(results) / self.place
 
     @classmethod
     def of_key(cls, key: str) -> "Cell":
         """Return the cell of a `key`; ValueError for text that is none."""
-        model, activation, last = key.split("/")
-        arm, _, seed = last.rpartition("-")
+        model, activation, *last = key.split("/")
+        if len(last) == 2:
+            return cls(model, activation, "all", int(last[1]), float(last[0]))
+        arm, _, seed = "/".join(last).rpartition("-")
         return cls(model, activation, arm, int(seed))
+
+    @classmethod
+    def of_labels(cls, labels: Any) -> "Cell":
+        """Return the cell of a rule's wildcards."""
+        rate = labels.get("rate")
+        arm, seed = labels.get("arm", "all"), int(labels["seed"])
+        return cls(labels["model"], labels["activation"], arm, seed, rate and float(rate))
 
 
 def cell_of_path(path: str) -> Cell | None:
     """Return the cell of a path inside a results folder, None for what is in no cell's folder."""
-    parts = path.split("/")
-    if len(parts) < 4 or parts[0] != "cells":
+    first, *parts = path.split("/")
+    if first not in ("cells", "tuning"):
         return None
+    key = "/".join(parts[: 3 if first == "cells" else 4])
     try:
-        cell = Cell.of_key("/".join(parts[1:4]))
+        cell = Cell.of_key(key)
     except ValueError:
         return None
-    return cell if cell.key == "/".join(parts[1:4]) else None
+    return cell if cell.place == f"{first}/{key}" else None
 
 
 def cells_of(study: Study, model: str, activation: str, arm: str) -> list[Cell]:
@@ -74,6 +106,27 @@ def all_cells(study: Study) -> list[Cell]:
         for activation in study.activations_of(model)
         for arm in study.arms_of(model)
         for cell in cells_of(study, model, activation, arm)
+    ]
+
+
+def trials_of(tuning: TuningSettings, model: str, activation: str) -> list[Cell]:
+    """Return the tuning cells of a model with an activation, by rate, then seed."""
+    return [
+        Cell(model, activation, "all", seed, rate)
+        for rate in tuning.learning_rates
+        for seed in tuning.seeds
+    ]
+
+
+def tuning_cells(study: Study) -> list[Cell]:
+    """Return the tuning cells of the study, in the order of the config; none where it has none."""
+    if study.tuning is None:
+        return []
+    return [
+        cell
+        for model in study.models
+        for activation in study.activations_of(model)
+        for cell in trials_of(study.tuning, model, activation)
     ]
 
 

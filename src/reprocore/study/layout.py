@@ -8,20 +8,23 @@ from reprocore.study.cells import Cell
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
 MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
 ACROSS_TABLES = ("ratios", "early_model_order", "scale")
-STUDY_TABLES = ("summary.parquet", *(f"across/{name}.parquet" for name in ACROSS_TABLES))
-STUDY_FILES = (*STUDY_TABLES, "summary.csv", "summary.md")
+SUMMARY_FILES = ("summary.parquet", "summary.csv", "summary.md")
+TUNING_TABLE = "tuning.parquet"
 AUDIT_FILES = ("audit.parquet", "audit.md")
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.
 UNCHECKED = ("logs", "pilot")
 
 
-def derived_files(cells: Iterable[Cell], audited: bool, scaled: bool) -> dict[str, set[Cell]]:
+def derived_files(
+    cells: Iterable[Cell], audited: bool, scaled: bool, tuning: Iterable[Cell] | None = None
+) -> dict[str, set[Cell]]:
     """Return every file that a study of these cells makes beside them, by path in its results.
 
     Args:
         cells: that the results rest on.
         audited: whether the study names published claims.
         scaled: whether the study names sizes of one architecture.
+        tuning: the tuning cells that learning rates are chosen by; None chooses none.
 
     Returns:
         For each file the cells that it must rest on, directly or through other files.
@@ -39,9 +42,20 @@ def derived_files(cells: Iterable[Cell], audited: bool, scaled: bool) -> dict[st
     for model, members in models.items():
         found |= {f"models/{model}/{name}.parquet": members for name in MODEL_TABLES}
         found |= dict.fromkeys(_figures(MODEL_FIGURES, f"figures/{model}"), members)
-    audit = AUDIT_FILES if audited else ()
     figures = _figures(study_figures(scaled), "figures")
-    return found | dict.fromkeys((*STUDY_FILES, *audit, *figures), cells)
+    across = (f"across/{name}.parquet" for name in ACROSS_TABLES)
+    found |= dict.fromkeys((*across, *(AUDIT_FILES if audited else ())), cells)
+    tried = set(tuning or ())
+    for cell in tried:
+        found.setdefault(choice_file(cell.model, cell.activation), set()).add(cell)
+    if tuning is not None:
+        found |= dict.fromkeys((TUNING_TABLE, *_figures(["tuning"], "figures")), tried)
+    return found | dict.fromkeys((*SUMMARY_FILES, *figures), cells | tried)
+
+
+def choice_file(model: str, activation: str) -> str:
+    """Return the path in the results of the choice of a learning rate."""
+    return f"tuning/{model}/{activation}.json"
 
 
 def preflight_file(model: str, activation: str) -> str:

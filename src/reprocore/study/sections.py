@@ -4,12 +4,24 @@ The classes below and `reprocore.study.study.Study` are the only definition of t
 `config/README.md` and `workflow/schemas/config.schema.json` are generated from them.
 """
 
+import itertools
 import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from reprocore.study.base import Arm, DottedPath, Keys, Name, PlainPath, Section, Sha256, nested
+from reprocore.study.base import (
+    Arm,
+    DottedPath,
+    Keys,
+    Name,
+    PlainPath,
+    Section,
+    Seed,
+    Sha256,
+    distinct_seeds,
+    nested,
+)
 from reprocore.study.messages import COLOUR, DOTTED_PATH, shown
 from reprocore.vocabulary import MEASURE_NAMES, nearest
 
@@ -134,6 +146,36 @@ class TrainingSettings(Section):
         if list(snapshots) != sorted({*snapshots}) or snapshots[-1] != 1:
             raise ValueError(f"{shown(list(snapshots))}: must ascend without doubles and end in 1")
         return snapshots
+
+
+class TuningSettings(Section):
+    """A learning rate of its own for each model with each activation, chosen on other seeds."""
+
+    learning_rates: tuple[Annotated[float, Field(gt=0, le=10)], ...] = Field(
+        min_length=2, description="The grid of peak learning rates, ascending."
+    )
+    seeds: tuple[Seed, ...] = Field(
+        min_length=1,
+        description="Seeds of the tuning cells, of arm `all`; none of them a seed of the study.",
+    )
+    iterations: int | None = Field(
+        None,
+        ge=1,
+        le=100_000_000,
+        description="Optimiser steps of a tuning cell; null is those of its model.",
+    )
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _ascending(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
+        if any(one >= other for one, other in itertools.pairwise(rates)):
+            raise ValueError(f"{shown(list(rates))}: must ascend, each rate once")
+        return rates
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return distinct_seeds(seeds)
 
 
 class GptSizes(Section):

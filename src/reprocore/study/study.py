@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reprocore.errors import ReprocoreError
-from reprocore.study.base import Arm, Name, PlainPath, Section, Seed
+from reprocore.study.base import Arm, Name, PlainPath, Section, Seed, distinct_seeds
 from reprocore.study.messages import Fault, Where, WrongKeysError, error_lines, shown
 from reprocore.study.reading import read_yaml
 from reprocore.study.sections import (
@@ -20,6 +20,7 @@ from reprocore.study.sections import (
     ProbeSettings,
     StatisticsSettings,
     TrainingSettings,
+    TuningSettings,
 )
 from reprocore.vocabulary import (
     GATED_ACTIVATIONS,
@@ -81,6 +82,11 @@ class Study(Section):
         default_factory=lambda: TrainingSettings.model_validate({}),
         description="Training of every model that does not say otherwise.",
     )
+    tuning: TuningSettings | None = Field(
+        None,
+        description="Choice of a learning rate for each model with each activation, which then "
+        "stands in place of `training.learning_rate`; null chooses none.",
+    )
     statistics: StatisticsSettings = Field(
         default_factory=lambda: StatisticsSettings.model_validate({}), description="Estimates."
     )
@@ -108,10 +114,7 @@ class Study(Section):
     def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if len(seeds) < 2:
             raise ValueError(f"{list(seeds)} is too few: at least 2 seeds make a pair")
-        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-        if twice:
-            raise ValueError(f"seed {twice[0]} is listed twice; seeds must differ")
-        return seeds
+        return distinct_seeds(seeds)
 
     @field_validator("results")
     @classmethod
@@ -122,7 +125,13 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        parts = (self._wrong_contexts, self._wrong_warmups, self._wrong_lists, self._wrong_sizes)
+        parts = (
+            self._wrong_contexts,
+            self._wrong_warmups,
+            self._wrong_lists,
+            self._wrong_sizes,
+            self._wrong_tuning,
+        )
         faults = [fault for part in parts for fault in part()]
         if faults:
             raise WrongKeysError(dict.fromkeys(faults))
@@ -148,6 +157,17 @@ class Study(Section):
                     (*own, "training", "warmup"),
                     f"{training.warmup}: must be at most the iterations, {training.iterations}",
                 )
+
+    def _wrong_tuning(self) -> Iterator[Fault]:
+        if self.tuning is None:
+            return
+        if shared := [seed for seed in self.tuning.seeds if seed in self.seeds]:
+            message = f"{', '.join(map(str, shared))}: also in the study's seeds; tune on others"
+            yield Fault(("tuning", "seeds"), message)
+        steps, warmups = self.tuning.iterations, [self.training_of(m).warmup for m in self.models]
+        if steps is not None and steps < max(warmups):
+            message = f"{steps}: must be at least the longest warm-up, {max(warmups)}"
+            yield Fault(("tuning", "iterations"), message)
 
     def _wrong_lists(self) -> Iterator[Fault]:
         """Yield what is wrong with the names of arms and activations."""

@@ -20,7 +20,12 @@ from reprocore.data.probe import Probe
 from reprocore.data.tokens import Corpus, unigram_entropy
 from reprocore.errors import ReprocoreError
 from reprocore.store.files import atomic, remove_leftovers, write_json
-from reprocore.store.identity import cell_identity, cell_settings, recorded_identity
+from reprocore.store.identity import (
+    cell_identity,
+    cell_settings,
+    cell_training,
+    recorded_identity,
+)
 from reprocore.store.predictions import Predictions, write_predictions
 from reprocore.store.records import (
     code_version,
@@ -32,12 +37,14 @@ from reprocore.store.records import (
 )
 from reprocore.store.schemas import CONTINUATIONS_SCHEMA, EVALUATION_SCHEMA, HISTORY_SCHEMA
 from reprocore.store.tables import write_table
-from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
+from reprocore.study.cells import CHECKPOINT, Cell
+from reprocore.study.sections import TrainingSettings
 from reprocore.study.study import Study
 from reprocore.training.checkpoint import Clock, SavedTraining, StoppedError
 from reprocore.training.device import cell_device, describe_hardware
 from reprocore.training.generation import continuations
 from reprocore.training.loop import (
+    DivergedError,
     evaluation_probe,
     predict,
     probe_windows,
@@ -80,7 +87,8 @@ def train_cell(
     complete. A stopped cell leaves a checkpoint, from which the next call resumes bit for bit; on
     failure `failed.json` says why, until the cell is trained again. Only one process at a time
     trains a cell: a second one waits, and uses the result of the first. The model is not checked:
-    `reprocore.training.preflight` does that, once for all seeds.
+    `reprocore.training.preflight` does that, once for all seeds. A tuning cell whose loss diverges
+    is done, with `val_loss` null and the reason as `diverged`.
 
     Args:
         study: the validated configuration.
@@ -102,7 +110,7 @@ def train_cell(
                 return read_cell(folder / "cell.json")
             for name in ("cell.json", "failed.json"):
                 (folder / name).unlink(missing_ok=True)
-            for name in (*CELL_FILES, CHECKPOINT, "failed.json"):
+            for name in (*cell.files, CHECKPOINT, "failed.json"):
                 remove_leftovers(folder / name)
             described = _train_or_record_failure(study, cell, corpus, probe, folder, progress)
             (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -165,7 +173,7 @@ def _train_and_write(
     study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
     start = time.monotonic()
-    resources, settings = study.models[cell.model].resources, study.training_of(cell.model)
+    resources, settings = study.models[cell.model].resources, _training_settings(study, cell)
     clock = Clock(resources.checkpoint_seconds)
     with cell_device(resources.trained_on, settings.threads) as device, clock.listening():
         if settings.precision == "bfloat16" and not has_bfloat16(device):
@@ -181,21 +189,37 @@ def _train_and_write(
         saved = SavedTraining(folder / CHECKPOINT, training, origin)
         saved.resume()
         start -= training.elapsed_s
-        _train(study, cell, corpus, probe, saved, clock, progress)
-        _write_results(study, cell, corpus, probe, folder, saved)
+        diverged = ""
+        try:
+            _train(study, cell, settings, corpus, probe, saved, clock, progress)
+        except DivergedError as error:
+            # That a rate is too high is a finding of the tuning, and no failure of the study.
+            if cell.rate is None:
+                raise
+            diverged = str(error)
+        _write_history(cell, folder, training)
+        if cell.rate is None:
+            _write_results(study, cell, corpus, probe, folder, saved)
         described = sealed(
             {
-                **_describe(study, cell, corpus, probe, training),
+                **_describe(study, cell, corpus, probe, training, diverged),
                 **origin,
                 "earlier": saved.earlier,
                 "started": saved.started,
                 "wall_seconds": time.monotonic() - start,
                 "python": sys.version.split()[0],
-                **fingerprints(folder, (name for name in CELL_FILES if name != "cell.json")),
+                **fingerprints(folder, (name for name in cell.files if name != "cell.json")),
             }
         )
         write_json(folder / "cell.json", described)
         return described
+
+
+def _training_settings(study: Study, cell: Cell) -> TrainingSettings:
+    settings = cell_training(study, cell)
+    if settings["learning_rate"] is None:
+        raise ReprocoreError("its learning rate is not chosen yet; a run of Snakemake does that")
+    return TrainingSettings.model_validate(settings)
 
 
 def _seeds(cell: Cell) -> dict[str, int]:
@@ -210,6 +234,7 @@ def _untrained_model(study: Study, cell: Cell, corpus: Corpus, device: torch.dev
 def _train(
     study: Study,
     cell: Cell,
+    settings: TrainingSettings,
     corpus: Corpus,
     probe: Probe,
     saved: SavedTraining,
@@ -217,8 +242,7 @@ def _train(
     progress: Progress,
 ) -> None:
     """Train to the end, saving checkpoints and collecting the snapshots."""
-    settings, context = study.training_of(cell.model), study.models[cell.model].context
-    training = saved.training
+    context, training = study.models[cell.model].context, saved.training
     device = training.loss_sum.device
     scored = evaluation_probe(
         corpus, settings.evaluation_positions, study.probe.block, study.probe.lead
@@ -247,7 +271,7 @@ def _train(
 def _write_results(
     study: Study, cell: Cell, corpus: Corpus, probe: Probe, folder: Path, saved: SavedTraining
 ) -> None:
-    """Write everything but `cell.json`."""
+    """Write weights, and what a finished model predicts, scores and writes."""
     settings, model = study.training_of(cell.model), saved.training.model
     steps = np.array(snapshot_iterations(settings.iterations, settings.snapshots))
     _write_weights(folder / "weights.safetensors", model)
@@ -262,16 +286,20 @@ def _write_results(
             cell=cell.key,
         ),
     )
-    rows = [asdict(row) for row in saved.training.rows]
-    history = {name: [row[name] for row in rows] for name in HISTORY_SCHEMA.names}
     written = continuations(model.eval(), corpus, probe, study.models[cell.model].context)
     for name, schema, columns in (
-        ("history", HISTORY_SCHEMA, history),
         ("evaluation", EVALUATION_SCHEMA, _evaluation(steps, saved.snapshots)),
         ("continuations", CONTINUATIONS_SCHEMA, written),
     ):
         table = pa.table(columns, schema=schema.with_metadata({"cell": cell.key}))
         write_table(folder / f"{name}.parquet", table)
+
+
+def _write_history(cell: Cell, folder: Path, training: Training) -> None:
+    rows = [asdict(row) for row in training.rows]
+    columns = {name: [row[name] for row in rows] for name in HISTORY_SCHEMA.names}
+    schema = HISTORY_SCHEMA.with_metadata({"cell": cell.key})
+    write_table(folder / "history.parquet", pa.table(columns, schema=schema))
 
 
 def _evaluation(
@@ -288,16 +316,23 @@ def _evaluation(
 
 
 def _describe(
-    study: Study, cell: Cell, corpus: Corpus, probe: Probe, training: Training
+    study: Study, cell: Cell, corpus: Corpus, probe: Probe, training: Training, diverged: str
 ) -> dict[str, Any]:
     """Return the part of `cell.json` about the cell itself and how well it predicts."""
-    baseline, last = unigram_entropy(corpus), training.rows[-1]
-    return {
+    described = {
         "cell": asdict(cell),
         "settings": cell_settings(study, cell),
+        "rate_is_tuned": study.tuning is not None and cell.rate is None,
         "corpus_sha256": corpus.sha256,
         "probe_hash": probe.hash,
         "parameters": count_parameters(training.model),
+    }
+    if diverged:
+        lost = {"val_loss": None, "diverged": diverged, "train_seconds": training.elapsed_s}
+        return described | lost
+    baseline, last = unigram_entropy(corpus), training.rows[-1]
+    return {
+        **described,
         "val_loss": last.val_loss,
         "val_accuracy": last.val_accuracy,
         "unigram_entropy": baseline,

@@ -23,6 +23,10 @@ from reprocore.training.state import Row, Scores, Training
 EVALUATION_ROWS = 32
 
 
+class DivergedError(ReprocoreError):
+    """The loss is no longer finite."""
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
     """Fixed contexts and the characters that follow them, on the device of a cell.
@@ -137,7 +141,8 @@ def train(
         after_step: called after each optimiser step; `training` is then consistent.
 
     Raises:
-        ReprocoreError: the loss is no longer finite, or the text is shorter than a window.
+        DivergedError: the loss is no longer finite.
+        ReprocoreError: the text is shorter than a window.
     """
     device = evaluation.inputs.device
     text = training_text(corpus, context)
@@ -236,7 +241,7 @@ def draw_batch(
 def _check_finite(iteration: int, *losses: float | None) -> None:
     for loss in losses:
         if loss is not None and not math.isfinite(loss):
-            raise ReprocoreError(
+            raise DivergedError(
                 f"the loss became {loss} by iteration {iteration}; "
                 "try a lower learning_rate or a clip_norm"
             )

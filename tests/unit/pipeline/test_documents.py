@@ -46,7 +46,8 @@ def test_names_of_measures_are_the_same_everywhere() -> None:
 
 
 def test_every_figure_has_a_caption() -> None:
-    for name in (*MODEL_FIGURES, *study_figures(scaled=True), "audit", "summary"):
+    names = (*MODEL_FIGURES, *study_figures(scaled=True), "audit", "summary", "tuning")
+    for name in names:
         text = (REPOSITORY / f"workflow/report/{name}.rst").read_text("utf-8")
         assert len(text.split()) > 20, name
 
@@ -73,6 +74,6 @@ def test_profiles_repeat_the_resources_of_the_default_one() -> None:
 
 def test_profiles_name_rules_that_there_are() -> None:
     text = "".join(path.read_text("utf-8") for path in REPOSITORY.glob("workflow/rules/*.smk"))
-    rules = set(re.findall(r"^rule (\w+):", text, flags=re.MULTILINE))
+    rules = set(re.findall(r"^(?:rule|use rule train as) (\w+)", text, flags=re.MULTILINE))
     slurm = profile("slurm")
     assert {*slurm["set-resources"], *slurm["groups"]} <= rules

@@ -55,6 +55,18 @@ BAD = {
     "an octal seed": ("seeds: [1, 0o8]", "seeds.1: '0o8': must be a whole number"),
     "a seed beyond all numbers": ("seeds: [1, 1e400]", "seeds.1: '1e400': must be a whole number"),
     "text for true or false": ("partial: maybe", "'maybe': must be true or false"),
+    "one rate to tune": ("tuning: {learning_rates: [0.1], seeds: [9]}", "learning_rates: [0.1]"),
+    "rates that descend": ("tuning: {learning_rates: [1, 0.1], seeds: [9]}", "must ascend"),
+    "a rate of 0": ("tuning: {learning_rates: [0, 0.1], seeds: [9]}", "rates.0: 0: must be"),
+    "no seed to tune on": ("tuning: {learning_rates: [0.1, 1], seeds: []}", "tuning.seeds: []"),
+    "the study's seeds": (
+        "seeds: [1, 2, 3]\ntuning: {learning_rates: [0.1, 1], seeds: [2, 9, 3]}",
+        "tuning.seeds: 2, 3: also in the study's seeds",
+    ),
+    "a tuning within the warm-up": (
+        "training: {warmup: 9}\ntuning: {learning_rates: [0.1, 1], seeds: [9], iterations: 8}",
+        "tuning.iterations: 8: must be at least the longest warm-up, 9",
+    ),
     "a list for true or false": ("partial: [true]", "[true]: must be true or false"),
     "silu": ("activations: [relu, silu]", "did you mean 'swish'?"),
     "an activation in capitals": ("activations: [relu, SwiGLU]", "did you mean 'swiglu'?"),

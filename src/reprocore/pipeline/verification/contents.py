@@ -12,6 +12,7 @@ from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Problem, State, reason_of
 from reprocore.store import schemas
+from reprocore.store.choices import read_choice
 from reprocore.store.predictions import read_predictions
 from reprocore.store.readers import (
     read_continuations,
@@ -21,9 +22,12 @@ from reprocore.store.readers import (
 )
 from reprocore.store.records import file_sha256, read_record
 from reprocore.store.tables import read_table
-from reprocore.study.cells import CELL_FILES, Cell
+from reprocore.study.cells import Cell
 
-KINDS = ("corpus", "preflight", "cells", "pairs", "models", "across", "figures", "summary", "other")
+KINDS = (
+    *("corpus", "preflight", "tuning", "cells", "pairs", "models", "across", "figures"),
+    *("summary", "other"),
+)
 
 _SCHEMAS: dict[str, pa.Schema] = {
     "models/estimates": schemas.ESTIMATES_SCHEMA,
@@ -38,6 +42,7 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "across/scale": schemas.SCALE_SCHEMA,
     "summary/summary": schemas.SUMMARY_SCHEMA,
     "summary/audit": schemas.AUDIT_SCHEMA,
+    "summary/tuning": schemas.TUNING_SCHEMA,
 }
 _CELL_READERS: dict[str, Callable[[Path], Any]] = {
     "history.parquet": read_history,
@@ -55,14 +60,15 @@ def kind_of(path: str) -> str:
     first, slash, _ = path.partition("/")
     if slash:
         return first if first in KINDS else "other"
-    return "summary" if first.startswith(("summary.", "audit.")) else "other"
+    return "summary" if first.startswith(("summary.", "audit.", "tuning.")) else "other"
 
 
 def cell_content_problems(
     folder: Path, place: str, described: dict[str, Any], known: list[Problem]
 ) -> list[Problem]:
     """Read the files of a cell that have no problem yet."""
-    paths = {f"{place}/{name}": name for name in CELL_FILES if name != "cell.json"}
+    names = Cell(**described["cell"]).files
+    paths = {f"{place}/{name}": name for name in names if name != "cell.json"}
     for problem in known:
         paths.pop(problem.path, None)
     reasons = {path: _cell_file_fault(folder / name, described) for path, name in paths.items()}
@@ -103,7 +109,9 @@ def file_content_problem(results: str, place: str) -> Problem | None:
 
 
 def _read(place: str, path: Path) -> None:
-    """Read a table by its own reader or schema; other kinds of file have none."""
+    """Read a file by its own reader or schema; figures and texts have none."""
+    if kind_of(place) == "tuning":
+        read_choice(path)
     if path.suffix != ".parquet":
         return
     kind = kind_of(place)

@@ -11,7 +11,7 @@ from typing import Any
 from reprocore.pipeline.plan import Plan
 from reprocore.store.identity import parameters, rule_settings
 from reprocore.store.records import DamagedError, file_sha256, read_cell, read_record
-from reprocore.study.cells import Cell
+from reprocore.study.cells import Cell, cell_of_path
 
 
 class Origins:
@@ -44,25 +44,25 @@ class Origins:
             today = self._sha256(name)
             if today is not None and today != sha256:
                 return f"was made from another {name} than today's"
-        if self.cells_behind(place) != {cell.key for cell in self._plan.files[place]}:
+        if self.cells_behind(place) != {cell.place for cell in self._plan.files[place]}:
             return "rests on other cells than the study has today"
         return ""
 
     def cells_behind(self, place: str) -> set[str]:
-        """Return the keys of the cells that a file was made from, directly or through others."""
-        if place.startswith("cells/"):
-            return {place.removeprefix("cells/").rpartition("/")[0]}
+        """Return the places of the cells that a file was made from, directly or through others."""
+        if cell := cell_of_path(place):
+            return {cell.place}
         if place not in self._cells_behind:
             self._cells_behind[place] = set()  # meanwhile: a record must not lead back to itself
             inputs = (self.record(place) or {"inputs": {}})["inputs"]
-            self._cells_behind[place] = {key for name in inputs for key in self.cells_behind(name)}
+            self._cells_behind[place] = {c for name in inputs for c in self.cells_behind(name)}
         return self._cells_behind[place]
 
     def _sha256(self, place: str) -> str | None:
         """Return the SHA-256 of an input as it was written, so that damage counts only once."""
-        folder, _, name = place.rpartition("/")
-        if place.startswith("cells/"):
-            recorded = self._cell_sha256(folder.removeprefix("cells/"))
+        name = place.rpartition("/")[2]
+        if cell := cell_of_path(place):
+            recorded = self._cell_sha256(cell)
             if not recorded or name != "cell.json":
                 return recorded.get(name)
         elif record := self.record(place):
@@ -72,13 +72,13 @@ class Origins:
         except DamagedError:
             return None
 
-    def _cell_sha256(self, key: str) -> Mapping[str, str]:
+    def _cell_sha256(self, cell: Cell) -> Mapping[str, str]:
         """Return the SHA-256 of a cell's files by name, as `cell.json` has them if it is good."""
-        look = self._plan.looks.get(Cell.of_key(key))
+        look = self._plan.looks.get(cell)
         if look is not None:
             return look.sha256
         try:
-            return dict(read_cell(self._results / "cells" / key / "cell.json")["sha256"])
+            return dict(read_cell(cell.folder(self._results) / "cell.json")["sha256"])
         except DamagedError:
             return {}
 

@@ -36,7 +36,7 @@ from reprocore.store.records import (
     record_path,
 )
 from reprocore.store.source_digest import digest
-from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell, cell_of_path
+from reprocore.study.cells import CHECKPOINT, Cell, cell_of_path
 from reprocore.study.layout import UNCHECKED
 from reprocore.study.study import Study
 
@@ -80,7 +80,8 @@ def verify(study: Study, quick: bool = False) -> Verification:
     """
     plan = Plan.of(study)
     # Also those that cannot be trained here and are not as the study says today.
-    cells = [c for c in plan.cells if c in plan.taken or plan.looks[c].state is not State.MISSING]
+    run = {*plan.taken, *plan.trials}
+    cells = [c for c in plan.looks if c in run or plan.looks[c].state is not State.MISSING]
     strays = _stray_cells(plan)
     probe, origins = _probe_hash(study.results), Origins(plan)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -92,7 +93,7 @@ def verify(study: Study, quick: bool = False) -> Verification:
     found += [_file_problems(plan, origins, quick, place) for place in plan.files]
     found += [_other_file(plan, strays, quick, place) for place in _walk(Path(study.results))]
     problems = sorted((p for some in found for p in some), key=lambda p: p.path)
-    known = [*(f"cells/{c.key}/{name}" for c in cells for name in CELL_FILES), *plan.files]
+    known = [*(f"{c.place}/{name}" for c in cells for name in c.files), *plan.files]
     others = {problem.path for problem in problems if problem.state not in KEPT} - {*known}
     kept = only(problems, *KEPT)
     return Verification(
@@ -112,11 +113,14 @@ def _probe_hash(results: str) -> str | None:
 
 def _cell_problems(plan: Plan, probe: str | None, quick: bool, cell: Cell) -> list[Problem]:
     """Check the files of a cell of the study."""
-    look, place = plan.looks[cell], f"cells/{cell.key}"
+    look, place = plan.looks[cell], cell.place
     folder = cell.folder(plan.study.results)
     if look.state is State.MISSING:
-        failed = (folder / "failed.json").is_file()
-        return [Problem(place, look.state, "its training failed" if failed else "not trained")]
+        waits = cell.rate is None and (cell.model, cell.activation) in plan.unchosen
+        reason = "its learning rate is not chosen yet" if waits else "not trained"
+        if (folder / "failed.json").is_file():
+            reason = "its training failed"
+        return [Problem(place, look.state, reason)]
     problems = list(look.problems)
     if not look.sha256:
         return problems
@@ -145,14 +149,16 @@ def _file_problems(plan: Plan, origins: Origins, quick: bool, place: str) -> lis
 def _stray_cells(plan: Plan) -> list[Cell]:
     """Return the cells in the folder that are not in the config and have a `cell.json`."""
     results = Path(plan.study.results)
-    paths = (path.relative_to(results) for path in results.glob("cells/*/*/*-*/cell.json"))
+    patterns = ("cells/*/*/*-*/cell.json", "tuning/*/*/*/*/cell.json")
+    paths = (path.relative_to(results) for each in patterns for path in results.glob(each))
     cells = {cell_of_path(str(path)) for path in paths}
-    return sorted(cell for cell in cells if cell is not None and cell not in plan.looks)
+    strays = (cell for cell in cells if cell is not None and cell not in plan.looks)
+    return sorted(strays, key=lambda cell: cell.place)
 
 
 def _stray_cell_problems(results: str, quick: bool, cell: Cell) -> list[Problem]:
     """Check a cell that is not in the config against what it says of itself."""
-    folder, place = cell.folder(results), f"cells/{cell.key}"
+    folder, place = cell.folder(results), cell.place
     look = look_at_cell(results, cell, None)
     problems = list(look.problems)
     if look.sha256:
@@ -218,9 +224,9 @@ def _record_problems(plan: Plan, place: str) -> list[Problem]:
 def _beside_cell(plan: Plan, place: str, cell: Cell) -> list[Problem]:
     """Judge a file in the folder of a cell."""
     folder, name = cell.folder(plan.study.results), Path(place).name
-    if name in CELL_FILES:
+    if name in cell.files:
         return []
-    if name not in _BESIDE_CELL or Path(place).parent != Path("cells", cell.key):
+    if name not in _BESIDE_CELL or Path(place).parent != Path(cell.place):
         return [Problem(place, State.UNKNOWN, "no file of a study")]
     done = (folder / "cell.json").is_file()
     return [Problem(place, State.LEFTOVER, "its cell is done")] if done else []
