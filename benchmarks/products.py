@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+# An LSTM is one operation, products and gates together.
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "baddbmm_", "mkldnn_rnn_layer")
 
 
