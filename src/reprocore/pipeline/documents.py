@@ -8,7 +8,6 @@ from typing import Any
 from reprocore.store.files import atomic
 from reprocore.study.base import Section
 from reprocore.study.sections import (
-    FAMILY_SIZES,
     CorpusSettings,
     CustomActivation,
     FigureSettings,
@@ -19,6 +18,7 @@ from reprocore.study.sections import (
     TrainingSettings,
     TuningSettings,
 )
+from reprocore.study.sizes import FAMILY_SIZES
 from reprocore.study.study import Study
 
 README = Path("config/README.md")

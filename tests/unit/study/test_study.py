@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from conftest import ROOT, one_line, tiny_config
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import all_cells
-from reprocore.study.sections import FAMILY_SIZES, GptSizes, TrainingSettings
+from reprocore.study.sections import TrainingSettings
+from reprocore.study.sizes import FAMILY_SIZES, GptSizes
 from reprocore.study.study import Study, load_study, parse_study
 from reprocore.vocabulary import nearest
 
