@@ -13,6 +13,7 @@ from reprocore.study.sections import (
     CustomActivation,
     FigureSettings,
     ModelSettings,
+    PrimarySettings,
     ProbeSettings,
     Resources,
     StatisticsSettings,
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[Section]] = {
     "`probe`": ProbeSettings,
     "`custom_activations.<name>`": CustomActivation,
     "`statistics`": StatisticsSettings,
+    "`statistics.primary`": PrimarySettings,
     "`figures`": FigureSettings,
 }
 
