@@ -190,7 +190,7 @@ def level_rates(means: Floats, truth: float, measure: str, covers: Limits | None
 
 
 def levels(replicates: int) -> Iterator[tuple[str, list[Rate]]]:
-    for name, m, blocks in itertools.product(("predictions", *MODELS), (3, 4, 6, 8, 12), (32, 128)):
+    for name, m, blocks in itertools.product((*MODELS, "predictions"), (3, 4, 6, 8, 12), (32, 128)):
         rng = np.random.default_rng([m, blocks, *name.encode()])
 
         def draw(size: int, name: str = name, m: int = m, blocks: int = blocks, rng=rng) -> Rates:
