@@ -240,7 +240,7 @@ def _planned(
     """Return the seeds with which a contrast of typical error finds 5, 10 and 20% with power 0.8.
 
     Typical is the median of the standard errors with the reference; the level is that of Holm's
-    first step, which the closed test does not fall below.
+    first step among them, which stands for that of the closed test.
     """
     family = [c for c in compared if c.family == Family.REFERENCE]
     errors = [c.se for c in family if c.se is not None and c.method != Method.WELCH]

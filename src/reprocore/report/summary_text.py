@@ -155,11 +155,15 @@ def over_all_models(study: Study, declared: Sequence[Row]) -> str:
         if p <= 1 - study.statistics.confidence
     ]
     question = f"{MEASURES[primary.measure].label} {PLACES[Condition(primary.condition)]}"
-    where = f"Over {counted(len(models), 'model')} together, after Holm over models"
+    result = (
+        f"these differ from the reference: {'; '.join(clear)}."
+        if clear
+        else "no difference is clear."
+    )
+    where = f"Over {counted(len(models), 'model')} together, after Holm over models, {result}"
     return (
         f"Declared beforehand: {question}, each activation against the reference. Everything else "
-        f"is {EXPLORATORY}. {where}, "
-        + (f"these differ from the reference: {'; '.join(clear)}." if clear else "none differs.")
+        f"is {EXPLORATORY}. {where if models else 'So far no model was tested.'}"
     )
 
 
