@@ -345,19 +345,21 @@ def pilot(
     from reprocore.pipeline.runs import open_study
     from reprocore.report.words import VERDICTS, pilot_text, reason_texts
     from reprocore.study.permissions import check_links, check_places
-    from reprocore.vocabulary import Condition, ContrastVerdict
+    from reprocore.vocabulary import Condition, ContrastVerdict, Family
 
     full, _ = open_study(configfile, config, directory)
     check_places(full)
     check_links(full.results)
     study = pilot_study(full, model, iterations, seeds)
-    measure = study.figures.measure
+    measure = study.drawn_measure
     tables = pilot_tables(study, model, default_cache(), lambda line: print(line, flush=True))
     rows = {
         name: [
             row
             for row in tables[name].to_pylist()
-            if row["measure"] == measure and row["condition"] == Condition.FINAL
+            if row["measure"] == measure
+            and row["condition"] == Condition.FINAL
+            and row.get("family", Family.REFERENCE) == Family.REFERENCE
         ]
         for name in ("contrasts", "sensitivity")
     }

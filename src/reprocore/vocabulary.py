@@ -59,6 +59,12 @@ TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
 PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType({**MEASURES, **TEXT_MEASURES})
 SCORES = ("val_loss", "val_accuracy")
 QUANTITIES = (*SCORES, *MEASURES)
+# Two activations whose ratio is within this count as equivalent; nothing counts for a loss.
+MARGINS: Mapping[str, float | None] = MappingProxyType(
+    {"val_loss": None, "val_accuracy": 0.1} | dict.fromkeys(PAIR_MEASURES, 0.1) | {"churn": 0.2}
+)
+# Quantities whose margin is on 1 less the value.
+COMPLEMENTS = ("val_accuracy", *(name for name, m in MEASURES.items() if m.more_is_closer))
 
 
 @dataclass(frozen=True)
@@ -150,10 +156,18 @@ class Condition(StrEnum):
 
 
 class Method(StrEnum):
-    """How two activations are compared."""
+    """How two activations are compared, and how that is adjusted for the family."""
 
-    PAIRED = auto()  # seed by seed
-    WELCH = auto()  # as samples of different seeds
+    CLOSED_TEST = auto()  # seed by seed, by the closed test over all sets of activations
+    PAIRED = auto()  # seed by seed, with Holm
+    WELCH = auto()  # as samples of different seeds, with Holm
+
+
+class Family(StrEnum):
+    """Contrasts that are adjusted together."""
+
+    REFERENCE = "reference"  # each activation with the reference
+    ALL_PAIRS = "all pairs"
 
 
 class ContrastVerdict(StrEnum):
@@ -174,6 +188,9 @@ class Reason(StrEnum):
     INFINITE = auto()
     NOT_FINITE = auto()  # one of several values
     ONE_SEED = auto()
+    ONE_BLOCK = auto()
+    NO_VARIATION = auto()
+    ON_A_BOUND = auto()
     FEW_SEEDS = auto()
     FEW_SHARED_SEEDS = auto()
     NO_SHARED_SEED = auto()
@@ -183,8 +200,7 @@ class Reason(StrEnum):
     CONSTANT_DIFFERENCE = auto()
     CONSTANT_RATIO = auto()
     NO_RATIO = auto()
-    FEW_SEEDS_FOR_FAMILY = auto()
-    FEW_SEEDS_FOR_OMNIBUS = auto()
+    FEW_SEEDS_FOR_TEST = auto()
     WITHIN_MARGIN = auto()
     ONE_ACTIVATION = auto()
     ZERO_MEAN = auto()

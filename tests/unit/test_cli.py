@@ -367,7 +367,7 @@ class TestPilot:
         assert out.count("training charlm/") == 6
         assert re.search(r"swiglu +relu +\d\.\d+ +\d\.\d+ +\d\.\d+ +undecided", out)
         assert "After 50% of the training" in out
-        assert "3 seeds cannot decide" in out
+        assert "3 seeds, a verdict needs 4" in out
 
     def test_two_seeds_give_no_recommendation(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 2)

@@ -1,6 +1,5 @@
 """What one model's measurements say: contrasts, sensitivity, sources of chance, early signs."""
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,13 +17,13 @@ from reprocore.analysis.trajectories import (
     shared_seeds,
 )
 from reprocore.statistics.checks import Floats
-from reprocore.statistics.contrasts import Closer, Contrast, SeedValues, contrasts
+from reprocore.statistics.contrasts import Closer, Contrast, Margin, SeedValues, contrasts
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import rank_correlation
 from reprocore.statistics.spread import ActivationSpread, activation_spread, no_spread
 from reprocore.statistics.tests_over_seeds import (
     LEAST_SEEDS,
-    least_seeds,
+    LEAST_SEEDS_OF_A_TEST,
     ratio_interval,
     seeds_needed,
 )
@@ -36,11 +35,13 @@ from reprocore.store.schemas import (
 )
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
+    COMPLEMENTS,
     MEASURES,
     PAIR_MEASURES,
     QUANTITIES,
     TEXT_MEASURES,
     Condition,
+    Family,
     Method,
     Reason,
     join_codes,
@@ -53,7 +54,7 @@ def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[
     """Make the tables `contrasts`, `sensitivity`, `sources` and `early` of one model.
 
     Args:
-        study: for the activations' order, the reference, the margin and the confidence.
+        study: for the activations' order, the reference, and the settings of the statistics.
         model: its name.
         trajectories: (activation, arm) to what was measured; what has not run is absent.
     """
@@ -68,6 +69,8 @@ def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[
         labels = {"model": model, "arm": arm}
         for table, row in _arm_rows(study, model, of_arm):
             rows[table].append(labels | row)
+    for row in (*rows["contrasts"], *rows["sensitivity"]):
+        row["exploratory"] = not _declared(study, row)
     rows["sources"] = [{"model": model, **row} for row in _source_rows(arms, study)]
     schemas = {
         "contrasts": CONTRASTS_SCHEMA,
@@ -86,7 +89,6 @@ def _arm_rows(
     """Yield (table, row) of one arm: the final step, the matched loss, and the way there."""
     if len(trajectories) < 2:
         return
-    pairs = activation_pairs(list(trajectories), study.reference_of(model))
     confidence = study.statistics.confidence
     last = int(next(iter(trajectories.values())).steps[-1])
     for quantity in (*QUANTITIES, *TEXT_MEASURES):
@@ -94,31 +96,51 @@ def _arm_rows(
             name: SeedValues(c.seeds.tolist(), c.at(-1, quantity))
             for name, c in trajectories.items()
         }
-        family = contrasts(values, pairs, closer(quantity), study.statistics.margin, confidence)
+        compared = _contrasts(study, model, quantity, values)
         common = {"measure": quantity, "condition": Condition.FINAL}
-        for contrast in family:
+        for contrast in compared:
             yield "contrasts", common | result_row(contrast)
         spread = _shared_spread(values, confidence)
-        planned = _planned(family, values, spread.seeds, 1 - confidence)
+        planned = _planned(compared, values, spread.seeds, 1 - confidence)
         yield "sensitivity", common | {"step": last} | _spread_row(spread, values) | planned
     for measure in MEASURES:
-        yield from _matched_rows(study, trajectories, pairs, measure)
+        yield from _matched_rows(study, model, trajectories, measure)
         yield from (("early", row) for row in _early_rows(trajectories, measure, confidence))
 
 
+def _contrasts(
+    study: Study, model: str, quantity: str, values: Mapping[str, SeedValues]
+) -> list[Contrast]:
+    settings = study.statistics
+    size = settings.margins[quantity]
+    margin = None if size is None else Margin(size, quantity in COMPLEMENTS)
+    reference = study.reference_of(model)
+    return contrasts(values, reference, closer(quantity), margin, settings.confidence)
+
+
+def _declared(study: Study, row: Row) -> bool:
+    """Say whether a row answers the question that the study declares beforehand."""
+    primary = study.statistics.primary
+    return (
+        row["measure"] == primary.measure
+        and row["condition"] == primary.condition
+        and row["arm"] == study.primary_arm(row["model"])
+        and row.get("family", Family.REFERENCE) == Family.REFERENCE
+    )
+
+
 def _matched_rows(
-    study: Study, trajectories: Mapping[str, Trajectory], pairs: list[tuple[str, str]], measure: str
+    study: Study, model: str, trajectories: Mapping[str, Trajectory], measure: str
 ) -> Iterator[tuple[str, Row]]:
     loss = common_loss(trajectories.values())
     values = {
         name: SeedValues(c.seeds.tolist(), at_loss(c, measure, loss))
         for name, c in trajectories.items()
     }
-    settings = study.statistics
     common = {"measure": measure, "condition": Condition.MATCHED_LOSS}
-    for contrast in contrasts(values, pairs, closer(measure), settings.margin, settings.confidence):
+    for contrast in _contrasts(study, model, measure, values):
         yield "contrasts", common | {"matched_loss": loss} | result_row(contrast)
-    spread = _shared_spread(values, settings.confidence)
+    spread = _shared_spread(values, study.statistics.confidence)
     yield "sensitivity", common | _spread_row(spread, values)
 
 
@@ -183,12 +205,6 @@ def _share(
     return row | {"low": ends[0], "high": ends[1]}
 
 
-def activation_pairs(activations: Sequence[str], reference: str) -> list[tuple[str, str]]:
-    """Return all pairs of activations, the reference always in the second place."""
-    pairs = itertools.combinations(activations, 2)
-    return [(b, a) if a == reference else (a, b) for a, b in pairs]
-
-
 def closer(quantity: str) -> Closer | None:
     """Say whether lower or higher values are the more reproducible; None for a score."""
     if quantity not in PAIR_MEASURES:
@@ -221,23 +237,26 @@ def _most_seeds(values: Mapping[str, SeedValues]) -> int:
 
 
 def _planned(
-    family: Sequence[Contrast], values: Mapping[str, SeedValues], seeds: int, alpha: float
+    compared: Sequence[Contrast], values: Mapping[str, SeedValues], seeds: int, alpha: float
 ) -> dict[str, int | None]:
     """Return the seeds with which a contrast of typical error finds 5, 10 and 20% with power 0.8.
 
-    Typical is the median of the standard errors; the level is that of Holm's first step.
+    Typical is the median of the standard errors with the reference; the level is that of Holm's
+    first step among them, which stands for that of the closed test.
     """
-    errors = [c.se for c in family if c.se is not None and c.method == Method.PAIRED]
+    family = [c for c in compared if c.family == Family.REFERENCE]
+    errors = [c.se for c in family if c.se is not None and c.method != Method.WELCH]
     means = [_mean_of(v) for v in values.values()]
     mean = abs(math.fsum(means) / len(means))
     if not errors or not math.isfinite(mean) or mean == 0:
         return {}
-    floor = least_seeds(alpha, len(family))
     planned: dict[str, int | None] = {}
     for percent in RESOLVED:
         se = float(np.median(errors))
         needed = seeds_needed(se, seeds, mean * percent / 100, alpha=alpha / len(family))
-        planned[f"seeds_for_{percent}"] = None if needed is None else max(needed, floor)
+        planned[f"seeds_for_{percent}"] = (
+            None if needed is None else max(needed, LEAST_SEEDS_OF_A_TEST)
+        )
     return planned
 
 

@@ -12,6 +12,7 @@ from reprocore.study.sections import (
     CustomActivation,
     FigureSettings,
     ModelSettings,
+    PrimarySettings,
     ProbeSettings,
     Resources,
     StatisticsSettings,
@@ -35,6 +36,7 @@ SECTIONS: dict[str, type[Section]] = {
     "`custom_activations.<name>`": CustomActivation,
     "`tuning`": TuningSettings,
     "`statistics`": StatisticsSettings,
+    "`statistics.primary`": PrimarySettings,
     "`figures`": FigureSettings,
 }
 

@@ -8,12 +8,21 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.analysis.per_model import RESOLVED
-from reprocore.report.words import CONDITIONS, VERDICTS, flag_texts, reason_texts
+from reprocore.report.words import (
+    CONDITIONS,
+    EXPLORATORY,
+    PLACES,
+    VERDICTS,
+    flag_texts,
+    place_text,
+    reason_texts,
+)
+from reprocore.statistics.tests_over_seeds import holm_over_groups
 from reprocore.store.files import atomic
 from reprocore.store.schemas import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, SCORES, Condition, ContrastVerdict
+from reprocore.vocabulary import MEASURES, SCORES, Condition, ContrastVerdict, Family, counted
 
 SHOWN = ("relative_pd", "total_variation", "churn")
 
@@ -59,12 +68,12 @@ def summary_text(
     """Return `summary.md`.
 
     Args:
-        study: for the drawn measure, the confidence and the margin.
+        study: for the drawn measure and the settings of the statistics.
         rows: of the summary table.
         sensitivity: rows of the models' sensitivity tables.
         contrasts: rows of the models' contrasts tables.
     """
-    measure = study.figures.measure
+    measure = study.drawn_measure
     ranges = f"{study.statistics.confidence:.0%} intervals in brackets"
     sections = [
         f"# {study.title}",
@@ -80,18 +89,24 @@ def summary_text(
             f"## How much does the activation change the {label}?",
             _sensitivity(spread),
             f"CV: standard deviation over mean across activations; corrected: less what seeds "
-            f"alone would show, {ranges}. p: permutation test that all activations are alike. "
+            f"alone would show, {ranges}. p: that all activations are alike, by an F test over "
+            "seeds (Greenhouse–Geisser). "
             "Seeds: how many would find a difference of that size between two activations with "
             "power 0.8.",
         ]
-    tested = [row for row in contrasts if row["measure"] == measure]
+    compared = [row for row in contrasts if row["family"] == Family.REFERENCE]
+    tested = [row for row in compared if row["measure"] == measure]
     if tested:
+        margin = study.statistics.margins[measure]
+        within = f"`equivalent` means within {margin:.0%}. " if margin else ""
         sections += [
             "## Which differences are real?",
+            over_all_models(study, [row for row in compared if not row["exploratory"]]),
             _contrasts(study, tested),
-            f"Ratio of the {MEASURES[measure].label} of the first to that of the second, {ranges}. "
-            "Verdicts are after Holm's adjustment within the model; `equivalent` means within "
-            f"{study.statistics.margin:.0%}. Matched loss: where both predict equally well.",
+            f"Ratio of the {MEASURES[measure].label} of the first to that of the second, {ranges}, "
+            "each that of one contrast alone. p and verdicts are adjusted for all contrasts of the "
+            f"model with the reference (closed test). {within}Matched loss: where both predict "
+            "equally well.",
         ]
     return "\n\n".join(sections) + "\n"
 
@@ -120,9 +135,46 @@ def _sensitivity(rows: Iterable[Row]) -> str:
     return table(heads, body)
 
 
+def over_all_models(study: Study, declared: Sequence[Row]) -> str:
+    """Return what can be said of all models at once, adjusted over models (Holm).
+
+    Args:
+        study: for the question and the confidence.
+        declared: the contrasts that answer it.
+    """
+    primary = study.statistics.primary
+    models: dict[str, list[Row]] = {}
+    for row in declared:
+        if row["p_adjusted"] is not None:
+            models.setdefault(row["model"], []).append(row)
+    adjusted = holm_over_groups([[row["p_adjusted"] for row in rows] for rows in models.values()])
+    clear = [
+        f"{row['first']} in {model} ({VERDICTS[ContrastVerdict(row['verdict'])]}, p {p:.3g})"
+        for (model, rows), p_values in zip(models.items(), adjusted, strict=True)
+        for row, p in zip(rows, p_values, strict=True)
+        if p <= 1 - study.statistics.confidence
+    ]
+    question = f"{MEASURES[primary.measure].label} {PLACES[Condition(primary.condition)]}"
+    result = (
+        f"these differ from the reference: {'; '.join(clear)}."
+        if clear
+        else "no difference is clear."
+    )
+    where = f"Over {counted(len(models), 'model')} together, after Holm over models, {result}"
+    return (
+        f"Declared beforehand: {question}, each activation against the reference. Everything else "
+        f"is {EXPLORATORY}. {where if models else 'So far no model was tested.'}"
+    )
+
+
 def _contrasts(study: Study, rows: Sequence[Row]) -> str:
     """Contrasts with the reference, the final step beside the matched loss."""
-    heads = ["model", "arm", "first", "second", "ratio", "verdict", "at matched loss", "verdict"]
+    heads = ["model", "arm", "first", "second"]
+    heads += [
+        head
+        for condition in Condition
+        for head in (f"ratio {place_text(study, condition)}", "p", "verdict")
+    ]
     body = []
     names = ("model", "arm", "first", "second")
     matched = {
@@ -131,11 +183,11 @@ def _contrasts(study: Study, rows: Sequence[Row]) -> str:
         if row["condition"] == Condition.MATCHED_LOSS
     }
     for row in rows:
-        if row["condition"] != Condition.FINAL or row["second"] != study.reference_of(row["model"]):
+        if row["condition"] != Condition.FINAL:
             continue
         key = tuple(row[name] for name in names)
         at_matched = matched.get(key)
-        measured = _ratio(at_matched) if at_matched else ["–", "not measured"]
+        measured = _ratio(at_matched) if at_matched else ["–", "–", "not measured"]
         body.append([*key, *_ratio(row), *measured])
     return table(heads, body)
 
@@ -144,7 +196,8 @@ def _ratio(row: Row) -> list[str]:
     reasons = reason_texts(row)
     ratio = _bracketed(row["ratio"], row["ratio_low"], row["ratio_high"], 3)
     verdict = VERDICTS[ContrastVerdict(row["verdict"])]
-    return [ratio, f"{verdict} ({'; '.join(reasons)})" if reasons else verdict]
+    p = _number(row["p_adjusted"], 4)
+    return [ratio, p, f"{verdict} ({'; '.join(reasons)})" if reasons else verdict]
 
 
 def with_interval(row: Row, name: str) -> str:

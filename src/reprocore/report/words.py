@@ -1,7 +1,7 @@
 """The only place where codes become words, for text, figures and the command line.
 
-A template may name any number of the row that holds its code; `{seeds_text}` and
-`{comparisons_text}` are those numbers with their nouns. The audit's facts have words of their own,
+A template may name any number of the row that holds its code; `{seeds_text}` is that number with
+its noun. The audit's facts have words of their own,
 in `reprocore.report.audit.table`.
 """
 
@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from reprocore.analysis.over_models import LEAST_MODELS, LEAST_SEEDS_OF_A_CV
-from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, LEAST_SEEDS_OF_A_TEST
+from reprocore.study.study import Study
 from reprocore.vocabulary import (
     ClaimVerdict,
     Condition,
@@ -23,6 +24,8 @@ from reprocore.vocabulary import (
 Row = Mapping[Any, Any]
 
 CONDITIONS = {Condition.FINAL: "final", Condition.MATCHED_LOSS: "matched loss"}
+PLACES = {Condition.FINAL: "at the last step", Condition.MATCHED_LOSS: "at matched loss"}
+EXPLORATORY = "exploratory"
 
 VERDICTS = {
     ContrastVerdict.MORE_REPRODUCIBLE: "more reproducible",
@@ -45,16 +48,16 @@ REASONS = {
     Reason.INFINITE: "infinite",
     Reason.NOT_FINITE: "a value is not finite",
     Reason.ONE_SEED: "{seeds_text}, needs 2",
+    Reason.ONE_BLOCK: "one block of text: nothing is known for new text",
+    Reason.NO_VARIATION: "nothing varies",
+    Reason.ON_A_BOUND: "the level is the least or the most that there can be",
     Reason.FEW_SEEDS: f"{{seeds_text}}, needs {LEAST_SEEDS}",
     Reason.FEW_SHARED_SEEDS: f"{{seeds_text}} shared, needs {LEAST_SEEDS}",
     Reason.NO_SHARED_SEED: "no seed is shared",
     Reason.CONSTANT_DIFFERENCE: "the difference is the same for every seed: no t test",
     Reason.CONSTANT_RATIO: "the ratio of a model is the same for every seed: no chance is known",
     Reason.NO_RATIO: "a mean is not above 0: no ratio",
-    Reason.FEW_SEEDS_FOR_FAMILY: "{seeds_text} cannot decide {comparisons_text} at once: "
-    "{seeds_needed:.0f} would do",
-    Reason.FEW_SEEDS_FOR_OMNIBUS: "{seeds_text} cannot decide the omnibus test: "
-    "{seeds_for_omnibus:.0f} would do",
+    Reason.FEW_SEEDS_FOR_TEST: f"{{seeds_text}}, a verdict needs {LEAST_SEEDS_OF_A_TEST}",
     Reason.WITHIN_MARGIN: "within the margin of equivalence",
     Reason.ONE_ACTIVATION: "one activation: nothing to compare",
     Reason.ZERO_MEAN: "the mean is 0: no CV",
@@ -106,8 +109,7 @@ def counted(count: float, noun: str) -> str:
 
 def reason_texts(row: Row) -> list[str]:
     """Return the words for the codes in a row's `reason`, with the row's numbers filled in."""
-    nouns = {"seeds": "seed", "comparisons": "comparison"}
-    texts = {f"{k}_text": counted(row[k], noun) for k, noun in nouns.items() if k in row}
+    texts = {"seeds_text": counted(row["seeds"], "seed")} if "seeds" in row else {}
     numbers = {**row, **texts}
     return [REASONS[code].format_map(numbers) for code in split_codes(row["reason"], Reason)]
 
@@ -116,6 +118,13 @@ def flag_texts(row: Row) -> list[str]:
     """Return the words for the codes in the `flags` of a row of the summary."""
     data = {**row, "reasons": ", ".join(reason_texts(row))}
     return [FLAGS[code].format_map(data) for code in split_codes(row["flags"], Flag)]
+
+
+def place_text(study: Study, condition: Condition) -> str:
+    """Return where the drawn measure is compared, and whether that was declared beforehand."""
+    primary, place = study.statistics.primary, PLACES[condition]
+    declared = (primary.measure, primary.condition) == (study.drawn_measure, condition)
+    return place if declared else f"{place} ({EXPLORATORY})"
 
 
 def gap_text(gap: Gap | None, seeds: int = 0) -> str:
@@ -132,10 +141,12 @@ def pilot_text(row: Row, budget: float) -> str:
     """Say what a pilot's sensitivity means for the full run."""
     if row["low"] is None:
         return f"No recommendation: {'; '.join(reason_texts(row))}."
+    p = row["p_omnibus"]
+    chance = "too few seeds for a test" if p is None else f"p = {p:.3f}"
     spread = (
         f"After {budget:.0%} of the training the activations differ by a CV of "
         f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "
-        f"(p = {row['p_omnibus']:.3f}). "
+        f"({chance}). "
     )
     if row["low"] > 0:
         return (

@@ -5,6 +5,7 @@ seed; the activations' labels are never permuted across seeds, which would need 
 alike.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,18 +17,18 @@ from scipy.special import stdtrit
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
+from reprocore.statistics.closed_test import MOST_ACTIVATIONS, closed_test
 from reprocore.statistics.jackknife import paired_pseudo_values, pseudo_values
 from reprocore.statistics.tests_over_seeds import (
     LEAST_SEEDS,
+    LEAST_SEEDS_OF_A_TEST,
     equivalence,
     holm,
-    least_seeds,
     paired_difference,
     ratio_interval,
-    sign_flip,
     welch_difference,
 )
-from reprocore.vocabulary import ContrastVerdict, Method, Reason
+from reprocore.vocabulary import ContrastVerdict, Family, Method, Reason
 
 Closer = Literal["lower", "higher"]
 
@@ -44,36 +45,51 @@ class SeedValues(NamedTuple):
     values: npt.ArrayLike
 
 
+class Margin(NamedTuple):
+    """Within which ratio two activations count as equivalent.
+
+    Attributes:
+        size: 0.1 for ratios of 1/1.1 to 1.1.
+        complement: whether it is on 1 less the values, as of a share that is close to 1.
+    """
+
+    size: float
+    complement: bool = False
+
+
+TENTH = Margin(0.1)
+
+
 @dataclass(frozen=True)
 class Contrast:
     """One activation against another. What cannot be had is None, and `reasons` say why.
 
     Attributes:
+        family: with which other contrasts it is adjusted.
         first: the activation in question.
         second: the activation that it is compared with.
         difference: mean of the first less that of the second; None if not finite.
         ratio: mean of the first over that of the second; None unless both are above 0.
         se: standard error of the difference.
-        low: lower end of the difference's interval.
+        low: lower end of the difference's interval, which is that of this contrast alone.
         high: upper end of it.
-        ratio_low: lower end of the ratio's interval (Fieller 1954).
+        ratio_low: lower end of the ratio's interval (Fieller 1954), of this contrast alone.
         ratio_high: upper end of it.
-        method: how it was tested; None for not at all.
-        p: two-sided, by t.
-        p_sign_flip: two-sided, exact; paired only.
+        method: how it was compared; None for not at all.
+        p: two-sided, by t; None where there is no test.
         p_equivalence: that the ratio is outside the margin.
-        p_adjusted: `p` after Holm in the family.
+        p_adjusted: `p` adjusted for the family.
         p_equivalence_adjusted: `p_equivalence` after Holm in the family.
         seeds: seeds shared, or the smaller number of seeds where none need be shared.
         seeds_first: seeds of the first activation.
         seeds_second: seeds of the second activation.
         seeds_shared: seeds that both have.
-        comparisons: size of the family.
-        seeds_needed: shared seeds with which a contrast of this family can be decided.
+        comparisons: contrasts of the family that were tested.
         verdict: on `first`.
         reasons: what is missing, and what limits the comparison.
     """
 
+    family: Family
     first: str
     second: str
     difference: float | None
@@ -85,7 +101,6 @@ class Contrast:
     ratio_high: float | None = None
     method: Method | None = None
     p: float | None = None
-    p_sign_flip: float | None = None
     p_equivalence: float | None = None
     p_adjusted: float | None = None
     p_equivalence_adjusted: float | None = None
@@ -94,56 +109,78 @@ class Contrast:
     seeds_second: int = 0
     seeds_shared: int = 0
     comparisons: int = 0
-    seeds_needed: int | None = None
     verdict: ContrastVerdict = ContrastVerdict.UNDECIDED
     reasons: tuple[Reason, ...] = ()
 
 
 def contrasts(
     activations: Mapping[str, SeedValues],
-    pairs: Sequence[tuple[str, str]],
+    reference: str,
     closer: Closer | None = "lower",
-    margin: float = 0.1,
+    margin: Margin | None = TENTH,
     confidence: float = 0.95,
 ) -> list[Contrast]:
-    """Contrast the named pairs of a model's activations as one family.
+    """Contrast a model's activations: each with the reference, and all pairs.
 
-    Where two activations share 3 seeds or more, those are compared pairwise; else all seeds of
-    both by Welch. The verdict is on a difference by t after Holm, or else on equivalence by its
-    own two one-sided tests after Holm. There is none where paired seeds are so few that the
-    sign-flip test, which supposes no normal distribution, could not pass Holm's first step
-    however clear the difference.
+    The two families are judged apart, each with an error of 1 − `confidence`. Activations with 4
+    finite seeds or more are compared by the closed test on the seeds that all of them share. The
+    others are estimated on what seeds they have, without a verdict. Where the family shares fewer
+    than 4 seeds, pairs are compared by their own t tests, paired or else Welch's, with Holm; above
+    `MOST_ACTIVATIONS` activations by paired t with Holm. The verdict is on a difference, or else
+    on equivalence by two one-sided tests with Holm; the two together can err more often.
 
     Args:
         activations: by name; all of one kind, per seed [M] or per pair [M, M].
-        pairs: (first, second), both in `activations`.
+        reference: the activation that others are held against; one that is not in `activations`
+            leaves its family empty.
         closer: whether "lower" or "higher" values are the more reproducible; None for a measure
             that says nothing of it, such as a loss.
-        margin: of equivalence, on the ratio.
-        confidence: of the intervals; the family's error is 1 less this.
+        margin: of equivalence, on the ratio; None asks for no equivalence.
+        confidence: of the intervals.
 
     Returns:
-        One contrast per pair, in their order.
+        The reference's contrasts in the order of `activations`, then all pairs, in which the
+        reference always stands second.
 
     Raises:
-        ReprocoreError: an unknown activation, values that do not fit their seeds, or `margin` or
-            `confidence` out of range.
+        ReprocoreError: values that do not fit their seeds, or an argument out of range.
     """
-    if not margin > 0 or not 0 < confidence < 1:
+    if not 0 < confidence < 1 or (margin and not margin.size > 0):
         raise ReprocoreError(
-            f"contrasts: margin {margin}, confidence {confidence}: the margin must be above 0, "
-            "the confidence in 0 to 1"
-        )
-    for name in {name for pair in pairs for name in pair} - set(activations):
-        raise ReprocoreError(
-            f"contrasts: no values of {name!r}; there are {', '.join(activations)}"
+            f"contrasts: margin {margin and margin.size}, confidence {confidence}: the margin must "
+            "be above 0, the confidence in 0 to 1"
         )
     checked = {name: _check(name, *values) for name, values in activations.items()}
-    family = [_contrast(checked, first, second, margin, confidence) for first, second in pairs]
-    return _judge(_adjust(family), closer, 1 - confidence)
+    pool = _pool(checked)
+    pairs = [
+        _contrast(checked, pool, first, second, margin, confidence)
+        for first, second in activation_pairs(list(checked), reference)
+    ]
+    result = []
+    for family in Family:
+        members = [
+            replace(c, family=family)
+            for c in pairs
+            if family == Family.ALL_PAIRS or c.second == reference
+        ]
+        result += [_judged(c, closer, 1 - confidence) for c in _adjust(members, pool)]
+    return result
+
+
+def activation_pairs(activations: Sequence[str], reference: str) -> list[tuple[str, str]]:
+    """Return all pairs of activations, the reference always in the second place."""
+    pairs = itertools.combinations(activations, 2)
+    return [(b, a) if a == reference else (a, b) for a, b in pairs]
 
 
 Checked = tuple[npt.NDArray[np.int64], Floats]
+
+
+class _Pool(NamedTuple):
+    """The activations of the closed test: their names, and their values [A, M]."""
+
+    names: list[str]
+    values: Floats
 
 
 def _check(name: str, seeds: Sequence[int], values: npt.ArrayLike) -> Checked:
@@ -156,49 +193,88 @@ def _check(name: str, seeds: Sequence[int], values: npt.ArrayLike) -> Checked:
     return numbers[order], x[np.ix_(*(order,) * x.ndim)]
 
 
+def _pool(activations: Mapping[str, Checked]) -> _Pool | None:
+    """Return the activations that are compared on the seeds that all share, if they are enough."""
+    names = [
+        name
+        for name, (seeds, x) in activations.items()
+        if len(seeds) >= LEAST_SEEDS_OF_A_TEST and np.isfinite(x).all()
+    ]
+    if len(names) < 2:
+        return None
+    seeds = sorted(set.intersection(*(set(activations[name][0].tolist()) for name in names)))
+    if len(seeds) < LEAST_SEEDS_OF_A_TEST:
+        return None
+    return _Pool(names, _paired([_restrict(activations[name], seeds) for name in names]))
+
+
+def _paired(values: list[Floats]) -> Floats:
+    """Return one figure per activation and seed [A, M] of the same seeds."""
+    x = np.stack(values)
+    return x if x.ndim == 2 else paired_pseudo_values(x)
+
+
 def _contrast(
-    activations: Mapping[str, Checked], first: str, second: str, margin: float, confidence: float
+    activations: Mapping[str, Checked],
+    pool: _Pool | None,
+    first: str,
+    second: str,
+    margin: Margin | None,
+    confidence: float,
 ) -> Contrast:
     (seeds_a, a), (seeds_b, b) = activations[first], activations[second]
     shared = np.intersect1d(seeds_a, seeds_b)
-    paired = len(shared) >= LEAST_SEEDS
-    fewest = len(shared) if paired else min(len(seeds_a), len(seeds_b))
-    if paired:
-        a, b = (_restrict(activations[name], shared) for name in (first, second))
     contrast = Contrast(
+        Family.ALL_PAIRS,
         first,
         second,
         difference=None,
         ratio=None,
-        seeds=fewest,
+        seeds=len(shared) if len(shared) >= LEAST_SEEDS else min(len(seeds_a), len(seeds_b)),
         seeds_first=len(seeds_a),
         seeds_second=len(seeds_b),
         seeds_shared=len(shared),
     )
+    if pool and {first, second} <= set(pool.names):
+        a, b = (pool.values[pool.names.index(name)] for name in (first, second))
+        closed = len(pool.names) <= MOST_ACTIVATIONS
+        method = Method.CLOSED_TEST if closed else Method.PAIRED
+        return _compared(replace(contrast, method=method, seeds=len(a)), a, b, margin, confidence)
+    if len(shared) >= LEAST_SEEDS:
+        a, b = (_restrict(activations[name], shared) for name in (first, second))
+    return _on_its_own(contrast, a, b, margin, confidence)
+
+
+def _on_its_own(
+    contrast: Contrast, a: Floats, b: Floats, margin: Margin | None, confidence: float
+) -> Contrast:
+    """Compare two activations that are not in the closed test."""
     means = [_mean(x) for x in (a, b)]
     if not all(map(math.isfinite, means)):
         return replace(contrast, reasons=(Reason.NOT_FINITE,))
-    contrast = replace(contrast, difference=means[0] - means[1], ratio=_ratio(*means))
-    if fewest < LEAST_SEEDS:
+    contrast = _with_means(contrast, *means)
+    if contrast.seeds < LEAST_SEEDS:
         return replace(contrast, reasons=(Reason.FEW_SEEDS,))
-    if a.ndim == 2 and paired:
-        a, b = _of_pool(activations, shared, (first, second))
+    paired = contrast.seeds_shared >= LEAST_SEEDS
+    if paired:
+        a, b = _paired([a, b])
     elif a.ndim == 2:
         a, b = pseudo_values(a), pseudo_values(b)
     contrast = replace(contrast, method=Method.PAIRED if paired else Method.WELCH)
-    return _test(contrast, a, b, margin, confidence)
+    return _compared(contrast, a, b, margin, confidence)
 
 
-def _test(contrast: Contrast, a: Floats, b: Floats, margin: float, confidence: float) -> Contrast:
+def _compared(
+    contrast: Contrast, a: Floats, b: Floats, margin: Margin | None, confidence: float
+) -> Contrast:
     """Add what the per-seed values a [M₁] and b [M₂] say."""
-    paired = contrast.method == Method.PAIRED
+    contrast = _with_means(contrast, float(a.mean()), float(b.mean()))
+    paired = contrast.method != Method.WELCH
     difference = (paired_difference if paired else welch_difference)(a, b)
     estimate, se = float(difference.estimate), float(difference.se)
     half = float(stdtrit(difference.dof, (1 + confidence) / 2)) * se
-    ends, p_equivalence = None, None
-    if contrast.ratio is not None:
-        ends = ratio_interval(a, b, confidence, paired)
-        p_equivalence = float(equivalence(a, b, margin, paired))
+    ends = ratio_interval(a, b, confidence, paired) if contrast.ratio is not None else None
+    tested = contrast.seeds >= LEAST_SEEDS_OF_A_TEST
     return replace(
         contrast,
         se=se,
@@ -206,42 +282,40 @@ def _test(contrast: Contrast, a: Floats, b: Floats, margin: float, confidence: f
         high=estimate + half,
         ratio_low=ends[0] if ends else None,
         ratio_high=ends[1] if ends else None,
-        p=float(difference.p_two_sided()) if se > 0 else None,
-        p_sign_flip=sign_flip(a - b) if paired else None,
-        p_equivalence=p_equivalence,
+        p=float(difference.p_two_sided()) if se > 0 and tested else None,
+        p_equivalence=_equivalence(a, b, margin, paired) if tested else None,
         reasons=tuple(_limits(contrast, se)),
     )
 
 
+def _equivalence(a: Floats, b: Floats, margin: Margin | None, paired: bool) -> float | None:
+    if margin is None:
+        return None
+    if margin.complement:
+        a, b = 1 - a, 1 - b
+    if a.mean() <= 0 or b.mean() <= 0:
+        return None
+    return float(equivalence(a, b, margin.size, paired))
+
+
 def _limits(contrast: Contrast, se: float) -> Iterator[Reason]:
-    """Yield what limits a contrast that was tested."""
+    """Yield what limits a contrast that was compared."""
     if contrast.method == Method.WELCH:
         yield Reason.UNPAIRED
-    elif contrast.seeds_shared < max(contrast.seeds_first, contrast.seeds_second):
+    elif contrast.seeds < max(contrast.seeds_first, contrast.seeds_second):
         yield Reason.PART_OF_SEEDS
+    if contrast.seeds < LEAST_SEEDS_OF_A_TEST:
+        yield Reason.FEW_SEEDS_FOR_TEST
     if se == 0:
         yield Reason.CONSTANT_DIFFERENCE
     if contrast.ratio is None:
         yield Reason.NO_RATIO
 
 
-def _restrict(values: Checked, shared: npt.NDArray[np.int64]) -> Floats:
+def _restrict(values: Checked, shared: npt.ArrayLike) -> Floats:
     seeds, x = values
     kept = np.searchsorted(seeds, shared)
     return np.asarray(x[np.ix_(*(kept,) * x.ndim)])
-
-
-def _of_pool(
-    activations: Mapping[str, Checked], shared: npt.NDArray[np.int64], names: tuple[str, str]
-) -> tuple[Floats, Floats]:
-    """Pseudo-values of two activations, with all that ran those seeds to judge the noise by."""
-    pool = {
-        name: _restrict(values, shared)
-        for name, values in activations.items()
-        if np.isin(shared, values[0]).all() and np.isfinite(values[1]).all()
-    }
-    pseudo = dict(zip(pool, paired_pseudo_values(np.stack(list(pool.values()))), strict=True))
-    return pseudo[names[0]], pseudo[names[1]]
 
 
 def _mean(x: Floats) -> float:
@@ -250,31 +324,39 @@ def _mean(x: Floats) -> float:
     return float(kept.mean()) if kept.size and np.isfinite(kept).all() else math.nan
 
 
-def _ratio(first: float, second: float) -> float | None:
-    return first / second if first > 0 and second > 0 else None
+def _with_means(contrast: Contrast, first: float, second: float) -> Contrast:
+    ratio = first / second if first > 0 and second > 0 else None
+    return replace(contrast, difference=first - second, ratio=ratio)
 
 
-def _adjust(family: list[Contrast]) -> list[Contrast]:
-    """Add Holm's p-values. A contrast without a test counts as one without a difference."""
-    difference = _holm([c.p for c in family])
+def _adjust(family: list[Contrast], pool: _Pool | None) -> list[Contrast]:
+    """Add p-values adjusted for all contrasts of the family that were tested."""
+    adjusted = _holm([c.p for c in family])
+    if pool and len(pool.names) <= MOST_ACTIVATIONS:
+        adjusted = _closed(family, pool)
     same = _holm([c.p_equivalence for c in family])
+    tested = sum(c.p is not None for c in family)
     return [
-        replace(c, p_adjusted=p, p_equivalence_adjusted=q)
-        for c, p, q in zip(family, difference, same, strict=True)
+        replace(c, p_adjusted=p, p_equivalence_adjusted=q, comparisons=tested)
+        for c, p, q in zip(family, adjusted, same, strict=True)
+    ]
+
+
+def _closed(family: list[Contrast], pool: _Pool) -> list[float | None]:
+    """Return the closed test's p-values; a contrast outside the pool has none."""
+    test = closed_test(pool.values)
+    place = {name: index for index, name in enumerate(pool.names)}
+    matrix = {Family.REFERENCE: test.reference, Family.ALL_PAIRS: test.all_pairs}
+    return [
+        None if c.p is None else float(matrix[c.family][place[c.first], place[c.second]])
+        for c in family
     ]
 
 
 def _holm(p_values: list[float | None]) -> list[float | None]:
-    adjusted = holm([1.0 if p is None else p for p in p_values])
-    return [None if p is None else float(q) for p, q in zip(p_values, adjusted, strict=True)]
-
-
-def _judge(family: list[Contrast], closer: Closer | None, alpha: float) -> list[Contrast]:
-    needed = least_seeds(alpha, max(len(family), 1))
-    return [
-        _judged(replace(c, comparisons=len(family), seeds_needed=needed), closer, alpha)
-        for c in family
-    ]
+    """Adjust those that exist."""
+    adjusted = iter(holm([p for p in p_values if p is not None]).tolist())
+    return [None if p is None else next(adjusted) for p in p_values]
 
 
 def _judged(contrast: Contrast, closer: Closer | None, alpha: float) -> Contrast:
@@ -282,9 +364,6 @@ def _judged(contrast: Contrast, closer: Closer | None, alpha: float) -> Contrast
         return p is not None and p <= alpha
 
     same = passes(contrast.p_equivalence_adjusted)
-    few = contrast.seeds_needed is not None and contrast.seeds < contrast.seeds_needed
-    if contrast.method == Method.PAIRED and few:
-        return replace(contrast, reasons=(*contrast.reasons, Reason.FEW_SEEDS_FOR_FAMILY))
     if passes(contrast.p_adjusted) and contrast.difference is not None:
         within = (Reason.WITHIN_MARGIN,) * same
         verdict = _direction(contrast.difference, closer)

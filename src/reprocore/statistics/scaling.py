@@ -138,8 +138,8 @@ def squared_cv_values(matrices: npt.ArrayLike) -> Floats:
     everyone = np.arange(x.shape[-1])
 
     def corrected(values: Floats) -> float:
-        spread, noise, _ = relative_spread(values)
-        return 1e4 * float(spread - noise)
+        found = relative_spread(values)
+        return 1e4 * float(found.spread - found.noise)
 
     kept = [np.delete(everyone, seed) for seed in everyone]
     without = np.array([corrected(x[:, k][:, :, k]) for k in kept])

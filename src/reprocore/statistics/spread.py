@@ -1,9 +1,9 @@
 """How much a model's activations differ, beyond what seeds alone would show."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,13 @@ from scipy.special import chdtri, chndtr
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
+from reprocore.statistics.closed_test import alike, epsilon
 from reprocore.statistics.jackknife import paired_pseudo_values, variance_components
-from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, LEAST_SEEDS_OF_A_TEST
 from reprocore.vocabulary import Reason
 
-PERMUTATIONS = 10_000
-# Quantiles that stand for the chi-square of the noise variance; more change nothing in 1e-3.
-NODES = 64
+# Quantiles that stand for the chi-square of the noise variance.
+NODES = 1000
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class ActivationSpread:
         corrected: the same less the noise, percent.
         low: lower end of its interval.
         high: upper end of it.
-        p_omnibus: that the activations are alike, by permutation within seeds.
+        p_omnibus: that the activations are alike; None for fewer than 4 seeds.
+        epsilon: how far their errors are from spherical, 1/(activations−1) to 1 (spherical).
         activations: activations compared.
         seeds: seeds that they share.
-        seeds_for_omnibus: with which the omnibus test can pass its level; None if not tested.
         reasons: what is missing, and what limits it.
     """
 
@@ -42,29 +42,41 @@ class ActivationSpread:
     low: float | None
     high: float | None
     p_omnibus: float | None
+    epsilon: float | None
     activations: int
     seeds: int
-    seeds_for_omnibus: int | None = None
     reasons: tuple[Reason, ...] = ()
 
 
-def activation_spread(
-    values: npt.ArrayLike,
-    confidence: float = 0.95,
-    permutations: int = PERMUTATIONS,
-) -> ActivationSpread:
+class RelativeSpread(NamedTuple):
+    """What an interval of the CV is made from; arrays [...].
+
+    Attributes:
+        spread: variance between the estimates, over the squared mean.
+        noise: what of it is expected of noise alone.
+        free: degrees of freedom of the spread, ε(A−1).
+        dof: degrees of freedom with which the noise is known, ε(A−1)(M−1).
+        epsilon: how far the errors are from spherical.
+    """
+
+    spread: Floats
+    noise: Floats
+    free: Floats
+    dof: Floats
+    epsilon: Floats
+
+
+def activation_spread(values: npt.ArrayLike, confidence: float = 0.95) -> ActivationSpread:
     """Spread of A activations over the same M seeds, with its interval and omnibus test.
 
     Noise is the activation × seed part alone: what a seed does to all activations alike cancels
     in their spread. See `relative_spread` for the estimate and `cv_interval` for the interval.
-    The corrected CV, its interval and the omnibus test suppose errors about as large for every
-    activation: where they differ fourfold, the nominal 95% interval covers 85 to 89%, the test
-    rejects up to 9% at 5%, and contrasts are to be preferred (benchmarks/coverage.py).
+    Errors need not be spherical: the interval and the test take ε from the data
+    (Greenhouse & Geisser 1959; benchmarks/coverage.py has what they keep).
 
     Args:
         values: per pair [A, M, M], or per seed [A, M]; symmetric with zero diagonals if per pair.
         confidence: in 0–1, exclusive.
-        permutations: at most, of the omnibus test.
 
     Raises:
         ReprocoreError: not such values, or `confidence` out of range.
@@ -80,19 +92,18 @@ def activation_spread(
     cv, reason = _plain_cv(x)
     if reason is not None:
         return no_spread(reason, activations, seeds, cv)
-    spread, noise, dof = relative_spread(x)
-    ends = cv_interval(float(spread), float(noise), activations - 1, dof, confidence)
-    per_seed = x if x.ndim == 2 else paired_pseudo_values(x)
-    needed = _seeds_for_omnibus(activations, 1 - confidence)
+    spread, noise, free, dof, eps = map(float, relative_spread(x))
+    ends = cv_interval(spread, noise, free, dof, confidence)
+    tested = seeds >= LEAST_SEEDS_OF_A_TEST
     return ActivationSpread(
         cv,
-        100 * math.sqrt(max(0.0, float(spread - noise))),
+        100 * math.sqrt(max(0.0, spread - noise)),
         *ends,
-        omnibus(per_seed, permutations),
+        float(alike(x if x.ndim == 2 else paired_pseudo_values(x))) if tested else None,
+        eps,
         activations,
         seeds,
-        needed,
-        (Reason.FEW_SEEDS_FOR_OMNIBUS,) * (seeds < needed),
+        (Reason.FEW_SEEDS_FOR_TEST,) * (not tested),
     )
 
 
@@ -100,7 +111,7 @@ def no_spread(
     reason: Reason, activations: int, seeds: int, cv: float | None = None
 ) -> ActivationSpread:
     """Return what stands for a spread without interval and test, and why."""
-    return ActivationSpread(cv, None, None, None, None, activations, seeds, None, (reason,))
+    return ActivationSpread(cv, None, None, None, None, None, activations, seeds, (reason,))
 
 
 def _plain_cv(x: Floats) -> tuple[float | None, Reason | None]:
@@ -117,7 +128,7 @@ def _plain_cv(x: Floats) -> tuple[float | None, Reason | None]:
     return cv, Reason.FEW_SEEDS if seeds < LEAST_SEEDS else None
 
 
-def relative_spread(values: npt.ArrayLike) -> tuple[Floats, Floats, int]:
+def relative_spread(values: npt.ArrayLike) -> RelativeSpread:
     """Variance between activations and the noise in it, both over the squared mean.
 
     With g_a the estimate of activation a over the mean of all, the noise is the mean variance of
@@ -130,8 +141,7 @@ def relative_spread(values: npt.ArrayLike) -> tuple[Floats, Floats, int]:
             3 or more dimensions; [A, M] per seed.
 
     Returns:
-        Both [...], their difference estimating the squared CV without bias, and the noise's
-        degrees of freedom (A−1)(M−1).
+        With `spread` − `noise` estimating the squared CV without bias.
     """
     x = np.asarray(values, dtype=np.float64)
     if x.ndim == 2:
@@ -140,10 +150,10 @@ def relative_spread(values: npt.ArrayLike) -> tuple[Floats, Floats, int]:
         total = estimates.mean()
         share = estimates / total
         own = (x - share[:, None] * x.mean(axis=0)) / total
-        dof = (activations - 1) * (seeds - 1)
         # By construction its means over seeds are 0.
-        return np.asarray(share.var(ddof=1)), np.asarray((own**2).sum() / dof / seeds), dof
-    activations, seeds = x.shape[-3], x.shape[-1]
+        noise = np.asarray((own**2).sum() / ((activations - 1) * (seeds - 1)) / seeds)
+        return _relative_spread(share, noise, own)
+    seeds = x.shape[-1]
     estimates = x.sum(axis=(-2, -1)) / (seeds * (seeds - 1))
     total = estimates.mean(axis=-1, keepdims=True)
     share = estimates / total
@@ -153,24 +163,42 @@ def relative_spread(values: npt.ArrayLike) -> tuple[Floats, Floats, int]:
     noise = seed_ms / seeds - 2 * pair_ms / ((seeds - 1) * (seeds - 2))
     # Even if seeds did not differ, single pairs would leave this much.
     noise = np.maximum(noise, 2 * pair_ms / (seeds * (seeds - 1)))
-    return np.asarray(share.var(axis=-1, ddof=1)), noise, (activations - 1) * (seeds - 1)
+    own = paired_pseudo_values(centred)
+    return _relative_spread(share, noise, own - own.mean(axis=-1, keepdims=True))
+
+
+def _relative_spread(share: Floats, noise: Floats, own: Floats) -> RelativeSpread:
+    """Join estimates over their mean [..., A], their noise, and its linear parts [..., A, M]."""
+    eps = epsilon(own)
+    free = eps * (own.shape[-2] - 1)
+    spread = np.asarray(share.var(axis=-1, ddof=1))
+    return RelativeSpread(spread, noise, free, free * (own.shape[-1] - 1), eps)
 
 
 def spread_below(
-    spread: npt.ArrayLike, noise: npt.ArrayLike, truth: npt.ArrayLike, free: int, dof: int
+    spread: npt.ArrayLike,
+    noise: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    free: npt.ArrayLike,
+    dof: npt.ArrayLike,
+    nodes: int = NODES,
 ) -> Floats:
     """Chance of a spread no larger than measured, if `truth` were the real one; arrays [...].
 
     The spread is noise·χ²/free, noncentral by free·truth/noise. The noise is itself only known
-    to dof·noise/χ² of `dof` degrees of freedom, and the chance is averaged over that.
+    to dof·noise/χ² of `dof` degrees of freedom, and the chance is averaged over that. With
+    `free` and `dof` reduced by ε, both have the mean and the variance of non-spherical errors
+    (Box 1954).
     """
-    measured, v, real = (np.asarray(x, dtype=np.float64)[..., None] for x in (spread, noise, truth))
-    scale = v * dof / chdtri(dof, (np.arange(NODES) + 0.5) / NODES)
+    measured, v, real, free, dof = (
+        np.asarray(x, dtype=np.float64)[..., None] for x in (spread, noise, truth, free, dof)
+    )
+    scale = v * dof / chdtri(dof, (np.arange(nodes) + 0.5) / nodes)
     return np.asarray(chndtr(free * measured / scale, free, free * real / scale).mean(axis=-1))
 
 
 def cv_interval(
-    spread: float, noise: float, free: int, dof: int, confidence: float
+    spread: float, noise: float, free: float, dof: float, confidence: float
 ) -> tuple[float, float]:
     """Interval of the CV in percent, from `relative_spread`: all that `spread_below` keeps.
 
@@ -187,51 +215,8 @@ def cv_interval(
         high = math.sqrt(spread) + math.sqrt(noise)
         while excess(high) > 0:
             high *= 2
-        ends.append(0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, high)))
+        ends.append(0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, high, rtol=1e-9)))
     return 100 * ends[0], 100 * ends[1]
-
-
-def omnibus(values: npt.ArrayLike, permutations: int = PERMUTATIONS, seed: int = 0) -> float:
-    """p-value that A activations are alike, permuting them within each of M seeds.
-
-    The statistic is the variance of the activations' means, which for fixed seeds grows with the
-    F of a two-way layout without interaction. All (A!)^(M−1) arrangements that can differ if
-    there are at most `permutations`, else as many random ones of a fixed seed and the observed
-    one: (count + 1)/(permutations + 1) (Phipson & Smyth 2010).
-
-    Args:
-        values: [A, M], paired pseudo-values or one figure per seed; finite.
-        permutations: at least 1.
-        seed: of the random arrangements.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    activations, seeds = x.shape
-    x = x - x.mean(axis=0)
-    observed = float((x.sum(axis=1) ** 2).sum())
-    # Arrangements that differ from the observed one by rounding alone are ties, and ties count.
-    least = observed - 1e-9 * seeds * float((x**2).sum())
-    if math.factorial(activations) ** (seeds - 1) <= permutations:
-        orders = np.array(list(itertools.permutations(range(activations))))
-        sums = x[np.newaxis, :, 0]
-        for column in x.T[1:]:
-            sums = (sums[:, np.newaxis] + column[orders]).reshape(-1, activations)
-        return float(np.mean((sums**2).sum(axis=1) >= least))
-    rng, count, left = np.random.default_rng(seed), 0, permutations
-    while left:
-        block = min(left, max(1, 1_000_000 // x.size))
-        shuffled = rng.permuted(np.broadcast_to(x, (block, *x.shape)), axis=1)
-        count += int(np.count_nonzero((shuffled.sum(axis=2) ** 2).sum(axis=1) >= least))
-        left -= block
-    return (count + 1) / (permutations + 1)
-
-
-def _seeds_for_omnibus(activations: int, alpha: float) -> int:
-    """Return the seeds at which the permutation test's floor, (A!)^(1−M), is at most `alpha`."""
-    # Permuting all seeds alike gives the observed statistic again.
-    seeds = 1
-    while float(math.factorial(activations)) ** (1 - seeds) > alpha:
-        seeds += 1
-    return seeds
 
 
 def coefficient_of_variation(estimates: Sequence[float] | Floats) -> float | None:

@@ -5,6 +5,7 @@ permuted across seeds, which would need the two to spread alike.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +17,8 @@ from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
 
 LEAST_SEEDS = 3
-# Each half of 32 seeds has 65,536 sign patterns, half a megabyte of sums.
-EXACT_SEEDS = 32
-FLIPS = 100_000
+# Three seeds have an interval, but a spread over them is too little known for a verdict.
+LEAST_SEEDS_OF_A_TEST = 4
 MOST_SEEDS = 10_000
 # Below this share of the values a spread is rounding.
 ROUNDING = 1e-12
@@ -63,43 +63,6 @@ def welch_difference(first: npt.ArrayLike, second: npt.ArrayLike) -> Difference:
     parts = va**2 / (a.shape[-1] - 1) + vb**2 / (b.shape[-1] - 1)
     dof = np.divide(total**2, parts, out=np.ones_like(total), where=(total > 0) & (parts > 0))
     return Difference(np.asarray(a.mean(axis=-1) - b.mean(axis=-1)), np.sqrt(total), dof)
-
-
-def sign_flip(differences: npt.ArrayLike, seed: int = 0) -> float:
-    """Two-sided sign-flip p-value of a mean of 0: |mean| against that under all 2^M signs.
-
-    Exact for differences that are symmetric about 0. Its floor is 2/2^M. The sums of all signs
-    are counted from those of two halves of the seeds, so that only 2^(M/2) are stored. Above
-    `EXACT_SEEDS` seeds, `FLIPS` random sign patterns and the observed one:
-    (count + 1)/(FLIPS + 1), which keeps the level (Phipson & Smyth 2010).
-
-    Args:
-        differences: [M], M ≥ 1, finite.
-        seed: of the random patterns.
-    """
-    d = np.asarray(differences, dtype=np.float64)
-    # Sums that differ by rounding alone are ties, and ties count.
-    least = abs(float(d.sum())) - ROUNDING * float(np.abs(d).sum())
-    if least <= 0:
-        return 1.0
-    if len(d) <= EXACT_SEEDS:
-        one, other = _signed_sums(d[: len(d) // 2]), np.sort(_signed_sums(d[len(d) // 2 :]))
-        above = len(other) - np.searchsorted(other, least - one)
-        # As many sums are at most −least.
-        return 2 * int(above.sum()) / 2 ** len(d)
-    rng, count = np.random.default_rng(seed), 0
-    for _ in range(0, FLIPS, 10_000):
-        signs = rng.integers(0, 2, size=(10_000, len(d))) * 2.0 - 1.0
-        count += int(np.count_nonzero(np.abs(signs @ d) >= least))
-    return (count + 1) / (FLIPS + 1)
-
-
-def _signed_sums(d: Floats) -> Floats:
-    """All 2^M sums [2^M] of d [M] with either sign."""
-    sums = np.zeros(1)
-    for value in d:
-        sums = np.concatenate((sums + value, sums - value))
-    return sums
 
 
 def equivalence(
@@ -172,9 +135,28 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     return adjusted
 
 
-def least_seeds(alpha: float = 0.05, family: int = 1) -> int:
-    """Seeds at which the sign-flip's floor 2/2^M passes Holm's first step, α/family."""
-    return max(LEAST_SEEDS, math.ceil(math.log2(2 * family / alpha) - ROUNDING))
+def holm_over_groups(groups: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Adjust p-values, each already adjusted within its group, over all groups.
+
+    Holm (1979) on groups: a p-value is multiplied by the number of groups of which not all have
+    smaller ones. Before the first wrong rejection no group with a true hypothesis is done, so
+    that any error is made with at most α.
+
+    Args:
+        groups: p-values by group, such as those of each model's family.
+
+    Returns:
+        The same, adjusted.
+    """
+    ordered = sorted((p, g, i) for g, group in enumerate(groups) for i, p in enumerate(group))
+    left = [len(group) for group in groups]
+    adjusted = [[1.0] * len(group) for group in groups]
+    largest = 0.0
+    for p, g, i in ordered:
+        largest = max(largest, min(1.0, p * sum(map(bool, left))))
+        adjusted[g][i] = largest
+        left[g] -= 1
+    return adjusted
 
 
 def seeds_needed(

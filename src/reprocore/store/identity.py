@@ -93,7 +93,7 @@ def _setting(study: Study, name: str, model: str | None) -> Any:
         case "confidence":
             return study.statistics.confidence
         case "measure":
-            return study.figures.measure
+            return study.drawn_measure
         case "activations":
             return study.activations_of(model) if model in study.models else None
         case "arms":

@@ -16,16 +16,17 @@ from reprocore.vocabulary import (
     ClaimVerdict,
     Condition,
     ContrastVerdict,
+    Family,
     Flag,
     Method,
     Reason,
     ScaledBy,
     ScaledQuantity,
     Trial,
-    join_codes,
 )
 
 _INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
+_BETWEEN_CODES = ", "
 _NATS, _CHARACTERS = "nats per character", "share of characters"
 
 
@@ -45,14 +46,14 @@ def _codes(name: str, codes: Iterable[StrEnum], meaning: str) -> pa.Field:
 
     Where there can be several, `join_codes` made the text and `split_codes` reads it.
     """
-    metadata = {"meaning": meaning, "codes": join_codes(codes)}
+    metadata = {"meaning": meaning, "codes": _BETWEEN_CODES.join(codes)}
     return pa.field(name, _TEXT, nullable=False, metadata=metadata)
 
 
 def codes_of(schema: pa.Schema, column: str) -> frozenset[str]:
     """Return the codes that a column can hold; empty for a column that holds none."""
     metadata = schema.field(column).metadata or {}
-    return frozenset(metadata.get(b"codes", b"").decode().split())
+    return frozenset(filter(None, metadata.get(b"codes", b"").decode().split(_BETWEEN_CODES)))
 
 
 _MODEL = _column("model", _TEXT, "name of the model")
@@ -62,6 +63,9 @@ _SEED = _column("seed", _INT, "number of the repetition")
 _STEP = _column("step", _INT, "optimiser steps done")
 _MEASURE = _column("measure", _TEXT, "what is measured")
 _CONDITION = _codes("condition", Condition, "final, or interpolated at the matched loss")
+_EXPLORATORY = _column(
+    "exploratory", pa.bool_(), "false for the one question that the study declares beforehand"
+)
 _ITERATION = _column("iteration", _INT, "optimiser steps done")
 _TRAIN_LOSS = _nullable("train_loss", _FLOAT, "mean over the batches since the last row", _NATS)
 _VAL_LOSS = _column("val_loss", _FLOAT, "on the evaluation windows", _NATS)
@@ -198,34 +202,34 @@ CELLS_SCHEMA = pa.schema(
 CONTRASTS_SCHEMA = pa.schema(
     [
         *(_MODEL, _ARM, _MEASURE, _CONDITION),
+        _codes("family", Family, "contrasts that are adjusted together"),
+        _EXPLORATORY,
         _column("first", _TEXT, "the activation in question"),
         _column("second", _TEXT, "the activation that it is compared with"),
         _nullable("matched_loss", _FLOAT, "null at the final step", _NATS),
         _nullable("difference", _FLOAT, "mean of the first less that of the second"),
         _nullable("ratio", _FLOAT, "mean of the first over that of the second"),
         _nullable("se", _FLOAT, "of the difference, over seeds"),
-        *_interval("the difference"),
-        _nullable("ratio_low", _FLOAT, "lower end of the ratio's interval (Fieller)"),
-        _nullable("ratio_high", _FLOAT, "upper end of the ratio's interval (Fieller)"),
-        _codes("method", Method, "how it was tested; null for not tested").with_nullable(True),
-        _nullable("p", _FLOAT, "two-sided, by t"),
-        _nullable("p_sign_flip", _FLOAT, "two-sided, exact"),
+        *_interval("the difference, of this contrast alone"),
+        _nullable("ratio_low", _FLOAT, "lower end of the ratio's interval (Fieller), likewise"),
+        _nullable("ratio_high", _FLOAT, "upper end of the ratio's interval (Fieller), likewise"),
+        _codes("method", Method, "how it was compared; null for not at all").with_nullable(True),
+        _nullable("p", _FLOAT, "two-sided, by t; null where seeds are too few"),
         _nullable("p_equivalence", _FLOAT, "that the ratio is outside the margin"),
-        _nullable("p_adjusted", _FLOAT, "p after Holm in the family"),
+        _nullable("p_adjusted", _FLOAT, "p adjusted for the family"),
         _nullable("p_equivalence_adjusted", _FLOAT, "p_equivalence after Holm in the family"),
         _nullable("seeds", _INT, "shared seeds; the smaller number where too few are shared"),
         _column("seeds_first", _INT, "seeds of the first activation"),
         _column("seeds_second", _INT, "seeds of the second activation"),
         _column("seeds_shared", _INT, "seeds that both have"),
-        _column("comparisons", _INT, "contrasts that are adjusted together"),
-        _nullable("seeds_needed", _INT, "shared seeds with which so many can be decided"),
+        _column("comparisons", _INT, "contrasts of the family that were tested"),
         _codes("verdict", ContrastVerdict, "on the first activation"),
         _codes(
             "reason",
             (
                 *(Reason.NOT_FINITE, Reason.FEW_SEEDS, Reason.PART_OF_SEEDS, Reason.UNPAIRED),
                 *(Reason.CONSTANT_DIFFERENCE, Reason.NO_RATIO),
-                *(Reason.FEW_SEEDS_FOR_FAMILY, Reason.WITHIN_MARGIN),
+                *(Reason.FEW_SEEDS_FOR_TEST, Reason.WITHIN_MARGIN),
             ),
             "what is missing, and what limits the comparison",
         ),
@@ -234,16 +238,16 @@ CONTRASTS_SCHEMA = pa.schema(
 
 SENSITIVITY_SCHEMA = pa.schema(
     [
-        *(_MODEL, _ARM, _MEASURE, _CONDITION),
+        *(_MODEL, _ARM, _MEASURE, _CONDITION, _EXPLORATORY),
         _STEP.with_nullable(True),
         _nullable("cv", _FLOAT, "CV across activations, seed noise included", "percent"),
         _nullable("corrected", _FLOAT, "the CV less the noise", "percent"),
         *_interval("the corrected CV"),
-        _nullable("p_omnibus", _FLOAT, "that the activations are alike, by permutation"),
+        _nullable("p_omnibus", _FLOAT, "that the activations are alike (Greenhouse–Geisser)"),
+        _nullable("epsilon", _FLOAT, "1 for spherical errors, 1/(activations−1) at the least"),
         _nullable("activations", _INT, "activations compared"),
         _nullable("seeds", _INT, "seeds that they share"),
         _column("seeds_most", _INT, "seeds of the activation that has most"),
-        _nullable("seeds_for_omnibus", _INT, "seeds with which the omnibus test can decide"),
         _nullable("seeds_for_5", _INT, "seeds to resolve a difference of 5%; null: over 10,000"),
         _nullable("seeds_for_10", _INT, "the same for 10%"),
         _nullable("seeds_for_20", _INT, "the same for 20%"),
@@ -251,7 +255,7 @@ SENSITIVITY_SCHEMA = pa.schema(
             "reason",
             (
                 *(Reason.NOT_FINITE, Reason.ZERO_MEAN, Reason.FEW_SEEDS),
-                *(Reason.NO_SHARED_SEED, Reason.ONLY_COMMON_SEEDS, Reason.FEW_SEEDS_FOR_OMNIBUS),
+                *(Reason.NO_SHARED_SEED, Reason.ONLY_COMMON_SEEDS, Reason.FEW_SEEDS_FOR_TEST),
             ),
             "what is missing, and what limits it",
         ),

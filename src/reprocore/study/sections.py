@@ -8,7 +8,7 @@ import itertools
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from reprocore.study.base import (
     Arm,
@@ -24,7 +24,7 @@ from reprocore.study.base import (
 )
 from reprocore.study.messages import COLOUR, DOTTED_PATH, shown
 from reprocore.study.sizes import FAMILY_SIZES
-from reprocore.vocabulary import MEASURE_NAMES, nearest
+from reprocore.vocabulary import MARGINS, MEASURE_NAMES, nearest
 
 
 class CorpusSettings(Section):
@@ -277,32 +277,64 @@ class CustomActivation(Section):
     gated: bool = Field(False, description="True: used as W2(act(W1 x) ⊙ V x).")
 
 
+def _known_measure(measure: str | None) -> str | None:
+    if measure is not None and measure not in MEASURE_NAMES:
+        raise ValueError(f"unknown measure {shown(measure)}; {nearest(measure, MEASURE_NAMES)}")
+    return measure
+
+
+class PrimarySettings(Section):
+    """The one question that the study declares beforehand; every other result is exploratory."""
+
+    measure: Annotated[str, AfterValidator(_known_measure)] = Field(
+        "relative_pd", description=f"One of {', '.join(MEASURE_NAMES)}."
+    )
+    condition: Literal["final", "matched_loss"] = Field(
+        "final", description="At the last step, or where all have the same validation loss."
+    )
+
+
+Margins = dict[Name, Annotated[float, Field(gt=0, lt=1)] | None]
+
+
 class StatisticsSettings(Section):
-    """How estimates are made."""
+    """How estimates are made and activations are compared."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
     reference: Name | None = Field(
         None, description="Activation that others are held against; null is the first listed."
     )
-    margin: float = Field(
-        0.1, gt=0, lt=1, description="Two activations within this ratio count as equivalent."
+    primary: PrimarySettings = Field(
+        default_factory=lambda: PrimarySettings.model_validate({}),
+        description="The question that is declared beforehand: each activation against the "
+        "reference, in one measure and at one condition. All else is labelled exploratory.",
     )
+    margins: Margins = Field(
+        dict(MARGINS),
+        validate_default=True,
+        description="Two activations whose ratio is within 1 and this share count as equivalent; "
+        "of accuracy and overlap, the ratio of 1 less them. Null asks for no equivalence. "
+        "What is not named keeps its default.",
+    )
+
+    @field_validator("margins")
+    @classmethod
+    def _all_margins(cls, margins: Margins) -> Margins:
+        for name in margins:
+            if name not in MARGINS:
+                raise ValueError(f"unknown measure {shown(name)}; {nearest(name, MARGINS)}")
+        return {**MARGINS, **margins}
 
 
 class FigureSettings(Section):
     """How figures look; changing these redraws and retrains nothing."""
 
-    measure: str = Field(
-        "relative_pd", description=f"The measure drawn: one of {', '.join(MEASURE_NAMES)}."
+    measure: Annotated[str | None, AfterValidator(_known_measure)] = Field(
+        None,
+        description=f"The measure drawn: one of {', '.join(MEASURE_NAMES)}; null is the primary "
+        "one of `statistics`.",
     )
     dpi: int = Field(150, ge=50, le=1200, description="Resolution of the PNG files.")
     colours: dict[Name, Annotated[str, Field(pattern=COLOUR)]] = Field(
         default_factory=dict, description="A colour `#rrggbb` by activation, over the default."
     )
-
-    @field_validator("measure")
-    @classmethod
-    def _known_measure(cls, measure: str) -> str:
-        if measure not in MEASURE_NAMES:
-            raise ValueError(f"unknown measure {shown(measure)}; {nearest(measure, MEASURE_NAMES)}")
-        return measure

@@ -238,6 +238,16 @@ class Study(Section):
         listed = self.activations_of(model) if model else studied
         return reference if reference in listed else listed[0]
 
+    @property
+    def drawn_measure(self) -> str:
+        """The measure that figures and texts are about."""
+        return self.figures.measure or self.statistics.primary.measure
+
+    def primary_arm(self, model: str) -> Arm:
+        """Return the arm of `model` that the study is about: `all`, or the first of its own."""
+        arms = self.arms_of(model)
+        return "all" if "all" in arms else arms[0]
+
     def studied_activations(self) -> tuple[str, ...]:
         """Return the activations of all models, in the study's order, then the models' own."""
         used = dict.fromkeys(a for model in self.models for a in self.activations_of(model))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conftest import one_line, tiny_config
 from reprocore.analysis.over_models import analyse_across, cv_values
-from reprocore.analysis.per_model import activation_pairs, analyse_model, closer
+from reprocore.analysis.per_model import analyse_model, closer
 from reprocore.analysis.trajectories import (
     Trajectory,
     at_loss,
@@ -26,9 +26,17 @@ from reprocore.statistics.spread import coefficient_of_variation
 from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA, codes_of
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import MEASURES, Condition, ContrastVerdict, Reason, split_codes
+from reprocore.vocabulary import (
+    MEASURES,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Reason,
+    split_codes,
+)
 
 STEPS = np.array([25, 50, 100])
+FINAL = {"measure": "churn", "condition": Condition.FINAL, "family": Family.REFERENCE}
 
 
 def study_of(activations: list[str], models: tuple[str, ...] = ("charlm",), **keys) -> Study:
@@ -157,7 +165,7 @@ class TestOneModel:
         study = study_of(["relu", "gelu"])
         trajectories = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
         tables = analyse_model(study, "charlm", trajectories)
-        (found,) = rows(tables["contrasts"], measure="churn", condition=Condition.FINAL)
+        (found,) = rows(tables["contrasts"], **FINAL)
         assert (found["first"], found["second"]) == ("gelu", "relu")
         assert found["verdict"] == ContrastVerdict.MORE_REPRODUCIBLE
         means = [
@@ -166,18 +174,17 @@ class TestOneModel:
         assert found["difference"] == pytest.approx(means[0] - means[1])
         assert found["ratio"] == pytest.approx(means[0] / means[1])
         assert found["ratio_low"] < found["ratio"] < found["ratio_high"] < 1
-        (text,) = rows(tables["contrasts"], measure="continuation_distance")
-        assert text["condition"] == Condition.FINAL
+        (text,) = rows(tables["contrasts"], **FINAL | {"measure": "continuation_distance"})
         assert text["verdict"] == ContrastVerdict.MORE_REPRODUCIBLE
         assert text["difference"] == found["difference"]
-        (overlap,) = rows(tables["contrasts"], measure="top5_overlap", condition=Condition.FINAL)
+        (overlap,) = rows(tables["contrasts"], **FINAL | {"measure": "top5_overlap"})
         assert overlap["verdict"] == ContrastVerdict.LESS_REPRODUCIBLE
 
     def test_alike_activations_are_equivalent_and_not_sensitive(self) -> None:
         study = study_of(["relu", "gelu"])
         trajectories = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.5, random=1)}
         tables = analyse_model(study, "charlm", trajectories)
-        (found,) = rows(tables["contrasts"], measure="relative_pd", condition=Condition.FINAL)
+        (found,) = rows(tables["contrasts"], **FINAL | {"measure": "relative_pd"})
         assert found["verdict"] == ContrastVerdict.EQUIVALENT
         (spread,) = rows(tables["sensitivity"], measure="relative_pd", condition=Condition.FINAL)
         assert spread["low"] == 0
@@ -194,8 +201,8 @@ class TestOneModel:
         behind.scores["val_loss"][:] = ahead.scores["val_loss"] + 0.5
         trajectories = {("relu", "all"): ahead, ("gelu", "all"): behind}
         table = analyse_model(study, "charlm", trajectories)["contrasts"]
-        (final,) = rows(table, measure="churn", condition=Condition.FINAL)
-        (matched,) = rows(table, measure="churn", condition=Condition.MATCHED_LOSS)
+        (final,) = rows(table, **FINAL)
+        (matched,) = rows(table, **FINAL | {"condition": Condition.MATCHED_LOSS})
         assert final["ratio"] == pytest.approx(0.8, abs=0.01)
         assert matched["ratio"] == pytest.approx(1.0, abs=0.02)
 
@@ -206,7 +213,7 @@ class TestOneModel:
             ("gelu", "all"): course_of(0.4, seeds=range(3, 15), random=1),
         }
         tables = analyse_model(study, "charlm", trajectories)
-        (found,) = rows(tables["contrasts"], measure="churn", condition=Condition.FINAL)
+        (found,) = rows(tables["contrasts"], **FINAL)
         assert found["seeds"] == 10
         assert split_codes(found["reason"], Reason) == (Reason.PART_OF_SEEDS,)
         counts = ("seeds_first", "seeds_second", "seeds_shared")
@@ -215,17 +222,42 @@ class TestOneModel:
         assert split_codes(spread["reason"], Reason) == (Reason.ONLY_COMMON_SEEDS,)
         assert (spread["seeds"], spread["seeds_most"]) == (10, 12)
 
-    def test_too_few_seeds_give_no_verdict_and_say_how_many_would(self) -> None:
+    @pytest.mark.parametrize(
+        ("seeds", "verdict", "reasons"),
+        [
+            (3, ContrastVerdict.UNDECIDED, (Reason.FEW_SEEDS_FOR_TEST,)),
+            (4, ContrastVerdict.MORE_REPRODUCIBLE, ()),
+        ],
+    )
+    def test_a_verdict_needs_four_seeds(self, seeds, verdict, reasons) -> None:
         study = study_of(["relu", "gelu"])
         trajectories = {
-            ("relu", "all"): course_of(0.5, seeds=(1, 2, 3, 4)),
-            ("gelu", "all"): course_of(0.1, seeds=(1, 2, 3, 4), random=1),
+            ("relu", "all"): course_of(0.5, seeds=range(1, seeds + 1)),
+            ("gelu", "all"): course_of(0.1, seeds=range(1, seeds + 1), random=1),
         }
         table = analyse_model(study, "charlm", trajectories)["contrasts"]
-        (found,) = rows(table, measure="churn", condition=Condition.FINAL)
-        assert found["verdict"] == ContrastVerdict.UNDECIDED
-        assert split_codes(found["reason"], Reason) == (Reason.FEW_SEEDS_FOR_FAMILY,)
-        assert (found["seeds"], found["comparisons"], found["seeds_needed"]) == (4, 1, 6)
+        (found,) = rows(table, **FINAL)
+        assert found["verdict"] == verdict
+        assert split_codes(found["reason"], Reason) == reasons
+        assert found["seeds"] == seeds
+
+    def test_all_but_the_declared_question_is_exploratory(self) -> None:
+        primary = {"measure": "churn", "condition": "matched_loss"}
+        study = study_of(["relu", "gelu"], arms=["all", "init"], statistics={"primary": primary})
+        trajectories = {
+            (name, arm): course_of(0.5, random=index)
+            for index, (name, arm) in enumerate(
+                (name, arm) for name in ("relu", "gelu") for arm in ("all", "init")
+            )
+        }
+        tables = analyse_model(study, "charlm", trajectories)
+        declared = {"measure": "churn", "condition": "matched_loss", "arm": "all"}
+        for name, wanted in (
+            ("contrasts", declared | {"family": Family.REFERENCE}),
+            ("sensitivity", declared),
+        ):
+            (row,) = rows(tables[name], exploratory=False)
+            assert {key: row[key] for key in wanted} == wanted
 
     @pytest.mark.parametrize("seeds", [(1, 2), (1, 2, 3)])
     def test_no_number_is_nan(self, seeds: tuple[int, ...]) -> None:
@@ -274,10 +306,6 @@ class TestOneModel:
         assert [row["budget"] for row in found] == [0.25, 0.5]
         assert all((row["estimate"], row["low"], row["high"]) == (1, 1, 1) for row in found)
         assert all((row["agree"], row["disagree"], row["pairs"]) == (3, 0, 3) for row in found)
-
-    def test_the_reference_always_stands_second(self) -> None:
-        pairs = activation_pairs(["a", "b", "c"], "b")
-        assert pairs == [("a", "b"), ("a", "c"), ("c", "b")]
 
     def test_only_measures_say_what_is_more_reproducible(self) -> None:
         assert closer("churn") == "lower"

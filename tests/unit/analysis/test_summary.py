@@ -18,16 +18,30 @@ from reprocore.analysis.estimates import (
 )
 from reprocore.analysis.summary import summarise
 from reprocore.errors import ReprocoreError
-from reprocore.report.summary_text import with_interval, write_summary
+from reprocore.report.summary_text import (
+    over_all_models,
+    summary_text,
+    with_interval,
+    write_summary,
+)
 from reprocore.report.words import flag_texts
 from reprocore.statistics.jackknife import jackknife
 from reprocore.store.files import write_json
 from reprocore.store.records import sealed
-from reprocore.store.schemas import CELLS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import MEASURE_NAMES, PAIR_MEASURES, Flag, Reason, join_codes
+from reprocore.vocabulary import (
+    MEASURE_NAMES,
+    PAIR_MEASURES,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Flag,
+    Reason,
+    join_codes,
+)
 
 STEPS = (50, 100)
 
@@ -283,6 +297,38 @@ def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
     missing = [line for line in text.splitlines() if line.startswith("| other")]
     assert len(missing) == 2
     assert all("nan" not in line and "| – |" in line for line in missing)
+
+
+def test_what_is_said_over_all_models_is_adjusted_over_them() -> None:
+    study = study_of(("charlm", "other"))
+    verdict = ContrastVerdict.MORE_REPRODUCIBLE
+    rows = [
+        {"model": model, "first": "gelu", "p_adjusted": p, "verdict": verdict}
+        for model, p in (("charlm", 0.02), ("other", 0.2))
+    ]
+    text = over_all_models(study, rows)
+    assert "Over 2 models together" in text
+    assert "gelu in charlm (more reproducible, p 0.04)." in text
+    assert over_all_models(study, rows[1:]).endswith("over models, no difference is clear.")
+    untested = [row | {"p_adjusted": None} for row in rows]
+    assert "no model was tested" in over_all_models(study, untested)
+
+
+def test_the_summary_shows_the_family_of_the_reference_and_labels_what_is_exploratory() -> None:
+    study = study_of()
+    row = dict.fromkeys(CONTRASTS_SCHEMA.names) | {"model": "charlm", "arm": "all", "seeds": 5}
+    row |= {"measure": "relative_pd", "first": "gelu", "second": "relu", "reason": ""}
+    row |= {"verdict": ContrastVerdict.UNDECIDED, "p": 0.3, "exploratory": True}
+    rows = [
+        row | {"condition": condition, "family": family, "p_adjusted": p}
+        for condition in Condition
+        for family, p in ((Family.REFERENCE, 0.1234), (Family.ALL_PAIRS, 0.4321))
+    ]
+    text = summary_text(study, [], [], rows)
+    assert text.count("0.1234") == 2
+    assert "0.4321" not in text
+    assert "ratio at the last step | p | verdict | ratio at matched loss (exploratory) |" in text
+    assert "Declared beforehand: relative PD at the last step" in text
 
 
 def test_the_cell_table_names_its_environment(fill) -> None:

@@ -11,7 +11,7 @@ import math
 import random
 from typing import Any
 
-from reprocore.vocabulary import Condition, ContrastVerdict, Reason
+from reprocore.vocabulary import Condition, ContrastVerdict, Family, Reason
 
 MODELS = {
     "charlm": 429_121,
@@ -151,17 +151,18 @@ class _World:
         p = math.erfc(z / math.sqrt(2))
         p = min(1.0, p * 15)
         verdict = ContrastVerdict.UNDECIDED
-        if seeds > 2 and p <= 0.05:
+        if seeds > 3 and p <= 0.05:
             names = (ContrastVerdict.HIGHER, ContrastVerdict.LOWER)
             if measure == "relative_pd":
                 names = (ContrastVerdict.LESS_REPRODUCIBLE, ContrastVerdict.MORE_REPRODUCIBLE)
             verdict = names[logarithm < 0]
-        elif seeds > 2 and abs(logarithm) + 2 * error < math.log(1.1):
+        elif seeds > 3 and abs(logarithm) + 2 * error < math.log(1.1):
             verdict = ContrastVerdict.EQUIVALENT
         interval = seeds > 2 and not self._missing(0.05)
         return {
             "measure": measure,
             "condition": Condition.FINAL,
+            "family": Family.REFERENCE if "relu" in pair else Family.ALL_PAIRS,
             "first": first,
             "second": second,
             "verdict": verdict,
@@ -170,7 +171,7 @@ class _World:
             "ratio": level[first] / level[second],
             "ratio_low": math.exp(logarithm - 2.3 * error) if interval else None,
             "ratio_high": math.exp(logarithm + 2.3 * error) if interval else None,
-            "p_adjusted": p if seeds > 2 else None,
+            "p_adjusted": p if seeds > 3 else None,
             "seeds": seeds,
             "reason": "" if interval else Reason.NOT_FINITE,
         }

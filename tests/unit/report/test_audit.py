@@ -44,7 +44,7 @@ from reprocore.store.schemas import (
 )
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import ClaimReason, ClaimVerdict, Condition, ContrastVerdict
+from reprocore.vocabulary import ClaimReason, ClaimVerdict, Condition, ContrastVerdict, Family
 
 SHIPPED = ROOT / "config" / "claims.yaml"
 GOLDEN = Path(__file__).with_name("audit_golden.json")
@@ -90,6 +90,7 @@ def contrast(first: str, second: str, verdict: str, p: float = 1e-4, **more: Any
     labels = {
         "measure": "relative_pd",
         "condition": Condition.FINAL,
+        "family": Family.ALL_PAIRS,
         "first": first,
         "second": second,
     }
@@ -168,6 +169,12 @@ TWO = {"models": ["charlm", "tinylstm"]}
 def test_an_order_follows_the_verdict_of_the_contrast(study, row, verdict, reason) -> None:
     result = judged(study, ORDER, tables(contrasts=[row]))
     assert (result.verdict, result.facts[0].reason) == (verdict, reason)
+
+
+def test_a_contrast_with_the_reference_is_that_of_its_family(study) -> None:
+    rows = [contrast("gelu", "relu", OPEN), contrast("gelu", "relu", BETTER, family="reference")]
+    assert judged(study, ORDER, tables(contrasts=rows)).verdict == SUPPORTED
+    assert judged(study, ORDER, tables(contrasts=rows[::-1])).verdict == SUPPORTED
 
 
 def test_a_claim_over_models_needs_all_and_is_refuted_by_one(study) -> None:

@@ -434,7 +434,7 @@ def test_sensitivity_is_that_of_the_table(gappy, drawn):
         assert list(artist(figure, f"corrected:{model}").get_xdata()) == [row["corrected"]]
         bar = artist(figure, f"interval:d:{model}").get_xdata()
         assert list(bar) == [row["low"], row["high"]]
-        few = Reason.FEW_SEEDS_FOR_OMNIBUS in split_codes(row["reason"], Reason)
+        few = Reason.FEW_SEEDS_FOR_TEST in split_codes(row["reason"], Reason)
         p = "too few seeds for p" if few else f"p = {row['p_omnibus']:.2g}"
         assert any(p in text for text in texts(figure)), model
     # One of charlm's two activations has 2 seeds, so there is nothing to correct with.

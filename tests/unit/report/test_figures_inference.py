@@ -87,7 +87,7 @@ def rows_of(table, **wanted):
 @pytest.mark.parametrize("condition", Condition)
 def test_contrasts_are_those_of_the_table(armed, drawn, condition):
     table, count = armed.analysis["contrasts"], 0
-    wanted = {"arm": "all", "measure": MEASURE, "condition": condition, "second": "relu"}
+    wanted = {"arm": "all", "measure": MEASURE, "condition": condition, "family": "reference"}
     for row in rows_of(table, **wanted):
         figure, key = drawn[f"{row['model']}/contrasts"], f"{condition}:{row['first']}"
         point = artist(figure, f"estimate:{key}")
@@ -113,8 +113,20 @@ def test_the_margin_is_the_band_of_the_equivalence_test(drawn):
 
 def test_too_few_seeds_is_said_once(drawn):
     (note,) = [t for t in texts(drawn["tinylstm/contrasts"]) if t.startswith("Mark: mean")]
-    assert note.count("cannot decide 3 comparisons at once: 7 would do") == 2  # 4 seeds, and 3
-    assert "GELU: compared on 3 shared seeds, of 3 and 4" in " ".join(note.split())
+    note = " ".join(note.split())
+    assert note.count("GELU: 3 seeds, a verdict needs 4") == 1
+    assert "GELU: compared on 3 shared seeds, of 3 and 4" in note
+
+
+def test_what_was_not_declared_beforehand_is_labelled(armed, drawn):
+    headings = {"At the last step", "At matched loss (exploratory)"}
+    assert headings <= set(texts(drawn["tinylstm/contrasts"]))
+    settings = armed.study.figures.model_copy(update={"measure": "churn"})
+    study = armed.study.model_copy(update={"figures": settings})
+    t = armed.of_model("tinylstm")
+    tables = (armed.analysis["contrasts"], t["estimates"], t["cells"])
+    shown = set(texts(draw_contrasts(study, "tinylstm", *tables)))
+    assert {"At the last step (exploratory)", "At matched loss (exploratory)"} <= shown
 
 
 def test_contrasts_without_a_reference_say_which(drawn):

@@ -1,6 +1,5 @@
 """Tests of differences against other implementations, by enumeration, and where they must fail."""
 
-import itertools
 import math
 
 import numpy as np
@@ -12,19 +11,19 @@ from statsmodels.stats.multitest import multipletests
 
 from conftest import pair_matrices
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.contrasts import SeedValues, contrasts
+from reprocore.statistics.closed_test import MOST_ACTIVATIONS, closed_test
+from reprocore.statistics.contrasts import Margin, SeedValues, activation_pairs, contrasts
 from reprocore.statistics.jackknife import paired_pseudo_values, pseudo_values
 from reprocore.statistics.tests_over_seeds import (
     equivalence,
     holm,
-    least_seeds,
+    holm_over_groups,
     paired_difference,
     ratio_interval,
     seeds_needed,
-    sign_flip,
     welch_difference,
 )
-from reprocore.vocabulary import ContrastVerdict, Method, Reason
+from reprocore.vocabulary import ContrastVerdict, Family, Method, Reason
 
 positive = st.floats(0.01, 100.0)
 
@@ -61,31 +60,17 @@ def test_holm_of_many_families_at_once():
     np.testing.assert_array_equal(holm(p), [holm(row) for row in p])
 
 
-@given(st.lists(st.integers(-4, 4).map(float) | st.floats(-1, 1), min_size=1, max_size=9))
-@settings(deadline=None)
-def test_sign_flip_is_the_enumeration(differences):
-    d = np.array(differences)
-    signs = np.array(list(itertools.product((-1, 1), repeat=len(d))))
-    at_least = np.abs(signs @ d) >= abs(d.sum()) - 1e-12 * np.abs(d).sum()
-    assert sign_flip(d) == pytest.approx(at_least.mean(), abs=1e-10)
-    assert sign_flip(-d) == sign_flip(d)
-    assert sign_flip(d) >= min(1, 2 / 2 ** len(d))
+def test_holm_over_groups_by_hand():
+    # 0.01 has 2 groups; the first group is then done, and 0.03 has 1; 0.02 · 2 stays above it.
+    assert holm_over_groups([[0.01], [0.03]]) == [[0.02], [0.03]]
+    assert holm_over_groups([[0.01, 0.3], [0.02]]) == [[0.02, 0.3], [0.04]]
+    assert holm_over_groups([[0.9], [], [0.8]]) == [[1.0], [], [1.0]]
 
 
-def test_sign_flip_at_its_floor_and_agreeing_with_scipy():
-    for seeds in (1, 3, 8, 20, 32):
-        assert sign_flip(np.arange(1, seeds + 1)) == min(1.0, 2 / 2**seeds)
-    d = np.random.default_rng(1).normal(0.5, 1, 10)
-    theirs = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf)
-    assert sign_flip(d) == pytest.approx(theirs.pvalue, abs=1e-10)
-
-
-def test_sign_flip_of_many_seeds_is_drawn():
-    d = np.random.default_rng(2).normal(0.3, 1, 40)
-    drawn = sign_flip(d)
-    assert drawn == sign_flip(d)
-    assert drawn == pytest.approx(stats.ttest_1samp(d, 0).pvalue, abs=0.01)
-    assert sign_flip(np.ones(40)) == 1 / 100_001
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_over_groups_of_one_is_holm(p):
+    np.testing.assert_allclose(holm_over_groups([[each] for each in p]), holm(p)[:, None])
+    assert holm_over_groups([p]) == [p]
 
 
 @given(two_samples(), st.floats(0.01, 100.0))
@@ -139,13 +124,6 @@ def test_seeds_needed_at_the_ends():
             seeds_needed(*bad)
 
 
-def test_least_seeds():
-    assert [least_seeds(0.05, k) for k in (1, 15, 28)] == [6, 10, 11]
-    assert least_seeds(0.25) == 3
-    for k in (1, 15, 28):
-        assert 2 / 2 ** least_seeds(0.05, k) <= 0.05 / k < 2 / 2 ** (least_seeds(0.05, k) - 1)
-
-
 def of_means(means, seeds=12, noise=0.01, seed=5, matrices=True):
     rng = np.random.default_rng(seed)
     every = pair_matrices(rng, len(means), seeds, noise, noise / 2)
@@ -157,8 +135,10 @@ def of_means(means, seeds=12, noise=0.01, seed=5, matrices=True):
 
 def test_verdicts_and_their_direction():
     activations = of_means([0.7, 1.0, 1.003])
-    pairs = [("act0", "act1"), ("act1", "act0"), ("act1", "act2")]
-    lower, higher, neither = (contrasts(activations, pairs, c) for c in ("lower", "higher", None))
+    lower, higher, neither = (
+        [contrasts(activations, f"act{r}", c)[i] for r, i in ((1, 0), (0, 0), (2, 1))]
+        for c in ("lower", "higher", None)
+    )
     more, less, same = (
         ContrastVerdict.MORE_REPRODUCIBLE,
         ContrastVerdict.LESS_REPRODUCIBLE,
@@ -172,29 +152,94 @@ def test_verdicts_and_their_direction():
     assert (first.low, first.high) == pytest.approx((-back.high, -back.low))
     assert first.ratio == pytest.approx(1 / back.ratio)
     assert first.ratio_low < first.ratio < first.ratio_high
-    assert (first.method, first.seeds, first.reasons) == (Method.PAIRED, 12, ())
+    assert (first.method, first.seeds, first.reasons) == (Method.CLOSED_TEST, 12, ())
     assert first.p <= first.p_adjusted
-    (close,) = contrasts(of_means([1.0, 1.05], noise=0.002), [("act0", "act1")])
+    (close, _) = contrasts(of_means([1.0, 1.05], noise=0.002), "act1")
     assert (close.verdict, close.reasons) == (more, (Reason.WITHIN_MARGIN,))
-    (open_,) = contrasts(of_means([1.0, 1.05], noise=0.3), [("act0", "act1")])
+    (open_, _) = contrasts(of_means([1.0, 1.05], noise=0.3), "act1")
     assert (open_.verdict, open_.reasons) == (ContrastVerdict.UNDECIDED, ())
 
 
-def test_too_few_seeds_for_a_verdict():
-    (c,) = contrasts(of_means([0.5, 1.0], seeds=5), [("act0", "act1")])
-    assert c.p < 0.001
-    assert c.verdict == ContrastVerdict.UNDECIDED
-    assert c.reasons == (Reason.FEW_SEEDS_FOR_FAMILY,)
-    assert (c.seeds, c.comparisons, c.seeds_needed) == (5, 1, 6)
-    activations = of_means([0.5, 1, 1.1, 1.2, 1.3, 1.4], seeds=9)
-    family = contrasts(activations, list(itertools.combinations(activations, 2)))
-    assert {c.reasons for c in family} == {(Reason.FEW_SEEDS_FOR_FAMILY,)}
-    assert {(c.seeds, c.comparisons, c.seeds_needed) for c in family} == {(9, 15, 10)}
+def test_a_verdict_needs_four_seeds():
+    (few, _) = contrasts(of_means([0.5, 1.0], seeds=3), "act1")
+    assert (few.p, few.p_adjusted, few.p_equivalence) == (None, None, None)
+    assert few.low < few.difference < few.high < 0
+    assert few.ratio_low < few.ratio < few.ratio_high
+    assert few.verdict == ContrastVerdict.UNDECIDED
+    assert (few.reasons, few.seeds) == ((Reason.FEW_SEEDS_FOR_TEST,), 3)
+    (enough, _) = contrasts(of_means([0.5, 1.0], seeds=4), "act1")
+    assert (enough.verdict, enough.reasons) == (ContrastVerdict.MORE_REPRODUCIBLE, ())
+
+
+def test_thirteen_activations_are_compared_with_holm():
+    activations = of_means(np.linspace(1, 1.3, MOST_ACTIVATIONS + 1), seeds=6)
+    found = contrasts(activations, "act0")
+    assert {c.method for c in found} == {Method.PAIRED}
+    of_reference = [c for c in found if c.family == Family.REFERENCE]
+    adjusted = multipletests([c.p for c in of_reference], method="holm")[1]
+    assert [c.p_adjusted for c in of_reference] == pytest.approx(adjusted)
+    (closed, *_) = contrasts(of_means(np.linspace(1, 1.3, MOST_ACTIVATIONS), seeds=6), "act0")
+    assert closed.method == Method.CLOSED_TEST
+
+
+def test_the_two_families_and_their_adjustments():
+    activations = of_means([1.0, 1.02, 1.04, 1.3], seeds=5, noise=0.03)
+    found = contrasts(activations, "act1")
+    by_family = {
+        family: {(c.first, c.second): c for c in found if c.family == family} for family in Family
+    }
+    reference, pairs = by_family[Family.REFERENCE], by_family[Family.ALL_PAIRS]
+    assert list(reference) == [(f"act{i}", "act1") for i in (0, 2, 3)]
+    assert len(pairs) == 6
+    assert {c.comparisons for c in reference.values()} == {3}
+    assert {c.comparisons for c in pairs.values()} == {6}
+    x = paired_pseudo_values([v.values for v in activations.values()])
+    test = closed_test(x)
+    for (first, second), c in reference.items():
+        a, b = int(first[-1]), int(second[-1])
+        assert c.p == pytest.approx(stats.ttest_rel(x[a], x[b]).pvalue)
+        assert c.p_adjusted == test.reference[a, b] <= pairs[first, second].p_adjusted
+        assert c.p == pairs[first, second].p
+    same = [c.p_equivalence for c in reference.values()]
+    adjusted = multipletests(same, method="holm")[1]
+    assert [c.p_equivalence_adjusted for c in reference.values()] == pytest.approx(adjusted)
+
+
+def test_an_activation_with_few_seeds_leaves_the_family():
+    activations = of_means([1.0, 0.7, 0.9], seeds=6)
+    values = np.asarray(activations["act2"].values)[:3, :3]
+    short = activations | {"act2": SeedValues(range(3), values)}
+    found = {(c.family, c.first, c.second): c for c in contrasts(short, "act0")}
+    left = found[Family.REFERENCE, "act2", "act0"]
+    assert (left.p, left.seeds, left.method) == (None, 3, Method.PAIRED)
+    assert left.reasons == (Reason.PART_OF_SEEDS, Reason.FEW_SEEDS_FOR_TEST)
+    kept = found[Family.REFERENCE, "act1", "act0"]
+    without = {name: activations[name] for name in ("act0", "act1")}
+    assert kept == contrasts(without, "act0")[0]
+    assert (kept.seeds, kept.comparisons) == (6, 1)
+
+
+def test_equivalence_of_shares_is_on_what_lacks_to_1():
+    values = of_means([0.90, 0.93], seeds=8, noise=0.002, matrices=False)
+    (plain, _) = contrasts(values, "act1")
+    (complement, _) = contrasts(values, "act1", "higher", Margin(0.1, complement=True))
+    assert plain.p_equivalence < 0.05 < complement.p_equivalence
+    a, b = (1 - np.asarray(v.values) for v in values.values())
+    assert complement.p_equivalence == pytest.approx(equivalence(a, b, 0.1))
+    (none, _) = contrasts(values, "act1", None, None)
+    assert (none.p_equivalence, none.p_equivalence_adjusted) == (None, None)
+    (full, _) = contrasts(
+        {"a": SeedValues(range(4), np.ones(4)), **values},
+        "act0",
+        "higher",
+        Margin(0.1, complement=True),
+    )[:2]
+    assert full.p_equivalence is None
 
 
 def test_estimates_of_pairs_are_means_over_pairs():
     activations = of_means([0.7, 1.0, 1.3], seeds=6)
-    (c,) = contrasts(activations, [("act2", "act0")])
+    c = contrasts(activations, "act0")[1]
     a, b = (
         np.asarray(activations[n].values)[np.triu_indices(6, 1)].mean() for n in ("act2", "act0")
     )
@@ -210,29 +255,25 @@ def test_only_shared_seeds_count(matrices):
     one, two = (np.asarray(values.values) for values in activations.values())
     last = [3, 4, 5, 6, 7]
     cut = two[np.ix_(*[last] * two.ndim)]
-    (c,) = contrasts(
-        {"a": SeedValues(range(len(one)), one), "b": SeedValues(last, cut)}, [("a", "b")]
-    )
+    (c, _) = contrasts({"a": SeedValues(range(len(one)), one), "b": SeedValues(last, cut)}, "b")
     part = one[np.ix_(*[last] * one.ndim)]
-    (same,) = contrasts({"a": SeedValues(last, part), "b": SeedValues(last, cut)}, [("a", "b")])
+    (same, _) = contrasts({"a": SeedValues(last, part), "b": SeedValues(last, cut)}, "b")
     assert c.reasons[0] == Reason.PART_OF_SEEDS
     assert (c.seeds_shared, c.seeds_first, c.seeds_second) == (5, len(one), 5)
     assert (c.difference, c.p, c.seeds) == (same.difference, same.p, 5)
     # The order in which seeds are given does not matter.
     turned = last[::-1]
     flipped = cut[np.ix_(*[range(4, -1, -1)] * cut.ndim)]
-    (back,) = contrasts(
-        {"a": SeedValues(last, part), "b": SeedValues(turned, flipped)}, [("a", "b")]
-    )
+    (back, _) = contrasts({"a": SeedValues(last, part), "b": SeedValues(turned, flipped)}, "b")
     assert back.p == pytest.approx(same.p, rel=1e-9)
 
 
 def test_unshared_seeds_are_compared_by_welch():
     activations = of_means([0.7, 1.0], seeds=6)
     a, b = (np.asarray(values.values) for values in activations.values())
-    (c,) = contrasts({"a": SeedValues(range(6), a), "b": SeedValues(range(5, 11), b)}, [("a", "b")])
+    (c, _) = contrasts({"a": SeedValues(range(6), a), "b": SeedValues(range(5, 11), b)}, "b")
     theirs = stats.ttest_ind(pseudo_values(a), pseudo_values(b), equal_var=False)
-    assert (c.method, c.p_sign_flip, c.seeds) == (Method.WELCH, None, 6)
+    assert (c.method, c.seeds, c.p_adjusted) == (Method.WELCH, 6, c.p)
     assert c.p == pytest.approx(theirs.pvalue, abs=1e-10)
     assert (c.low, c.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
     assert (c.reasons, c.seeds_shared) == ((Reason.UNPAIRED,), 1)
@@ -274,7 +315,7 @@ REASONS = {
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_degenerate_input_gives_a_reason_and_no_number_that_is_none(case):
     first, second = DEGENERATE[case]
-    (c,) = contrasts({"a": first, "b": second}, [("a", "b")])
+    (c, _) = contrasts({"a": first, "b": second}, "b")
     no_nan(c)
     assert c.reasons == REASONS[case]
     assert (c.p, c.verdict) == (None, ContrastVerdict.UNDECIDED)
@@ -283,31 +324,37 @@ def test_degenerate_input_gives_a_reason_and_no_number_that_is_none(case):
 def test_identical_activations_are_equivalent():
     # What an activation that never reaches the network looks like.
     (values,) = of_means([1.0], seeds=8).values()
-    (c,) = contrasts({"a": values, "b": values}, [("a", "b")])
+    (c, _) = contrasts({"a": values, "b": values}, "b")
     no_nan(c)
-    assert (c.difference, c.ratio, c.se, c.p_sign_flip) == (0, 1, 0, 1)
+    assert (c.difference, c.ratio, c.se, c.p_adjusted) == (0, 1, 0, None)
     assert c.verdict == ContrastVerdict.EQUIVALENT
 
 
 def test_an_infinite_third_activation_does_not_matter():
     activations = of_means([0.7, 1.0], seeds=6)
     more = activations | {"bad": SeedValues(range(6), np.where(np.eye(6), 0, math.inf))}
-    pairs = [("act0", "act1")]
-    assert contrasts(more, pairs) == contrasts(activations, pairs)
+    found = contrasts(more, "act1")
+    assert (found[0], found[2]) == tuple(contrasts(activations, "act1"))
+    assert found[1].reasons == (Reason.NOT_FINITE,)
 
 
 def test_bad_arguments_say_what():
     activations = of_means([1, 1.1], seeds=4)
     for text, arguments in (
-        ("contrasts: no values of 'x'; there are act0, act1", (activations, [("act0", "x")])),
-        ("contrasts: margin 0", (activations, [], "lower", 0)),
-        ("contrasts: margin 0.1, confidence 1", (activations, [], "lower", 0.1, 1)),
-        ("a: seeds \\[1, 1\\] must be different", ({"a": SeedValues([1, 1], [1, 2])}, [])),
-        ("a: 2 seeds, but values of shape \\(3,\\)", ({"a": SeedValues([1, 2], [1, 2, 3])}, [])),
+        ("contrasts: margin 0,", (activations, "act0", "lower", Margin(0))),
+        ("contrasts: margin 0.1, confidence 1", (activations, "act0", "lower", Margin(0.1), 1)),
+        ("a: seeds \\[1, 1\\] must be different", ({"a": SeedValues([1, 1], [1, 2])}, "a")),
+        ("a: 2 seeds, but values of shape \\(3,\\)", ({"a": SeedValues([1, 2], [1, 2, 3])}, "a")),
     ):
         with pytest.raises(ReprocoreError, match=f"^{text}"):
             contrasts(*arguments)
-    assert contrasts(activations, []) == []
+    assert contrasts({"act0": activations["act0"]}, "act0") == []
+    assert [c.family for c in contrasts(activations, "absent")] == [Family.ALL_PAIRS]
+
+
+def test_the_reference_always_stands_second():
+    pairs = activation_pairs(["a", "b", "c"], "b")
+    assert pairs == [("a", "b"), ("a", "c"), ("c", "b")]
 
 
 # Error rates; benchmarks/coverage.py has them in full. 3,000 studies of 15 contrasts each put a
@@ -323,8 +370,9 @@ def test_error_rates(seeds, by_seed):
     assert 0.03 <= np.mean(p <= 0.05) <= 0.07
     assert np.mean((holm(p) <= 0.05).any(axis=1)) <= 0.06
     assert np.mean(equivalence(1.1 * values[:, i], values[:, j], 0.1) <= 0.05) <= 0.06
-    flips = [sign_flip(d) <= 0.05 for d in values[:, 0] - values[:, 1]]
-    assert np.mean(flips) <= 0.07
+    test = closed_test(values)
+    assert np.mean((test.reference[:, 0] <= 0.05).any(axis=1)) <= 0.06
+    assert np.mean((test.all_pairs <= 0.05).any(axis=(1, 2))) <= 0.06
 
 
 def test_plain_pseudo_values_are_too_wide_for_contrasts():

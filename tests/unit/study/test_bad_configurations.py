@@ -267,7 +267,7 @@ def test_no_message_speaks_of_the_validator(written: Any) -> None:
         "corpus": ("source", "path", "url", "sha256", "train_fraction"),
         "probe": ("positions", "block", "lead"),
         "training": ("iterations", "learning_rate", "schedule", "clip_norm", "warmup"),
-        "statistics": ("confidence", "reference", "margin"),
+        "statistics": ("confidence", "reference", "primary", "margins"),
         "figures": ("measure", "dpi", "colours"),
     }
     contents = [

@@ -15,7 +15,7 @@ from reprocore.study.cells import all_cells
 from reprocore.study.sections import TrainingSettings
 from reprocore.study.sizes import FAMILY_SIZES, GptSizes
 from reprocore.study.study import Study, load_study, parse_study
-from reprocore.vocabulary import nearest
+from reprocore.vocabulary import MARGINS, nearest
 
 DELETE = object()
 SHIPPED = ("config.yaml", "quick.yaml", "ablation.yaml", "scale.yaml")
@@ -199,6 +199,16 @@ WRONG_VALUES = [
     ("gpu", "yes", "gpu", "'yes'", "allowed: auto, available, none"),
     ("partial", "perhaps", "partial", "'perhaps'", "true or false"),
     ("statistics/confidence", 1, "statistics.confidence", "1", "less than 1"),
+    ("statistics/margins", {"chrun": 0.1}, "statistics.margins", "'chrun'", "did you mean 'churn'"),
+    ("statistics/margins", {"churn": 0}, "statistics.margins.churn", "0", "more than 0"),
+    ("statistics/primary", {"measure": "pd"}, "statistics.primary.measure", "'pd'", "allowed:"),
+    (
+        "statistics/primary",
+        {"condition": "late"},
+        "statistics.primary.condition",
+        "'late'",
+        "final",
+    ),
     ("custom_activations", {"mine": {}}, "custom_activations.mine.path", "", "required"),
     (
         "custom_activations",
@@ -348,6 +358,18 @@ def test_shipped_study_is_the_one_of_the_design():
     assert study.arms == ("all",)
 
 
+def test_margins_that_are_not_named_keep_their_default():
+    study = parse_study(tiny_config(statistics={"margins": {"churn": None, "jeffreys": 0.3}}))
+    assert study.statistics.margins == {**MARGINS, "churn": None, "jeffreys": 0.3}
+
+
+def test_figures_follow_the_primary_measure_unless_they_say_otherwise():
+    primary = {"statistics": {"primary": {"measure": "churn"}}}
+    assert parse_study(tiny_config(**primary)).drawn_measure == "churn"
+    figures = {"figures": {"measure": "jeffreys"}}
+    assert parse_study(tiny_config(**primary, **figures)).drawn_measure == "jeffreys"
+
+
 def test_defaults_are_those_of_the_design():
     study = parse_study({"models": {"a": {"family": "gpt"}}})
     training = study.training_of("a")
@@ -358,7 +380,8 @@ def test_defaults_are_those_of_the_design():
     assert study.corpus.source == "tiny_shakespeare"
     assert study.corpus.train_fraction == 0.9
     assert study.statistics.confidence == 0.95
-    assert study.figures.measure == "relative_pd"
+    assert study.drawn_measure == study.statistics.primary.measure == "relative_pd"
+    assert study.statistics.margins == MARGINS
     assert study.results == "results"
     assert study.arms == ("all",)
     assert study.partial is False

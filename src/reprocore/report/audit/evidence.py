@@ -10,7 +10,11 @@ import numpy as np
 from scipy.special import stdtrit
 
 from reprocore.report.audit.outcome import NOT_MEASURED, Fact, Outcome, outcome
-from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, least_seeds, seeds_needed
+from reprocore.statistics.tests_over_seeds import (
+    LEAST_SEEDS,
+    LEAST_SEEDS_OF_A_TEST,
+    seeds_needed,
+)
 from reprocore.store.schemas import (
     CELLS_SCHEMA,
     CONTRASTS_SCHEMA,
@@ -20,9 +24,11 @@ from reprocore.store.schemas import (
 )
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
-from reprocore.vocabulary import ClaimReason, Condition, ContrastVerdict
+from reprocore.vocabulary import ClaimReason, Condition, ContrastVerdict, Family
 
 ARM = "all"
+# Two figures that differ by no more count as equal where the study has no margin of equivalence.
+MARGIN = 0.1
 Row = dict[str, Any]
 Bounds = tuple[float | None, float | None]
 
@@ -61,27 +67,29 @@ class Tables:
         return next(iter(_at_the_end(self.sensitivity, measure)), None)
 
     def contrast(self, measure: str, first: str, second: str) -> Row | None:
-        """Return the contrast at the end, seen from the first, and how many its `family` has."""
-        rows = _at_the_end(self.contrasts, measure)
-        for row in rows:
-            if {row["first"], row["second"]} == {first, second}:
-                row = row | {"family": len(rows)}
-                return row if row["first"] == first else _turned(row)
-        return None
+        """Return the contrast at the end, seen from the first.
 
-    def seeds_to_separate(self, measure: str, seeds: int, alpha: float, family: int) -> int | None:
+        It is that of the reference's family, or of all pairs where neither is the reference.
+        """
+        rows = {
+            row["family"]: row
+            for row in _at_the_end(self.contrasts, measure)
+            if {row["first"], row["second"]} == {first, second}
+        }
+        row = rows.get(Family.REFERENCE) or rows.get(Family.ALL_PAIRS)
+        return row if row is None or row["first"] == first else _turned(row)
+
+    def seeds_to_separate(self, measure: str, seeds: int) -> int | None:
         """Return the seeds to add to separate activations that differ by 10%, or else by 5%.
 
         Args:
             measure: in which they differ.
             seeds: that there are.
-            alpha: chance of a wrong verdict.
-            family: contrasts judged together.
 
         Returns:
             None where it is not known.
         """
-        floor = least_seeds(alpha, max(family, 1))
+        floor = LEAST_SEEDS_OF_A_TEST
         row = self.spread(measure) or {}
         for percent in (10, 5):
             wanted = row.get(f"seeds_for_{percent}")
@@ -131,10 +139,9 @@ class Evidence:
         """Chance of a wrong verdict that the study allows."""
         return 1 - self.study.statistics.confidence
 
-    @property
-    def margin(self) -> float:
-        """Share by which two figures may differ and count as equal."""
-        return self.study.statistics.margin
+    def margin(self, measure: str) -> float:
+        """Return the share by which two figures of a measure may differ and count as equal."""
+        return self.study.statistics.margins.get(measure) or MARGIN
 
     def gap(self, model: str) -> Outcome | None:
         """Say why nothing is known of a model; None if something is."""

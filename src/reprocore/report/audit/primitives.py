@@ -96,8 +96,9 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
             )
         if row["verdict"] == ContrastVerdict.EQUIVALENT:
             verdict = SUPPORTED if test.relation == "no_worse" else UNDECIDED
-            return outcome(verdict, ClaimReason.EQUIVALENT, figure, margin=evidence.margin, **names)
-        more = tables.seeds_to_separate(measure, row["seeds"] or 0, evidence.alpha, row["family"])
+            margin = evidence.margin(measure)
+            return outcome(verdict, ClaimReason.EQUIVALENT, figure, margin=margin, **names)
+        more = tables.seeds_to_separate(measure, row["seeds"] or 0)
         return outcome(UNDECIDED, ClaimReason.NOT_SEPARATED, figure, more=more, row=row, **names)
 
     return _over_pairs(test, evidence, judge)
@@ -108,12 +109,12 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
 
     Each interval is made at the level over the number of figures that the claim is about.
     """
-    bounds = _bounds(test, evidence)
     pairs = sum(len(test.partners(first)) for first in test.first)
     alpha = evidence.alpha / (pairs * len(test.measures) * len(test.models))
 
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
         tables, label = evidence.models[model], f"{model}: {measure} of {first}/{second}"
+        bounds = _bounds(test, evidence, measure)
         if measure == TIME:
             return _time(tables, label, first, second, bounds, alpha)
         row = tables.contrast(measure, first, second)
@@ -133,15 +134,20 @@ def judge_level(test: Level, evidence: Evidence) -> Outcome:
 
     Each interval is made at the level over the number of figures that were measured.
     """
-    bounds, parts = _bounds(test, evidence), list(_estimates(test, evidence))
+    parts = list(_estimates(test, evidence))
     alpha = evidence.alpha / max(1, sum(isinstance(part, _Estimate) for part in parts))
     return all_of(
-        [part if isinstance(part, Outcome) else part.judge(bounds, alpha) for part in parts]
+        [
+            part
+            if isinstance(part, Outcome)
+            else part.judge(_bounds(test, evidence, part.row["measure"]), alpha)
+            for part in parts
+        ]
     )
 
 
-def _bounds(test: Between | Level, evidence: Evidence) -> Bounds:
-    (low, high), factor = test.bounds, 1 + evidence.margin * test.within_margin
+def _bounds(test: Between | Level, evidence: Evidence, measure: str) -> Bounds:
+    (low, high), factor = test.bounds, 1 + evidence.margin(measure) * test.within_margin
     return (None if low is None else low / factor, None if high is None else high * factor)
 
 
@@ -204,7 +210,8 @@ def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]
         label = f"{model}: {measure}"
         rows = [row for row in tables.estimates if row["measure"] == measure]
         if test.at:
-            places = _reached(tables, test.at.measure, test.at.value, evidence.margin)
+            margin = evidence.margin(test.at.measure)
+            places = _reached(tables, test.at.measure, test.at.value, margin)
             rows = [row for row in rows if (row["activation"], row["step"]) in places]
             label += f" where {test.at.measure} is {test.at.value:g}"
         else:
@@ -299,7 +306,7 @@ def _cv(test: Spread, evidence: Evidence, model: str) -> tuple[Figure, int | Non
     figure = Figure(label, row["corrected"], (row["low"], row["high"]), "%", row["p_omnibus"])
     if row["low"] == row["high"]:
         return outcome(UNDECIDED, ClaimReason.NO_VARIATION, figure, label=label)
-    return figure, tables.seeds_to_separate(test.measure, row["seeds"], evidence.alpha, 1)
+    return figure, tables.seeds_to_separate(test.measure, row["seeds"])
 
 
 def _small_cv(test: Spread, evidence: Evidence, model: str) -> Outcome:

@@ -75,9 +75,8 @@ class Entry:
 
 
 def drawn_arm(study: Study, model: str) -> Arm:
-    """Return the arm of `model` that figures show: `all`, or the first where there is no `all`."""
-    arms = study.arms_of(model)
-    return "all" if "all" in arms else arms[0]
+    """Return the arm of `model` that figures show."""
+    return study.primary_arm(model)
 
 
 def study_arm(study: Study) -> Arm:

@@ -63,12 +63,12 @@ def draw_accuracy_against_pd(
     """Draw final accuracy against the measure, with both intervals and the Pareto frontier.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         model: one of its models.
         estimates: of `ESTIMATES_SCHEMA`.
         cells: of `CELLS_SCHEMA`.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     x, y = (model_entries(study, model, estimates, cells, n) for n in (measure.name, ACCURACY))
     points = [Point(model, *pair) for pair in zip(x, y, strict=True)]
     gone = [point for point in points if not point.known]
@@ -96,11 +96,11 @@ def draw_models_accuracy_against_pd(
     """Draw the same of all models in one panel.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         estimates: of `ESTIMATES_SCHEMA`.
         summary: of `SUMMARY_SCHEMA`, for the seeds that ran and the flags.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     points = []
     for model in study.models:
         x, y = (

@@ -27,11 +27,11 @@ def draw_early(study: Study, early: pd.DataFrame, model_order: pd.DataFrame) -> 
     by their sensitivity.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         early: of `EARLY_SCHEMA`, of all models.
         model_order: of `EARLY_MODEL_ORDER_SCHEMA`.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     panels = {}
     for model in study.models:
         of_model = early[(early["model"] == model) & (early["arm"] == drawn_arm(study, model))]

@@ -48,13 +48,13 @@ def draw_cross_model(
     as a heatmap, (d) how much the activation changes them. What is missing is hatched.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         summary: of `SUMMARY_SCHEMA`, for the seeds that ran and the flags.
         estimates: of `ESTIMATES_SCHEMA`, for the numbers.
         pairs: of `PAIRS_SCHEMA`, at the last step.
         sensitivity: of `SENSITIVITY_SCHEMA`, of all models.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     entries = {
         model: summary_entries(study, model, estimates, summary, measure.name)
         for model in study.models

@@ -35,11 +35,11 @@ def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Fi
     """Draw each activation's mean ratio to the reference over the models, and how sure it is.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         ratios: of `RATIOS_SCHEMA`.
         summary: of `SUMMARY_SCHEMA`, for the models that ran.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     ran = set(summary.loc[summary["seeds"] > 0, "model"])
     reference = study.reference_of()
     rows = _rows_of(study, ratios, measure, reference)

@@ -61,13 +61,13 @@ def draw_scale(
     """Draw the measure and its CV across activations against parameters and against loss.
 
     Args:
-        study: what was to run; its models of `scale` and `study.figures.measure` are drawn.
+        study: what was to run; its models of `scale` and `study.drawn_measure` are drawn.
         summary: of `SUMMARY_SCHEMA`, for parameters, seeds and flags.
         estimates: of `ESTIMATES_SCHEMA`, for the numbers.
         sensitivity: of `SENSITIVITY_SCHEMA`, of all models.
         scale: of `SCALE_SCHEMA`, for the slopes.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     levels, gone = _levels(study, summary, estimates, measure)
     spreads = _spreads(study, sensitivity, levels, measure)
     rows = scale[(scale["arm"] == study_arm(study)) & (scale["measure"] == measure.name)]

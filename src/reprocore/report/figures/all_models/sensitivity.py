@@ -131,8 +131,9 @@ def _spread(row: Mapping[Any, Any] | None, entries: Sequence[Entry], wanted: int
         lines = [f"{plain:.1f}% → {corrected:.1f}%"]
         lines += [f"{count} seeds"] * (seeds != wanted)
     if p is not None:
-        short = Reason.FEW_SEEDS_FOR_OMNIBUS in split_codes(row["reason"], Reason)
-        lines.append("too few seeds for p" if short else f"p {_p_text(p)}")
+        lines.append(f"p {_p_text(p)}")
+    elif Reason.FEW_SEEDS_FOR_TEST in split_codes(row["reason"], Reason):
+        lines.append("too few seeds for p")
     if row["activations"] < len(entries):
         lines.append(f"{row['activations']:.0f} of {len(entries)} activations")
     return Spread(plain, corrected, low, high, "\n".join(lines))

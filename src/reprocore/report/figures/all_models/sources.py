@@ -40,10 +40,10 @@ def draw_sources(study: Study, sources: pd.DataFrame) -> Figure:
     """Draw the difference that each arm makes as a share of that of the arm `all`.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         sources: of `SOURCES_SCHEMA`, of all models.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     models = [model for model in study.models if _arms(study, model)]
     entries = {model: _entries(study, model, sources, measure) for model in models}
     lanes = max((_height(arms) for arms in entries.values()), default=8.0)

@@ -176,12 +176,12 @@ def draw_pd_along_training(
     """Draw the measure against the training step, and against the loss reached by then.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         model: one of its models.
         estimates: of `ESTIMATES_SCHEMA`.
         cells: of `CELLS_SCHEMA`, for the seeds that ran.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     arm = drawn_arm(study, model)
     of_arm = estimates[(estimates["model"] == model) & (estimates["arm"] == arm)]
     entries = model_entries(study, model, estimates, cells, measure.name)

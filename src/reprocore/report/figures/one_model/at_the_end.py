@@ -52,13 +52,13 @@ def draw_pd_by_activation(
         cells: of `CELLS_SCHEMA`, for the seeds that ran.
     """
     panels = {name: model_entries(study, model, estimates, cells, name) for name in MEASURES}
-    labels = [row_label(entry) for entry in panels[study.figures.measure]]
+    labels = [row_label(entry) for entry in panels[study.drawn_measure]]
     height = sum(0.14 + 0.17 * (label.count("\n") + 1) for label in labels)
     rows = -(-len(MEASURES) // COLUMNS)
     figure = new_figure(
         study,
         style.wrap(f"{model}: how far apart are two trainings that differ only in their seed?", 80),
-        _measures_note(study, model, panels[study.figures.measure]),
+        _measures_note(study, model, panels[study.drawn_measure]),
         rows * (max(1.2, height) + 1.05),
     )
     grid = figure.add_gridspec(rows, COLUMNS)

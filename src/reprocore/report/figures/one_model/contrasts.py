@@ -25,11 +25,9 @@ from reprocore.report.figures.ratio_rows import (
     gathered_notes,
     rows_inches,
 )
-from reprocore.report.words import gap_text
+from reprocore.report.words import gap_text, place_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Condition, Gap, Measure
-
-HEADINGS = {Condition.FINAL: "At the last step", Condition.MATCHED_LOSS: "At matched loss"}
+from reprocore.vocabulary import COMPLEMENTS, MEASURES, Condition, Family, Gap, Measure
 
 
 @style.styled()
@@ -39,13 +37,13 @@ def draw_contrasts(
     """Draw each activation's ratio to the reference, at the final step and at matched loss.
 
     Args:
-        study: what was to run; `study.figures.measure` is drawn.
+        study: what was to run; `study.drawn_measure` is drawn.
         model: one of its models.
         contrasts: of `CONTRASTS_SCHEMA`.
         estimates: of `ESTIMATES_SCHEMA`.
         cells: of `CELLS_SCHEMA`, for the seeds that ran.
     """
-    measure = MEASURES[study.figures.measure]
+    measure = MEASURES[study.drawn_measure]
     reference = study.reference_of(model)
     entries = model_entries(study, model, estimates, cells, measure.name)
     panels = {
@@ -65,13 +63,20 @@ def draw_contrasts(
     both = [line for lines in panels.values() for line in lines]
     for index, (condition, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[index])
-        draw_lines(axes, study, lines, condition, study.statistics.margin, both)
+        draw_lines(axes, study, lines, condition, _margin(study), both)
         label_rows(axes, labels, shown=index == 0)
         axes.set_xlabel(f"{measure.label}, ratio to {style.readable(reference)}")
+        place = place_text(study, condition)
         loss = _matched_loss(study, model, contrasts, condition)
         where = f"where each has the validation loss {loss:.3f}; " if loss is not None else ""
-        title(axes, HEADINGS[condition], where + closer_side(measure, reference))
+        title(axes, place[0].upper() + place[1:], where + closer_side(measure, reference))
     return figure
+
+
+def _margin(study: Study) -> float | None:
+    """Return the margin of equivalence, if it is one of the ratio that is drawn."""
+    measure = study.drawn_measure
+    return None if measure in COMPLEMENTS else study.statistics.margins[measure]
 
 
 def _contrast_lines(
@@ -103,9 +108,9 @@ def _rows_of(
     rows = contrasts[
         (contrasts["model"] == model)
         & (contrasts["arm"] == drawn_arm(study, model))
-        & (contrasts["measure"] == study.figures.measure)
+        & (contrasts["measure"] == study.drawn_measure)
         & (contrasts["condition"] == condition)
-        & (contrasts["second"] == study.reference_of(model))
+        & (contrasts["family"] == Family.REFERENCE)
     ]
     return {str(row["first"]): row for row in rows.to_dict("records")}
 
@@ -125,17 +130,20 @@ def _contrasts_note(
     entries: Sequence[Entry],
     panels: Mapping[Condition, Sequence[Line]],
 ) -> str:
-    level, margin = confidence_text(study), study.statistics.margin
+    level, margin = confidence_text(study), _margin(study)
     more = "higher" if measure.more_is_closer else "lower"
+    band = ""
+    if margin is not None:
+        ends = f"{1 / (1 + margin):.3g} to {1 + margin:.3g}"
+        band = f"Light band: ratios from {ends}, which the study counts as equal. "
     parts = [
         f"Mark: mean {measure.label} over pairs of seeds, divided by that of "
         f"{style.readable(study.reference_of(model))} ({more} = predictions more alike). "
-        f"Bar: {level} interval (Fieller), comparing trainings of the same seed. "
-        f"Light band: ratios from {1 / (1 + margin):.3g} to {1 + margin:.3g}, which the study "
-        f"counts as equal. Between trainings, {ARM_WORDS[drawn_arm(study, model)]}.",
-        "Words at the right: the verdict after correction for all comparisons of this model "
-        "(Holm), of which some are not drawn; a bar alone may miss the 1 and still be undecided. "
-        "Undecided does not mean equal.",
+        f"Bar: {level} interval (Fieller) of this contrast alone, comparing trainings of the same "
+        f"seed. {band}Between trainings, {ARM_WORDS[drawn_arm(study, model)]}.",
+        "Words at the right: the verdict after correction for all contrasts with the reference "
+        "(closed test); a bar alone may miss the 1 and still be undecided. Undecided does not mean "
+        "equal.",
     ]
     lines = [line for of_panel in panels.values() for line in of_panel]
     parts += gathered_notes(lines)
