@@ -3,11 +3,19 @@
 All schemas are here and nowhere else, so that the data dictionary can be made from them.
 """
 
-from collections.abc import Iterable
-from enum import StrEnum
-
 import pyarrow as pa
 
+from reprocore.store.columns import (
+    CHARACTERS,
+    FLOAT,
+    INT,
+    NATS,
+    TEXT,
+    codes,
+    column,
+    interval,
+    nullable,
+)
 from reprocore.vocabulary import (
     MEASURES,
     QUANTITIES,
@@ -25,74 +33,36 @@ from reprocore.vocabulary import (
     Trial,
 )
 
-_INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
-_BETWEEN_CODES = ", "
-_NATS, _CHARACTERS = "nats per character", "share of characters"
-
-
-def _column(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:
-    """Return a column in which no value is missing."""
-    metadata = {"meaning": meaning} | ({"unit": unit} if unit else {})
-    return pa.field(name, kind, nullable=False, metadata=metadata)
-
-
-def _nullable(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:
-    """Return a column in which a value can be missing."""
-    return _column(name, kind, meaning, unit).with_nullable(True)
-
-
-def _codes(name: str, codes: Iterable[StrEnum], meaning: str) -> pa.Field:
-    """Return a column of codes of a vocabulary's enum; no code is the empty text.
-
-    Where there can be several, `join_codes` made the text and `split_codes` reads it.
-    """
-    metadata = {"meaning": meaning, "codes": _BETWEEN_CODES.join(codes)}
-    return pa.field(name, _TEXT, nullable=False, metadata=metadata)
-
-
-def codes_of(schema: pa.Schema, column: str) -> frozenset[str]:
-    """Return the codes that a column can hold; empty for a column that holds none."""
-    metadata = schema.field(column).metadata or {}
-    return frozenset(filter(None, metadata.get(b"codes", b"").decode().split(_BETWEEN_CODES)))
-
-
-_MODEL = _column("model", _TEXT, "name of the model")
-_ACTIVATION = _column("activation", _TEXT, "name of the activation")
-_ARM = _column("arm", _TEXT, "random streams that follow the seed")
-_SEED = _column("seed", _INT, "number of the repetition")
-_STEP = _column("step", _INT, "optimiser steps done")
-_MEASURE = _column("measure", _TEXT, "what is measured")
-_CONDITION = _codes("condition", Condition, "final, or interpolated at the matched loss")
-_EXPLORATORY = _column(
+_MODEL = column("model", TEXT, "name of the model")
+_ACTIVATION = column("activation", TEXT, "name of the activation")
+_ARM = column("arm", TEXT, "random streams that follow the seed")
+_SEED = column("seed", INT, "number of the repetition")
+_STEP = column("step", INT, "optimiser steps done")
+_MEASURE = column("measure", TEXT, "what is measured")
+_CONDITION = codes("condition", Condition, "final, or interpolated at the matched loss")
+_EXPLORATORY = column(
     "exploratory", pa.bool_(), "false for the one question that the study declares beforehand"
 )
-_ITERATION = _column("iteration", _INT, "optimiser steps done")
-_TRAIN_LOSS = _nullable("train_loss", _FLOAT, "mean over the batches since the last row", _NATS)
-_VAL_LOSS = _column("val_loss", _FLOAT, "on the evaluation windows", _NATS)
-_VAL_ACCURACY = _column("val_accuracy", _FLOAT, "likeliest character is right", _CHARACTERS)
-_SPEED = _nullable(
-    "tokens_per_second", _FLOAT, "in training since the last row", "characters per second"
+_ITERATION = column("iteration", INT, "optimiser steps done")
+_TRAIN_LOSS = nullable("train_loss", FLOAT, "mean over the batches since the last row", NATS)
+_VAL_LOSS = column("val_loss", FLOAT, "on the evaluation windows", NATS)
+_VAL_ACCURACY = column("val_accuracy", FLOAT, "likeliest character is right", CHARACTERS)
+_SPEED = nullable(
+    "tokens_per_second", FLOAT, "in training since the last row", "characters per second"
 )
-
-
-def _interval(of: str) -> list[pa.Field]:
-    return [
-        _nullable("low", _FLOAT, f"lower end of the interval of {of}"),
-        _nullable("high", _FLOAT, f"upper end of the interval of {of}"),
-    ]
 
 
 CORPUS_SCHEMA = pa.schema(
     [
-        _column("token", pa.uint16(), "the character's id: its index in symbols"),
-        _column("split", pa.dictionary(pa.int32(), pa.string()), "train or validation"),
+        column("token", pa.uint16(), "the character's id: its index in symbols"),
+        column("split", pa.dictionary(pa.int32(), pa.string()), "train or validation"),
     ]
 )
 
 PROBE_SCHEMA = pa.schema(
     [
-        _column("position", _INT, "index in the corpus of the character to predict"),
-        _column("target", pa.uint16(), "id of the character at that position"),
+        column("position", INT, "index in the corpus of the character to predict"),
+        column("target", pa.uint16(), "id of the character at that position"),
     ]
 )
 
@@ -102,10 +72,10 @@ HISTORY_SCHEMA = pa.schema(
         _TRAIN_LOSS,
         _VAL_LOSS,
         _VAL_ACCURACY,
-        _nullable("learning_rate", _FLOAT, "of the last step"),
-        _nullable("gradient_norm", _FLOAT, "L2, before clipping"),
+        nullable("learning_rate", FLOAT, "of the last step"),
+        nullable("gradient_norm", FLOAT, "L2, before clipping"),
         _SPEED,
-        _column("elapsed_s", _FLOAT, "since training began, evaluation included", "seconds"),
+        column("elapsed_s", FLOAT, "since training began, evaluation included", "seconds"),
     ]
 )
 
@@ -115,9 +85,9 @@ def predictions_schema(vocabulary: int) -> pa.Schema:
     return pa.schema(
         [
             _STEP,
-            _column("position", _INT, "index in the corpus of the predicted character"),
-            _column("target", pa.uint16(), "id of the character that really came"),
-            _column(
+            column("position", INT, "index in the corpus of the predicted character"),
+            column("target", pa.uint16(), "id of the character that really came"),
+            column(
                 "probabilities",
                 pa.list_(pa.float32(), vocabulary),
                 "next-character distribution by symbol id, sums to 1",
@@ -129,31 +99,31 @@ def predictions_schema(vocabulary: int) -> pa.Schema:
 EVALUATION_SCHEMA = pa.schema(
     [
         _STEP,
-        _column("block", _INT, "block of the evaluation windows, from 0, in the order of the text"),
-        _column("loss", _FLOAT, "mean over the characters of the block", _NATS),
-        _column("accuracy", _FLOAT, "likeliest character is right", _CHARACTERS),
+        column("block", INT, "block of the evaluation windows, from 0, in the order of the text"),
+        column("loss", FLOAT, "mean over the characters of the block", NATS),
+        column("accuracy", FLOAT, "likeliest character is right", CHARACTERS),
     ]
 )
 
 CONTINUATIONS_SCHEMA = pa.schema(
     [
-        _column("position", _INT, "index in the corpus of the character after the context"),
-        _column("continuation", _TEXT, "what the final model writes there, the likeliest each"),
+        column("position", INT, "index in the corpus of the character after the context"),
+        column("continuation", TEXT, "what the final model writes there, the likeliest each"),
     ]
 )
 
 PAIRS_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION, _ARM),
-        _column("seed_a", _INT, "the lower seed"),
-        _column("seed_b", _INT, "the higher seed"),
+        column("seed_a", INT, "the lower seed"),
+        column("seed_b", INT, "the higher seed"),
         _STEP,
         *(
-            _column(name, _FLOAT, measure.label, measure.unit or "1")
+            column(name, FLOAT, measure.label, measure.unit or "1")
             for name, measure in MEASURES.items()
         ),
         *(
-            _nullable(name, _FLOAT, f"{measure.label}; null before the last step", "1")
+            nullable(name, FLOAT, f"{measure.label}; null before the last step", "1")
             for name, measure in TEXT_MEASURES.items()
         ),
     ]
@@ -168,12 +138,12 @@ ESTIMATES_SCHEMA = pa.schema(
         _ARM,
         _STEP,
         _MEASURE,
-        _column("estimate", _FLOAT, "mean over pairs, or over seeds"),
-        _nullable("se", _FLOAT, "standard error over seeds"),
-        *_interval("the estimate"),
-        _column("seeds", _INT, "seeds that the estimate rests on"),
-        _column("pairs", _INT, "pairs of seeds; 0 for a mean"),
-        _codes("reason", _NO_INTERVAL, "why there is no interval; empty if there is one"),
+        column("estimate", FLOAT, "mean over pairs, or over seeds"),
+        nullable("se", FLOAT, "standard error over seeds"),
+        *interval("the estimate"),
+        column("seeds", INT, "seeds that the estimate rests on"),
+        column("pairs", INT, "pairs of seeds; 0 for a mean"),
+        codes("reason", _NO_INTERVAL, "why there is no interval; empty if there is one"),
     ]
 )
 
@@ -187,44 +157,44 @@ CURVES_SCHEMA = pa.schema(
 CELLS_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION, _ARM, _SEED),
-        _column("parameters", _INT, "trainable parameters"),
+        column("parameters", INT, "trainable parameters"),
         _VAL_LOSS,
         _VAL_ACCURACY,
-        _column("unigram_entropy", _FLOAT, "loss of a model without context", _NATS),
-        _column("beats_unigram", pa.bool_(), "the loss is below the unigram entropy"),
-        _column("train_seconds", _FLOAT, "evaluation included", "seconds"),
-        _column("probe_hash", _TEXT, "of the probe that was predicted"),
-        _column("source", _TEXT, "digest of the code that trained"),
-        _column("environment", _TEXT, "torch, processor or GPU"),
+        column("unigram_entropy", FLOAT, "loss of a model without context", NATS),
+        column("beats_unigram", pa.bool_(), "the loss is below the unigram entropy"),
+        column("train_seconds", FLOAT, "evaluation included", "seconds"),
+        column("probe_hash", TEXT, "of the probe that was predicted"),
+        column("source", TEXT, "digest of the code that trained"),
+        column("environment", TEXT, "torch, processor or GPU"),
     ]
 )
 
 CONTRASTS_SCHEMA = pa.schema(
     [
         *(_MODEL, _ARM, _MEASURE, _CONDITION),
-        _codes("family", Family, "contrasts that are adjusted together"),
+        codes("family", Family, "contrasts that are adjusted together"),
         _EXPLORATORY,
-        _column("first", _TEXT, "the activation in question"),
-        _column("second", _TEXT, "the activation that it is compared with"),
-        _nullable("matched_loss", _FLOAT, "null at the final step", _NATS),
-        _nullable("difference", _FLOAT, "mean of the first less that of the second"),
-        _nullable("ratio", _FLOAT, "mean of the first over that of the second"),
-        _nullable("se", _FLOAT, "of the difference, over seeds"),
-        *_interval("the difference, of this contrast alone"),
-        _nullable("ratio_low", _FLOAT, "lower end of the ratio's interval (Fieller), likewise"),
-        _nullable("ratio_high", _FLOAT, "upper end of the ratio's interval (Fieller), likewise"),
-        _codes("method", Method, "how it was compared; null for not at all").with_nullable(True),
-        _nullable("p", _FLOAT, "two-sided, by t; null where seeds are too few"),
-        _nullable("p_equivalence", _FLOAT, "that the ratio is outside the margin"),
-        _nullable("p_adjusted", _FLOAT, "p adjusted for the family"),
-        _nullable("p_equivalence_adjusted", _FLOAT, "p_equivalence after Holm in the family"),
-        _nullable("seeds", _INT, "shared seeds; the smaller number where too few are shared"),
-        _column("seeds_first", _INT, "seeds of the first activation"),
-        _column("seeds_second", _INT, "seeds of the second activation"),
-        _column("seeds_shared", _INT, "seeds that both have"),
-        _column("comparisons", _INT, "contrasts of the family that were tested"),
-        _codes("verdict", ContrastVerdict, "on the first activation"),
-        _codes(
+        column("first", TEXT, "the activation in question"),
+        column("second", TEXT, "the activation that it is compared with"),
+        nullable("matched_loss", FLOAT, "null at the final step", NATS),
+        nullable("difference", FLOAT, "mean of the first less that of the second"),
+        nullable("ratio", FLOAT, "mean of the first over that of the second"),
+        nullable("se", FLOAT, "of the difference, over seeds"),
+        *interval("the difference, of this contrast alone"),
+        nullable("ratio_low", FLOAT, "lower end of the ratio's interval (Fieller), likewise"),
+        nullable("ratio_high", FLOAT, "upper end of the ratio's interval (Fieller), likewise"),
+        codes("method", Method, "how it was compared; null for not at all").with_nullable(True),
+        nullable("p", FLOAT, "two-sided, by t; null where seeds are too few"),
+        nullable("p_equivalence", FLOAT, "that the ratio is outside the margin"),
+        nullable("p_adjusted", FLOAT, "p adjusted for the family"),
+        nullable("p_equivalence_adjusted", FLOAT, "p_equivalence after Holm in the family"),
+        nullable("seeds", INT, "shared seeds; the smaller number where too few are shared"),
+        column("seeds_first", INT, "seeds of the first activation"),
+        column("seeds_second", INT, "seeds of the second activation"),
+        column("seeds_shared", INT, "seeds that both have"),
+        column("comparisons", INT, "contrasts of the family that were tested"),
+        codes("verdict", ContrastVerdict, "on the first activation"),
+        codes(
             "reason",
             (
                 *(Reason.NOT_FINITE, Reason.FEW_SEEDS, Reason.PART_OF_SEEDS, Reason.UNPAIRED),
@@ -240,18 +210,18 @@ SENSITIVITY_SCHEMA = pa.schema(
     [
         *(_MODEL, _ARM, _MEASURE, _CONDITION, _EXPLORATORY),
         _STEP.with_nullable(True),
-        _nullable("cv", _FLOAT, "CV across activations, seed noise included", "percent"),
-        _nullable("corrected", _FLOAT, "the CV less the noise", "percent"),
-        *_interval("the corrected CV"),
-        _nullable("p_omnibus", _FLOAT, "that the activations are alike (Greenhouse–Geisser)"),
-        _nullable("epsilon", _FLOAT, "1 for spherical errors, 1/(activations−1) at the least"),
-        _nullable("activations", _INT, "activations compared"),
-        _nullable("seeds", _INT, "seeds that they share"),
-        _column("seeds_most", _INT, "seeds of the activation that has most"),
-        _nullable("seeds_for_5", _INT, "seeds to resolve a difference of 5%; null: over 10,000"),
-        _nullable("seeds_for_10", _INT, "the same for 10%"),
-        _nullable("seeds_for_20", _INT, "the same for 20%"),
-        _codes(
+        nullable("cv", FLOAT, "CV across activations, seed noise included", "percent"),
+        nullable("corrected", FLOAT, "the CV less the noise", "percent"),
+        *interval("the corrected CV"),
+        nullable("p_omnibus", FLOAT, "that the activations are alike (Greenhouse–Geisser)"),
+        nullable("epsilon", FLOAT, "1 for spherical errors, 1/(activations−1) at the least"),
+        nullable("activations", INT, "activations compared"),
+        nullable("seeds", INT, "seeds that they share"),
+        column("seeds_most", INT, "seeds of the activation that has most"),
+        nullable("seeds_for_5", INT, "seeds to resolve a difference of 5%; null: over 10,000"),
+        nullable("seeds_for_10", INT, "the same for 10%"),
+        nullable("seeds_for_20", INT, "the same for 20%"),
+        codes(
             "reason",
             (
                 *(Reason.NOT_FINITE, Reason.ZERO_MEAN, Reason.FEW_SEEDS),
@@ -265,11 +235,11 @@ SENSITIVITY_SCHEMA = pa.schema(
 SOURCES_SCHEMA = pa.schema(
     [
         *(_MODEL, _ARM, _MEASURE, _ACTIVATION),
-        _nullable("estimate", _FLOAT, "mean over pairs in this arm"),
-        _nullable("share", _FLOAT, "estimate over that of the arm `all`"),
-        *_interval("the share (Fieller)"),
-        _nullable("seeds", _INT, "seeds shared with the arm `all`"),
-        _codes(
+        nullable("estimate", FLOAT, "mean over pairs in this arm"),
+        nullable("share", FLOAT, "estimate over that of the arm `all`"),
+        *interval("the share (Fieller)"),
+        nullable("seeds", INT, "seeds shared with the arm `all`"),
+        codes(
             "reason",
             (
                 *(Reason.WHOLE_NOT_RUN, Reason.FEW_SHARED_SEEDS),
@@ -283,14 +253,14 @@ SOURCES_SCHEMA = pa.schema(
 EARLY_SCHEMA = pa.schema(
     [
         *(_MODEL, _ARM, _MEASURE, _STEP),
-        _column("budget", _FLOAT, "step over the last step"),
-        _nullable("estimate", _FLOAT, "Kendall's correlation with the final order"),
-        *_interval("the correlation"),
-        _nullable("agree", _INT, "pairs of activations that differ at both steps, alike"),
-        _nullable("disagree", _INT, "pairs that differ at both steps, the other way round"),
-        _nullable("pairs", _INT, "pairs of activations in all"),
-        _nullable("seeds", _INT, "seeds that they share"),
-        _codes(
+        column("budget", FLOAT, "step over the last step"),
+        nullable("estimate", FLOAT, "Kendall's correlation with the final order"),
+        *interval("the correlation"),
+        nullable("agree", INT, "pairs of activations that differ at both steps, alike"),
+        nullable("disagree", INT, "pairs that differ at both steps, the other way round"),
+        nullable("pairs", INT, "pairs of activations in all"),
+        nullable("seeds", INT, "seeds that they share"),
+        codes(
             "reason",
             (Reason.NOT_FINITE, Reason.FEW_SEEDS, Reason.ALL_ALIKE),
             "why there is no correlation",
@@ -301,16 +271,16 @@ EARLY_SCHEMA = pa.schema(
 RATIOS_SCHEMA = pa.schema(
     [
         *(_ARM, _MEASURE),
-        _column("first", _TEXT, "the activation in question"),
-        _column("second", _TEXT, "the activation that it is compared with"),
-        _nullable("ratio", _FLOAT, "geometric mean over models of first over second"),
-        _nullable("low", _FLOAT, "lower end of its interval, for these models"),
-        _nullable("high", _FLOAT, "upper end of its interval, for these models"),
-        _nullable("chance_lower", _FLOAT, "that the mean ratio is below 1"),
-        _nullable("share_lower", _FLOAT, "expected share of models where the first is lower"),
-        _nullable("models", _INT, "models that it rests on"),
-        _column("models_total", _INT, "models of the study that ran"),
-        _codes(
+        column("first", TEXT, "the activation in question"),
+        column("second", TEXT, "the activation that it is compared with"),
+        nullable("ratio", FLOAT, "geometric mean over models of first over second"),
+        nullable("low", FLOAT, "lower end of its interval, for these models"),
+        nullable("high", FLOAT, "upper end of its interval, for these models"),
+        nullable("chance_lower", FLOAT, "that the mean ratio is below 1"),
+        nullable("share_lower", FLOAT, "expected share of models where the first is lower"),
+        nullable("models", INT, "models that it rests on"),
+        column("models_total", INT, "models of the study that ran"),
+        codes(
             "reason",
             (Reason.NO_MODELS, Reason.MODELS_WITHOUT_RATIO, Reason.CONSTANT_RATIO),
             "what is missing, and what limits the mean",
@@ -321,16 +291,16 @@ RATIOS_SCHEMA = pa.schema(
 EARLY_MODEL_ORDER_SCHEMA = pa.schema(
     [
         *(_ARM, _MEASURE),
-        _nullable("budget", _FLOAT, "share of the training steps done"),
-        _nullable("estimate", _FLOAT, "Kendall's correlation over models with the final CV"),
-        _nullable("low", _FLOAT, "lower end of its interval"),
-        _nullable("high", _FLOAT, "upper end of its interval"),
-        _nullable("models", _INT, "models ranked"),
-        _nullable("agree", _INT, "pairs of models that differ at both steps, alike"),
-        _nullable("disagree", _INT, "pairs that differ at both steps, the other way round"),
-        _nullable("pairs", _INT, "pairs of models in all"),
-        _nullable("seeds", _INT, "seeds that they share"),
-        _codes(
+        nullable("budget", FLOAT, "share of the training steps done"),
+        nullable("estimate", FLOAT, "Kendall's correlation over models with the final CV"),
+        nullable("low", FLOAT, "lower end of its interval"),
+        nullable("high", FLOAT, "upper end of its interval"),
+        nullable("models", INT, "models ranked"),
+        nullable("agree", INT, "pairs of models that differ at both steps, alike"),
+        nullable("disagree", INT, "pairs that differ at both steps, the other way round"),
+        nullable("pairs", INT, "pairs of models in all"),
+        nullable("seeds", INT, "seeds that they share"),
+        codes(
             "reason",
             (Reason.FEW_MODELS, Reason.NOT_FINITE, Reason.ALL_ALIKE),
             "why there is no correlation",
@@ -343,68 +313,68 @@ _ENDS = {"": "estimate", "_se": "standard error", "_low": "lower end", "_high": 
 SUMMARY_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION, _ARM),
-        _column("seeds", _INT, "seeds that ran"),
-        _column("seeds_wanted", _INT, "seeds in the config"),
-        _column("missing_seeds", _TEXT, "seeds of the config that have not run"),
-        _column("cells_above_unigram", _INT, "cells whose loss is not below the unigram entropy"),
-        _nullable("parameters", _INT, "trainable parameters"),
-        _nullable("step", _INT, "optimiser steps of the final models"),
+        column("seeds", INT, "seeds that ran"),
+        column("seeds_wanted", INT, "seeds in the config"),
+        column("missing_seeds", TEXT, "seeds of the config that have not run"),
+        column("cells_above_unigram", INT, "cells whose loss is not below the unigram entropy"),
+        nullable("parameters", INT, "trainable parameters"),
+        nullable("step", INT, "optimiser steps of the final models"),
         *(
-            _nullable(f"{name}{end}", _FLOAT, f"{meaning} of {name}")
+            nullable(f"{name}{end}", FLOAT, f"{meaning} of {name}")
             for name in (*QUANTITIES, *TEXT_MEASURES)
             for end, meaning in _ENDS.items()
         ),
-        _codes("flags", Flag, "what to know before using the row"),
-        _codes("reason", _NO_INTERVAL, "why estimates of the last step have no interval"),
+        codes("flags", Flag, "what to know before using the row"),
+        codes("reason", _NO_INTERVAL, "why estimates of the last step have no interval"),
     ]
 )
 
 TUNING_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION),
-        _column("learning_rate", _FLOAT, "peak, as tried"),
+        column("learning_rate", FLOAT, "peak, as tried"),
         _SEED,
-        _nullable("val_loss", _FLOAT, "at the last step, on the evaluation windows", _NATS),
-        _nullable("mean_loss", _FLOAT, "over the seeds; null where one has none", _NATS),
-        _column("chosen", pa.bool_(), "of this rate the mean loss is the lowest"),
-        _column("at_end", pa.bool_(), "it is chosen and an end of the grid"),
-        _codes("trial", Trial, "what came of the training"),
+        nullable("val_loss", FLOAT, "at the last step, on the evaluation windows", NATS),
+        nullable("mean_loss", FLOAT, "over the seeds; null where one has none", NATS),
+        column("chosen", pa.bool_(), "of this rate the mean loss is the lowest"),
+        column("at_end", pa.bool_(), "it is chosen and an end of the grid"),
+        codes("trial", Trial, "what came of the training"),
     ]
 )
 
 AUDIT_SCHEMA = pa.schema(
     [
-        _column("id", _TEXT, "name of the claim"),
-        _column("claim", _TEXT, "what was claimed"),
-        _column("source", _TEXT, "where in the published report"),
-        _column("reported", _TEXT, "the figures as published"),
-        _column("kind", _TEXT, "the kind of test"),
-        _column("measured", _TEXT, "all figures that decide, one a line; may be empty"),
-        _codes("verdict", ClaimVerdict, "supported or refuted only by tests or intervals"),
-        _column("reason", _TEXT, "all facts that decide, one a line"),
-        _codes("codes", ClaimReason, "codes of these facts, one a line"),
-        _column("beside", _TEXT, "figures and facts that decide nothing, one a line"),
-        _nullable("seeds_more", _INT, "seeds to add for a decision; null: not known"),
+        column("id", TEXT, "name of the claim"),
+        column("claim", TEXT, "what was claimed"),
+        column("source", TEXT, "where in the published report"),
+        column("reported", TEXT, "the figures as published"),
+        column("kind", TEXT, "the kind of test"),
+        column("measured", TEXT, "all figures that decide, one a line; may be empty"),
+        codes("verdict", ClaimVerdict, "supported or refuted only by tests or intervals"),
+        column("reason", TEXT, "all facts that decide, one a line"),
+        codes("codes", ClaimReason, "codes of these facts, one a line"),
+        column("beside", TEXT, "figures and facts that decide nothing, one a line"),
+        nullable("seeds_more", INT, "seeds to add for a decision; null: not known"),
     ]
 )
 
 SCALE_SCHEMA = pa.schema(
     [
         *(_ARM, _MEASURE),
-        _codes("quantity", ScaledQuantity, "what changes over the models of `scale`"),
-        _nullable("activation", _TEXT, "whose level; null for the squared CV across activations"),
-        _codes("scaled_by", ScaledBy, "over log10 of the parameters, or over the loss"),
-        _nullable(
+        codes("quantity", ScaledQuantity, "what changes over the models of `scale`"),
+        nullable("activation", TEXT, "whose level; null for the squared CV across activations"),
+        codes("scaled_by", ScaledBy, "over log10 of the parameters, or over the loss"),
+        nullable(
             "slope",
-            _FLOAT,
+            FLOAT,
             "of the measure's natural logarithm, or of the squared CV in percent², "
             "for tenfold parameters or for 1 nat of loss",
         ),
-        *_interval("the slope, for these models, over seeds"),
-        _column("models", _INT, "models that it rests on"),
-        _column("models_total", _INT, "models of `scale`"),
-        _column("seeds", _INT, "seeds that these models share"),
-        _codes(
+        *interval("the slope, for these models, over seeds"),
+        column("models", INT, "models that it rests on"),
+        column("models_total", INT, "models of `scale`"),
+        column("seeds", INT, "seeds that these models share"),
+        codes(
             "reason",
             (Reason.FEW_MODELS, Reason.NOT_FINITE, Reason.ALIKE_MODELS, Reason.FEW_SEEDS),
             "why there is no slope or no interval",

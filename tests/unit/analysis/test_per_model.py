@@ -23,7 +23,8 @@ from reprocore.analysis.trajectories import (
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import jackknife
 from reprocore.statistics.spread import coefficient_of_variation
-from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA, codes_of
+from reprocore.store.columns import codes_of
+from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import (

@@ -7,6 +7,7 @@ import pytest
 
 from reprocore.report import words
 from reprocore.store import schemas
+from reprocore.store.columns import codes_of
 from reprocore.vocabulary import (
     ClaimVerdict,
     Condition,
@@ -47,7 +48,7 @@ def row_of(schema: pa.Schema, **values: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_table_has_the_numbers_that_its_reasons_name(name: str) -> None:
-    codes = schemas.codes_of(SCHEMAS[name], "reason")
+    codes = codes_of(SCHEMAS[name], "reason")
     assert codes
     for code in codes:
         (text,) = words.reason_texts(row_of(SCHEMAS[name], reason=code))
@@ -56,7 +57,7 @@ def test_a_table_has_the_numbers_that_its_reasons_name(name: str) -> None:
 
 
 def test_every_reason_is_of_some_table_or_of_arrays() -> None:
-    known = set().union(*(schemas.codes_of(schema, "reason") for schema in SCHEMAS.values()))
+    known = set().union(*(codes_of(schema, "reason") for schema in SCHEMAS.values()))
     of_blocks = {Reason.ONE_BLOCK, Reason.NO_VARIATION, Reason.ON_A_BOUND}
     assert set(Reason) - known == {Reason.ONE_ACTIVATION} | of_blocks
 

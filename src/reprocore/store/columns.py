@@ -1,0 +1,44 @@
+"""Columns of tables: with meaning, unit, and whether a value can be missing."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import pyarrow as pa
+
+INT, FLOAT, TEXT = pa.int64(), pa.float64(), pa.string()
+_BETWEEN_CODES = ", "
+NATS, CHARACTERS = "nats per character", "share of characters"
+
+
+def column(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:
+    """Return a column in which no value is missing."""
+    metadata = {"meaning": meaning} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=False, metadata=metadata)
+
+
+def nullable(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:
+    """Return a column in which a value can be missing."""
+    return column(name, kind, meaning, unit).with_nullable(True)
+
+
+def codes(name: str, allowed: Iterable[StrEnum], meaning: str) -> pa.Field:
+    """Return a column of codes of a vocabulary's enum; no code is the empty text.
+
+    Where there can be several, `join_codes` made the text and `split_codes` reads it.
+    """
+    metadata = {"meaning": meaning, "codes": _BETWEEN_CODES.join(allowed)}
+    return pa.field(name, TEXT, nullable=False, metadata=metadata)
+
+
+def codes_of(schema: pa.Schema, column: str) -> frozenset[str]:
+    """Return the codes that a column can hold; empty for a column that holds none."""
+    metadata = schema.field(column).metadata or {}
+    return frozenset(filter(None, metadata.get(b"codes", b"").decode().split(_BETWEEN_CODES)))
+
+
+def interval(of: str) -> list[pa.Field]:
+    """Return the columns of the two ends of an interval, which can be missing."""
+    return [
+        nullable("low", FLOAT, f"lower end of the interval of {of}"),
+        nullable("high", FLOAT, f"upper end of the interval of {of}"),
+    ]
