@@ -58,10 +58,8 @@ MARGIN, ALPHA, LEVEL = 0.1, 0.05, 0.99
 # Sample standard deviation 1, so that a CV is known exactly.
 PATTERN = np.array([-1.5, -0.5, -0.2, 0.1, 0.6, 1.5])
 PATTERN = (PATTERN - PATTERN.mean()) / PATTERN.std(ddof=1)
-# Chance of any wrong verdict in a family of so many activations, all alike. Where some are apart,
-# what is left are sets of two or three, and the bound is theirs.
+# Chance of any wrong verdict in a family of so many activations.
 FAMILY_BOUND = {3: 6.0, 6: 5.0}
-PARTIAL_BOUND = 6.0
 # Which activations are truly alike; the first is the reference.
 NULLS = {
     3: {"all alike": (0, 0, 0), "1 apart": (0, 0, 1)},
@@ -122,8 +120,8 @@ def family_rates(values: Floats, bounded: bool) -> Rates:
     """Any wrong verdict among what is truly alike, in either family."""
     activations = values.shape[1]
     for null, groups in NULLS[activations].items():
-        group, most = np.array(groups), PARTIAL_BOUND if any(groups) else FAMILY_BOUND[activations]
-        bound = (0.0, most) if bounded else None
+        group = np.array(groups)
+        bound = (0.0, FAMILY_BOUND[activations]) if bounded else None
         # So far apart that every set which holds two groups is rejected.
         test = closed_test(values + 3.0 * group[:, None])
         same = np.triu(group[:, None] == group, 1)
@@ -159,8 +157,7 @@ def cv_rates(matrices: Floats, cv: float, bounded: bool) -> Rates:
     chance = spread_below(*found[:2], truth, found.free, found.dof, nodes=100)
     # Where the truth is 0 so is the lower end, unless the spread is larger than noise explains.
     inside = (chance <= 0.975) & ((chance >= 0.025) | (cv == 0))
-    # Above 99% where activations differ in a direction in which their errors are small.
-    bounds = (92.0, 100.0) if bounded else None
+    bounds = (92.0, 99.0) if bounded else None
     yield f"interval of a true CV of {cv:.0%} covers", inside, bounds
     if cv == 0:
         p = alike(paired_pseudo_values(matrices))
