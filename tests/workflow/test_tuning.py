@@ -91,7 +91,10 @@ def test_a_choice_that_was_deleted_is_made_again_and_retrains_nothing(project: P
     path.unlink()
     # Without Snakemake's memory too.
     shutil.rmtree(project.root / ".snakemake")
-    assert set(project.jobs()) == {"choose_rate small/relu", "all"}
+    jobs = project.jobs()
+    assert jobs_of("choose_rate", jobs) == {"small/relu"}
+    # What is drawn from a younger file is drawn again.
+    assert not {"tune", "train", "compare", "estimate", "analyse"} & set(rules_of(jobs))
     assert path.read_bytes() == content
     assert project.jobs("--dry-run") == {}
 
@@ -130,18 +133,19 @@ def test_another_rate_trains_its_tuning_cells_and_what_it_changes(project: Proje
 
 
 def test_a_partial_study_takes_the_choices_that_are_there(project: Project) -> None:
-    path = choice_path(project, "memory", "swiglu")
-    content = path.read_bytes()
-    path.unlink()
+    # A choice alone would be known from its tuning cells.
+    lost = [choice_path(project, "memory", "swiglu"), project.root / "out/tuning/memory/swiglu"]
+    kept = [path.rename(project.root / f"kept-{path.name}") for path in lost]
     try:
         done = project.snakemake("--config", "partial=true")
         assert done.returncode == 0, done.stdout + done.stderr
         table = pd.read_parquet(project.root / "out/tuning.parquet")
         summary = pd.read_parquet(project.root / "out/summary.parquet")
     finally:
-        path.write_bytes(content)
-    lost = (table["model"] == "memory") & (table["activation"] == "swiglu")
-    assert set(table.loc[lost, "trial"]) == {"missing"}
-    assert set(table.loc[~lost, "trial"]) == {"done"}
+        for path, place in zip(kept, lost, strict=True):
+            path.rename(place)
+    of_lost = (table["model"] == "memory") & (table["activation"] == "swiglu")
+    assert set(table.loc[of_lost, "trial"]) == {"missing"}
+    assert set(table.loc[~of_lost, "trial"]) == {"done"}
     flags = summary.set_index(["model", "activation"])["flags"]
     assert "not_run" in flags["memory", "swiglu"]

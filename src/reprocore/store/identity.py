@@ -137,7 +137,7 @@ def model_settings(study: Study, model: str, activation: str) -> dict[str, Any]:
 
 def cell_training(study: Study, cell: Cell) -> dict[str, Any]:
     """Return the training settings of `cell`; the learning rate is None until one is chosen."""
-    settings = study.training_of(cell.model).model_dump()
+    settings = study.training_of(cell.model).model_dump(mode="json")
     if study.tuning is None:
         return settings
     if cell.rate is None:
