@@ -51,8 +51,8 @@ def test_values_of_a_level_and_of_a_squared_cv_have_these_as_their_means():
     assert log_values(stack[0]).mean() == pytest.approx(math.log(level.estimate))
     spread = log_values(stack[0]).std(ddof=1) / math.sqrt(6)
     assert spread == pytest.approx(level.se / level.estimate)
-    whole, noise, _ = relative_spread(stack)
-    assert squared_cv_values(stack).mean() == pytest.approx(1e4 * (whole - noise))
+    whole = relative_spread(stack)
+    assert squared_cv_values(stack).mean() == pytest.approx(1e4 * (whole.spread - whole.noise))
     assert log_values(np.zeros((4, 4))) is None
 
 

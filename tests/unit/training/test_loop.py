@@ -642,6 +642,7 @@ def test_cell_description_holds_what_identifies_it(train_cell, tiny_corpus, tiny
         "activation": "swiglu",
         "arm": "all",
         "seed": 1,
+        "rate": None,
     }
     assert described["corpus_sha256"] == tiny_corpus.sha256
     assert described["probe_hash"] == tiny_probe.hash
