@@ -27,7 +27,7 @@ from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, ScaledBy, ScaledQuantity
 
 PANEL_INCHES = 3.1
-# Of the loss, for which a change is told: the models of a study often differ by less than 1 nat.
+# Of the loss, for which a change is given: the models of a study often differ by less than 1 nat.
 LOSS_STEP = 0.1
 STEPS = {
     ScaledBy.PARAMETERS: "tenfold parameters",
@@ -325,7 +325,7 @@ def _note(
         f"Bars: {level} intervals over seeds; hollow: no interval.{which} Marks of one model are "
         "set side by side in (a). The vertical axis starts at 0 only in (c) and (d).",
         f"Above each panel, with {level} intervals over seeds: the slope of the least-squares line "
-        f"of the logarithm of {measure.label}, told as a factor (×1: no change); in (c) and (d) "
+        f"of the logarithm of {measure.label}, given as a factor (×1: no change); in (c) and (d) "
         "that of the squared CV, which unlike the CV is estimated without bias near 0. They are "
         "about these models, not about others, and each stands alone, not corrected for their "
         "number. Larger models also reach another loss: left and right are two views of the same "
