@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import HealthCheck, settings
 
 from reprocore.data.probe import Probe, build_probe
 from reprocore.data.tokens import Corpus, encode
@@ -25,6 +26,10 @@ from reprocore.training.cell import train_cell as train
 from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
+# A busy machine is no failure.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
 SHIPPED: dict[str, Any] = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
 # Those of the family `recurrent` beside the shipped ones, so that each cell and attention is there.
 RECURRENT: dict[str, Any] = {

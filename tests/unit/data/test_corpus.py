@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from project import started
@@ -327,7 +327,6 @@ class TestLoadText:
 
 class TestEncode:
     @pytest.mark.slow
-    @settings(deadline=None)
     @given(st.text(min_size=2, max_size=200).filter(lambda text: len(set(text)) > 1))
     def test_round_trip(self, text: str) -> None:
         corpus = encode(text, 0.5)
@@ -438,7 +437,6 @@ class TestCorpusFile:
 
 
 class TestProbe:
-    @settings(deadline=None)
     @given(
         blocks=st.integers(1, 12),
         block=st.integers(1, 16),
@@ -462,7 +460,6 @@ class TestProbe:
             assert np.ptp(np.diff(starts)) <= 1
             assert probe.positions[-1] == len(corpus.tokens) - 1
 
-    @settings(deadline=None)
     @given(
         block=st.sampled_from([1, 4, 6, 12]),
         context=st.sampled_from([1, 2, 3, 4, 6, 12, 13, 30]),

@@ -27,7 +27,7 @@ def naive_p_of_set(x):
 
 
 @given(st.integers(2, 5), st.integers(4, 9), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_the_closed_test_is_the_enumeration(activations, seeds, seed):
     rng = np.random.default_rng(seed)
     mixed = rng.normal(size=(activations, activations)) @ rng.normal(size=(activations, seeds))

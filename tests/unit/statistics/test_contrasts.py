@@ -36,7 +36,6 @@ def two_samples(draw):
 
 
 @given(two_samples())
-@settings(deadline=None)
 def test_t_tests_agree_with_scipy(samples):
     a, b = samples
     if np.std(a - b) > 1e-6:
@@ -49,7 +48,7 @@ def test_t_tests_agree_with_scipy(samples):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @pytest.mark.slow
 def test_holm_agrees_with_statsmodels(p):
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-10)
@@ -74,7 +73,6 @@ def test_holm_over_groups_of_one_is_holm(p):
 
 
 @given(two_samples(), st.floats(0.01, 100.0))
-@settings(deadline=None)
 def test_symmetries(samples, scale):
     a, b = samples
     one, other = paired_difference(a, b), paired_difference(b, a)

@@ -84,7 +84,7 @@ def soft(rng, models, positions, symbols, scale=2.0):
 
 @pytest.mark.slow
 @given(stacks(2))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_measures_agree_with_loops(case):
     (p, q), targets = case
     for name, expected in loop_reference(p, q, targets).items():
@@ -114,7 +114,6 @@ def test_hand_worked_pair():
 
 
 @given(stacks(1))
-@settings(deadline=None)
 def test_distance_to_itself_is_exactly_zero(case):
     (p,), targets = case
     for name in MEASURES:
@@ -125,7 +124,6 @@ def test_distance_to_itself_is_exactly_zero(case):
 
 
 @given(stacks(2))
-@settings(deadline=None)
 def test_symmetric_and_in_range(case):
     (p, q), targets = case
     for name, measure in MEASURES.items():
@@ -135,7 +133,6 @@ def test_symmetric_and_in_range(case):
 
 
 @given(stacks(2))
-@settings(deadline=None)
 def test_relative_pd_ignores_symbols_that_both_rule_out(case):
     (p, q), _ = case
     symbols = p.shape[1]
@@ -146,7 +143,6 @@ def test_relative_pd_ignores_symbols_that_both_rule_out(case):
 
 
 @given(stacks(2))
-@settings(deadline=None)
 def test_the_studys_first_formula_is_total_variation(case):
     (p, q), _ = case
     first_formula = np.abs(p - q).mean() / (p.mean() + q.mean())
@@ -154,7 +150,6 @@ def test_the_studys_first_formula_is_total_variation(case):
 
 
 @given(stacks(3))
-@settings(deadline=None)
 def test_total_variation_obeys_the_triangle_inequality(case):
     (p, q, r), _ = case
     tv = divergence.total_variation
@@ -162,7 +157,6 @@ def test_total_variation_obeys_the_triangle_inequality(case):
 
 
 @given(stacks(2))
-@settings(deadline=None)
 def test_pinsker_and_its_kin(case):
     (p, q), _ = case
     tv, js = divergence.total_variation(p, q), divergence.jensen_shannon(p, q)
@@ -209,7 +203,7 @@ def test_ties_go_to_the_lowest_symbol():
 
 @pytest.mark.slow
 @given(stacks(4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_pairwise_agrees_with_the_single_functions(case):
     stack, targets = case
     assert_pairwise_agrees(stack, targets)

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -51,7 +51,6 @@ def mean_over_pairs(matrix, kept):
 
 
 @given(matrices())
-@settings(deadline=None)
 def test_agrees_with_leaving_one_seed_out(matrix):
     m = len(matrix)
     theta = mean_over_pairs(matrix, range(m))
@@ -67,7 +66,6 @@ def test_agrees_with_leaving_one_seed_out(matrix):
 
 
 @given(matrices(), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_the_order_of_pairs_and_names_of_seeds_do_not_matter(matrix, random):
     m = len(matrix)
     seeds = random.sample(range(1000), m)

@@ -62,7 +62,7 @@ def naive(y):
 
 
 @given(st.integers(3, 6), st.integers(2, 6), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_components_are_the_loops(seeds, blocks, seed):
     y = pairs_of(np.random.default_rng(seed), seeds, blocks)
     found = components(block_pseudo_values(seed_means(y)))

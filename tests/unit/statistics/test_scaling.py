@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -26,7 +26,6 @@ def test_slope_by_hand():
 
 
 @given(st.integers(0, 10_000), st.integers(3, 6), st.integers(3, 8))
-@settings(deadline=None)
 def test_a_seeds_slope_is_the_derivative_by_its_weight(random, models, seeds):
     rng = np.random.default_rng(random)
     x = np.arange(models)[:, None] + rng.normal(0, 0.1, (models, seeds))

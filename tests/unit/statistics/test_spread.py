@@ -66,7 +66,7 @@ def test_the_average_over_the_noise_is_the_integral():
 
 
 @given(st.integers(0, 2**32), st.floats(0.01, 100))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_units_and_order_do_not_matter(seed, scale):
     matrices = pair_matrices(np.random.default_rng(seed), 4, 5)
     one = activation_spread(matrices)

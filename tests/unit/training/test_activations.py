@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -50,7 +50,6 @@ def value_and_slope(x: float, beta: float) -> tuple[float, float]:
 
 
 @given(x=INPUTS, beta=BETAS)
-@settings(deadline=None)
 def test_smelu_and_its_slope_follow_the_definition(x, beta):
     value, slope = value_and_slope(x, beta)
     # (x + β)² loses digits where x is near -β: an absolute error of a rounding of β.
@@ -59,7 +58,6 @@ def test_smelu_and_its_slope_follow_the_definition(x, beta):
 
 
 @given(beta=BETAS)
-@settings(deadline=None)
 def test_smelu_is_exact_at_its_knots_and_continuous_in_value_and_slope(beta):
     assert value_and_slope(-beta, beta) == (0.0, 0.0)
     value, slope = value_and_slope(beta, beta)
@@ -283,7 +281,6 @@ APL_NUMBERS = st.lists(st.floats(-3, 3), min_size=2, max_size=2)
 
 
 @given(x=st.floats(-5, 5).filter(bool), slopes=APL_NUMBERS, hinges=APL_NUMBERS)
-@settings(deadline=None)
 def test_apl_and_its_gradients_follow_the_definition(x, slopes, hinges):
     assume(x not in hinges)  # there the function has no derivative
     module = activation("apl").make().double()

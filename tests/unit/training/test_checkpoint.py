@@ -249,7 +249,7 @@ def checkpoint_bytes(tmp_path_factory) -> bytes:
 
 @pytest.mark.slow
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_flipped_bit_goes_unnoticed(checkpoint_bytes, tmp_path, data):
     place = data.draw(st.integers(0, len(checkpoint_bytes) - 1))
     bit = data.draw(st.integers(0, 7))

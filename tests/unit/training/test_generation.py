@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -24,7 +24,6 @@ TEXT = encode("".join(map(chr, np.random.default_rng(0).integers(97, 123, 4000))
     length=st.integers(1, 32),
     count=st.integers(1, 40),
 )
-@settings(deadline=None)
 def test_prompts_stand_before_blocks_that_are_spread_over_the_probe(block, blocks, length, count):
     probe = build_probe(TEXT, context=32, positions=block * blocks, block=block)
     positions, inputs = prompts(TEXT, probe, length, count)

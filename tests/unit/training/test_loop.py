@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -254,7 +254,6 @@ def test_a_cell_that_has_not_learned_is_flagged(train_cell, tiny_corpus):
 
 
 @given(iterations=st.integers(1, 10**8))
-@settings(deadline=None)
 def test_snapshots_are_eighth_quarter_and_half_then_each_sixteenth_rounded_up(iterations):
     sixteenths = [2, 4, *range(8, 17)]
     wanted = {-(-iterations * k // 16) for k in sixteenths}
@@ -262,7 +261,6 @@ def test_snapshots_are_eighth_quarter_and_half_then_each_sixteenth_rounded_up(it
 
 
 @given(percents=st.sets(st.integers(1, 99)), hundreds=st.integers(1, 10**6))
-@settings(deadline=None)
 def test_a_share_is_what_is_written_and_not_its_nearest_double(percents, hundreds):
     shares = [*(percent / 100 for percent in sorted(percents)), 1.0]
     steps = snapshot_iterations(100 * hundreds, shares)
@@ -550,7 +548,6 @@ def test_scores_of_the_blocks_average_to_those_of_the_history(train_cell):
     block=st.integers(1, 64),
     lead=st.integers(0, 200),
 )
-@settings(deadline=None)
 def test_evaluation_takes_whole_blocks_of_validation_text_after_the_lead(asked, block, lead):
     corpus = encode("abcdefg" * 200, train_fraction=0.5)
     probe = evaluation_probe(corpus, asked, block, lead)
@@ -569,7 +566,6 @@ def test_evaluation_takes_whole_blocks_of_validation_text_after_the_lead(asked, 
     seed=st.integers(0, 1000),
     data=st.data(),
 )
-@settings(deadline=None)
 def test_batch_is_of_windows_within_the_text(length, size, seed, data):
     context = data.draw(st.integers(1, length - 1))
     text = np.arange(length)

@@ -284,7 +284,7 @@ def test_shorter_input_than_the_context_is_the_start_of_a_longer_one(name):
     rate=st.sampled_from([0.0, 0.3]),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_attention_and_its_gradient_are_those_of_the_definition(time, rate, seed):
     generator = torch.Generator().manual_seed(seed)
     heads = torch.randn(3, 2, time, 4, dtype=torch.float64, generator=generator).requires_grad_()

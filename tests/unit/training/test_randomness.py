@@ -79,7 +79,6 @@ def test_stream_name_and_key_do_not_run_together():
 
 
 @given(seed=SEEDS, stream=st.sampled_from(STREAMS))
-@settings(deadline=None)
 def test_equal_arguments_give_equal_numbers(seed, stream):
     draws = [numpy_generator(stream, seed).integers(0, 2**62, 4).tolist() for _ in range(2)]
     assert draws[0] == draws[1]
@@ -93,7 +92,7 @@ def test_numbers_stay_the_same_from_version_to_version():
 
 
 @given(probability=st.floats(0, 0.999), seed=SEEDS, count=st.integers(1, 300))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_mask_holds_only_zero_and_the_inverse_of_the_kept_share(probability, seed, count):
     rounded = round(probability * 2**16) / 2**16
     values = MaskStream(seed, CPU).mask(torch.Size([count]), probability)
