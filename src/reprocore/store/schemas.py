@@ -1,7 +1,6 @@
 """The columns of every table: name, type, meaning, unit, and whether a value can be missing.
 
-All schemas are here and in `schemas_of_positions`, so that the data dictionary can be made from
-them.
+All schemas are here and nowhere else, so that the data dictionary can be made from them.
 """
 
 import pyarrow as pa
