@@ -47,7 +47,9 @@ def simulate(study: Study, model: str, root: Path, snapshots: int) -> tuple[list
             "seed_a": np.array(study.seeds)[first],
             "seed_b": np.array(study.seeds)[second],
             "step": np.repeat(steps, len(rows)),
-            **dict.fromkeys(PAIR_MEASURES, level),
+            **dict.fromkeys(
+                (*PAIR_MEASURES, "right_to_wrong", "wrong_to_right", "wrong_to_wrong"), level
+            ),
         }
         path = root / "pairs" / model / activation / "all.parquet"
         write_table(path, pa.table(columns, schema=PAIRS_SCHEMA))

@@ -47,6 +47,17 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
     }
 )
 MEASURE_NAMES = tuple(MEASURES)
+# Of the likeliest symbols and the losses of two models.
+AGREEMENT_MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {
+        measure.name: measure
+        for measure in (
+            Measure("flips", "flips between right and wrong", "share of positions", 0.0, 1.0),
+            Measure("kappa", "Cohen's kappa", "", -1.0, 1.0, True),
+            Measure("loss_correlation", "correlation of losses", "", -1.0, 1.0, True),
+        )
+    }
+)
 # Of generated text, and so of final models alone.
 TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
@@ -56,15 +67,19 @@ TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
     }
 )
 # Of a pair of models.
-PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType({**MEASURES, **TEXT_MEASURES})
+PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {**MEASURES, **AGREEMENT_MEASURES, **TEXT_MEASURES}
+)
 SCORES = ("val_loss", "val_accuracy")
-QUANTITIES = (*SCORES, *MEASURES)
-# Two activations whose ratio is within this count as equivalent; nothing counts for a loss.
+QUANTITIES = (*SCORES, *PAIR_MEASURES)
+# Two activations whose ratio is within this count as equivalent; None: nothing does.
 MARGINS: Mapping[str, float | None] = MappingProxyType(
-    {"val_loss": None, "val_accuracy": 0.1} | dict.fromkeys(PAIR_MEASURES, 0.1) | {"churn": 0.2}
+    {"val_loss": None, "val_accuracy": 0.1}
+    | dict.fromkeys(PAIR_MEASURES, 0.1)
+    | {"churn": 0.2, "flips": 0.2, "loss_correlation": None}
 )
 # Quantities whose margin is on 1 less the value.
-COMPLEMENTS = ("val_accuracy", *(name for name, m in MEASURES.items() if m.more_is_closer))
+COMPLEMENTS = ("val_accuracy", "top5_overlap", "kappa")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from reprocore.store.readers import read_history, read_pairs
 from reprocore.store.records import read_cell
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
 from reprocore.study.cells import GROUP
-from reprocore.vocabulary import MEASURE_NAMES, SCORES, TEXT_MEASURES
+from reprocore.vocabulary import AGREEMENT_MEASURES, MEASURES, SCORES, TEXT_MEASURES
 
 
 def estimate_model(
@@ -134,6 +134,6 @@ def _step_estimates(
     of_text = [name for name in TEXT_MEASURES if group[name].notna().all()]
     estimates = {
         name: jackknife(pair_matrix(labels, group[name].to_numpy())[1], confidence)
-        for name in (*MEASURE_NAMES, *of_text)
+        for name in (*MEASURES, *AGREEMENT_MEASURES, *of_text)
     }
     return estimates | {name: mean_interval(scores[name].to_numpy(), confidence) for name in SCORES}

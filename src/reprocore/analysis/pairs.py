@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from reprocore.analysis.continuations import continuation_distances, read_texts
 from reprocore.errors import ReprocoreError
+from reprocore.statistics.agreement import agreement
 from reprocore.statistics.checks import check_comparable
 from reprocore.statistics.divergence import pairwise
 from reprocore.store.predictions import Predictions, read_predictions
@@ -51,6 +52,7 @@ def compare_cells(paths: Iterable[str | Path], continuations: Iterable[str | Pat
     for index, step in enumerate(predictions[0].steps):
         stack = np.stack([content.probabilities[index] for content in predictions])
         pairs, values = pairwise(stack, predictions[0].targets)
+        agreed = agreement(stack, predictions[0].targets, pairs)
         last = index == len(predictions[0].steps) - 1
         distances = continuation_distances(texts, pairs) if last else [None] * len(pairs)
         columns = {
@@ -59,6 +61,8 @@ def compare_cells(paths: Iterable[str | Path], continuations: Iterable[str | Pat
             "seed_b": seeds[pairs[:, 1]],
             "step": np.full(len(pairs), step),
             **values,
+            # What is not a number is missing.
+            **{name: pa.array(column, from_pandas=True) for name, column in agreed.items()},
             "continuation_distance": distances,
         }
         tables.append(pa.table(columns, schema=PAIRS_SCHEMA))

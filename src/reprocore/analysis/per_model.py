@@ -39,7 +39,6 @@ from reprocore.vocabulary import (
     MEASURES,
     PAIR_MEASURES,
     QUANTITIES,
-    TEXT_MEASURES,
     Condition,
     Family,
     Method,
@@ -91,7 +90,7 @@ def _arm_rows(
         return
     confidence = study.statistics.confidence
     last = int(next(iter(trajectories.values())).steps[-1])
-    for quantity in (*QUANTITIES, *TEXT_MEASURES):
+    for quantity in QUANTITIES:
         values = {
             name: SeedValues(c.seeds.tolist(), c.at(-1, quantity))
             for name, c in trajectories.items()

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 INT, FLOAT, TEXT = pa.int64(), pa.float64(), pa.string()
 _BETWEEN_CODES = ", "
-NATS, CHARACTERS = "nats per character", "share of characters"
+NATS, CHARACTERS, POSITIONS = "nats per character", "share of characters", "share of positions"
 
 
 def column(name: str, kind: pa.DataType, meaning: str, unit: str = "") -> pa.Field:

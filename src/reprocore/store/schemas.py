@@ -10,6 +10,7 @@ from reprocore.store.columns import (
     FLOAT,
     INT,
     NATS,
+    POSITIONS,
     TEXT,
     codes,
     column,
@@ -121,6 +122,19 @@ PAIRS_SCHEMA = pa.schema(
         *(
             column(name, FLOAT, measure.label, measure.unit or "1")
             for name, measure in MEASURES.items()
+        ),
+        column("right_to_wrong", FLOAT, "the first seed is right, the second wrong", POSITIONS),
+        column("wrong_to_right", FLOAT, "the other way round", POSITIONS),
+        column("wrong_to_wrong", FLOAT, "both wrong, with different characters", POSITIONS),
+        column("flips", FLOAT, "right_to_wrong and wrong_to_right together", POSITIONS),
+        nullable(
+            "kappa", FLOAT, "Cohen's, of the likeliest characters; null where chance gives 1", "1"
+        ),
+        nullable(
+            "loss_correlation",
+            FLOAT,
+            "Pearson's, of the losses by position; null where one does not vary or is infinite",
+            "1",
         ),
         *(
             nullable(name, FLOAT, f"{measure.label}; null before the last step", "1")
@@ -321,7 +335,7 @@ SUMMARY_SCHEMA = pa.schema(
         nullable("step", INT, "optimiser steps of the final models"),
         *(
             nullable(f"{name}{end}", FLOAT, f"{meaning} of {name}")
-            for name in (*QUANTITIES, *TEXT_MEASURES)
+            for name in QUANTITIES
             for end, meaning in _ENDS.items()
         ),
         codes("flags", Flag, "what to know before using the row"),

@@ -28,7 +28,9 @@ from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import (
+    AGREEMENT_MEASURES,
     MEASURES,
+    PAIR_MEASURES,
     Condition,
     ContrastVerdict,
     Family,
@@ -37,6 +39,7 @@ from reprocore.vocabulary import (
 )
 
 STEPS = np.array([25, 50, 100])
+SHARES = ("right_to_wrong", "wrong_to_right", "wrong_to_wrong")
 FINAL = {"measure": "churn", "condition": Condition.FINAL, "family": Family.REFERENCE}
 
 
@@ -53,7 +56,7 @@ def course_of(level: float, seeds=range(1, 13), random=0, noise=0.02, loss=2.0) 
     size = len(numbers)
     own = rng.normal(0, noise * level, size)
     cubes = {}
-    for name in MEASURES:
+    for name in (*MEASURES, *AGREEMENT_MEASURES):
         single = rng.normal(0, noise * level / 2, (size, size))
         matrix = level + own[:, None] + own + single + single.T
         matrix = (matrix + matrix.T) / 2
@@ -79,7 +82,7 @@ class TestTrajectories:
         pairs = [
             {"model": "charlm", "activation": "relu", "arm": "all"}
             | {"seed_a": a, "seed_b": b, "step": step}
-            | dict.fromkeys(MEASURES, step + a + b / 10)
+            | dict.fromkeys((*PAIR_MEASURES, *SHARES), step + a + b / 10)
             for step in (50, 100)
             for a in seeds
             for b in seeds

@@ -35,6 +35,7 @@ from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import (
     MEASURE_NAMES,
     PAIR_MEASURES,
+    QUANTITIES,
     Condition,
     ContrastVerdict,
     Family,
@@ -43,6 +44,7 @@ from reprocore.vocabulary import (
     join_codes,
 )
 
+SHARES = ("right_to_wrong", "wrong_to_right", "wrong_to_wrong")
 STEPS = (50, 100)
 
 
@@ -106,7 +108,7 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
             if len(seeds) > 1:
                 table = pa.Table.from_pylist(
                     [
-                        dict(zip(PAIR_MEASURES, random.uniform(0.1, 0.5, 8), strict=True))
+                        {name: random.uniform(0.1, 0.5) for name in (*PAIR_MEASURES, *SHARES)}
                         | ({} if step == STEPS[-1] else {"continuation_distance": None})
                         | {"model": model, "activation": activation, "arm": "all"}
                         | {"seed_a": a, "seed_b": b, "step": step}
@@ -136,7 +138,7 @@ def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
 def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
     pairs, histories, _ = fill()
     frame = estimate_groups(pairs, gather_curves(histories), 0.9).to_pandas()
-    assert len(frame) == 2 * len(STEPS) * (len(MEASURE_NAMES) + 2) + 2
+    assert len(frame) == 2 * len(STEPS) * (len(QUANTITIES) - 1) + 2
     stored = pd.read_parquet(pairs[0])
     matrix = np.zeros((4, 4))
     for row in stored[stored.step == 100].itertuples():

@@ -58,6 +58,8 @@ pytestmark = pytest.mark.slow
 STEPS = (13, 25, 50, 100)
 BASE = {"relative_pd": 0.5, "relative_pd_true": 0.4, "total_variation": 0.2}
 BASE |= {"jensen_shannon": 0.05, "jeffreys": 0.4, "churn": 0.28, "top5_overlap": 0.75}
+BASE |= {"right_to_wrong": 0.07, "wrong_to_right": 0.06, "wrong_to_wrong": 0.15, "flips": 0.13}
+BASE |= {"kappa": 0.7, "loss_correlation": 0.9}
 
 
 def make_study(models=("charlm", "tinylstm"), activations=("relu", "gelu", "swiglu"), **more):

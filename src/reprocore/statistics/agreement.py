@@ -1,0 +1,101 @@
+"""Whether two models are right and wrong at the same positions, for all pairs of many models.
+
+Probabilities are arrays [N, V] per model, as in `divergence`. Ties between symbols go to the
+lowest symbol id. Logarithms are natural.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from reprocore.errors import ReprocoreError
+from reprocore.statistics.checks import Floats, Integers, check_targets
+
+
+def agreement(
+    probabilities: npt.ArrayLike, targets: npt.ArrayLike, pairs: npt.ArrayLike
+) -> dict[str, Floats]:
+    """Compare the likeliest symbols and the losses of pairs of M models.
+
+    Args:
+        probabilities: [M, N, V].
+        targets: ids of the symbols that really came, [N].
+        pairs: indices of the first and the second model of each pair, [P, 2].
+
+    Returns:
+        Each [P]: `right_to_wrong` (the first is right and the second wrong), `wrong_to_right`
+        and `wrong_to_wrong` (both wrong, with different symbols), shares of positions that add up
+        to the churn; `flips`, the sum of the first two, which does not depend on the order of a
+        pair; `kappa` (Cohen 1960, equation 1), −1 to 1, NaN where both models predict one and the
+        same symbol everywhere; `loss_correlation`, Pearson's of −ln p(target) over positions,
+        −1 to 1, NaN where the loss of one of them does not vary or is infinite somewhere.
+
+    Raises:
+        ReprocoreError: `probabilities` are not 3-D or empty, or `targets` do not fit them.
+    """
+    stack = np.asarray(probabilities)
+    if stack.ndim != 3 or 0 in stack.shape[1:]:
+        raise ReprocoreError(
+            f"probabilities: shape {stack.shape}, must be [models, positions, symbols]"
+        )
+    _, positions, symbols = stack.shape
+    ids = check_targets(targets, positions, symbols)
+    first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
+    likeliest = np.stack([np.asarray(model).argmax(axis=1) for model in stack])
+    shares = _shares(likeliest, ids, first, second)
+    standard = np.stack([_standardised(-_log(model[range(positions), ids])) for model in stack])
+    return {
+        **shares,
+        "flips": shares["right_to_wrong"] + shares["wrong_to_right"],
+        "kappa": _kappas(likeliest, symbols, first, second),
+        "loss_correlation": np.clip(_dots(standard, first, second), -1.0, 1.0),
+    }
+
+
+def _shares(
+    likeliest: Integers, ids: Integers, first: Integers, second: Integers
+) -> dict[str, Floats]:
+    positions = len(ids)
+    counts = np.zeros((3, len(first)), dtype=np.int64)
+    for k, (i, j) in enumerate(zip(first, second, strict=True)):
+        one, other = likeliest[i], likeliest[j]
+        right, right_other = one == ids, other == ids
+        counts[0, k] = np.count_nonzero(right & ~right_other)
+        counts[1, k] = np.count_nonzero(~right & right_other)
+        counts[2, k] = np.count_nonzero((one != other) & ~right & ~right_other)
+    names = ("right_to_wrong", "wrong_to_right", "wrong_to_wrong")
+    return dict(zip(names, counts / positions, strict=True))
+
+
+def _kappas(likeliest: Integers, symbols: int, first: Integers, second: Integers) -> Floats:
+    """κ in whole numbers, N²p_o and N²p_e, so that p_e = 1 is seen exactly."""
+    models, positions = likeliest.shape
+    counts = np.zeros((models, symbols), dtype=np.int64)
+    np.add.at(counts, (np.arange(models)[:, None], likeliest), 1)
+    same = np.array(
+        [np.count_nonzero(likeliest[i] == likeliest[j]) for i, j in zip(first, second, strict=True)]
+    )
+    chance = np.array(
+        [int(counts[i] @ counts[j]) for i, j in zip(first, second, strict=True)], dtype=np.int64
+    )
+    left = positions**2 - chance
+    observed = positions * same.astype(np.int64) - chance
+    return np.divide(observed, left, out=np.full(len(first), np.nan), where=left > 0)
+
+
+def _standardised(losses: Floats) -> Floats:
+    """Losses [N] less their mean, of length 1; NaN where they do not vary or are not finite."""
+    if not np.isfinite(losses).all() or losses.min() == losses.max():
+        return np.full(len(losses), np.nan)
+    centred = losses - losses.mean()
+    standard: Floats = centred / np.linalg.norm(centred)
+    return standard
+
+
+def _dots(rows: Floats, first: Integers, second: Integers) -> Floats:
+    return np.array([rows[i] @ rows[j] for i, j in zip(first, second, strict=True)], dtype=float)
+
+
+def _log(x: npt.NDArray[np.floating]) -> Floats:
+    with np.errstate(divide="ignore"):
+        logs: Floats = np.log(x.astype(np.float64))
+    return logs
