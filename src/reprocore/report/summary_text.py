@@ -17,7 +17,7 @@ from reprocore.report.words import (
     place_text,
     reason_texts,
 )
-from reprocore.statistics.tests_over_seeds import holm_over_groups
+from reprocore.statistics.tests_over_seeds import MOST_SEEDS, holm_over_groups
 from reprocore.store.files import atomic
 from reprocore.store.schemas import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.store.tables import read_table, write_table
@@ -128,7 +128,7 @@ def _sensitivity(rows: Iterable[Row]) -> str:
     body = []
     for row in rows:
         spread = _bracketed(row["corrected"], row["low"], row["high"], 1)
-        needed = [_whole(row[f"seeds_for_{percent}"]) for percent in RESOLVED]
+        needed = [_seeds(row, percent) for percent in RESOLVED]
         labels = [row["model"], row["arm"], CONDITIONS[Condition(row["condition"])]]
         tested = [_number(row["cv"], 1), spread, _number(row["p_omnibus"], 4)]
         body.append([*labels, *tested, *needed, "; ".join(reason_texts(row))])
@@ -216,8 +216,13 @@ def _number(value: float | None, digits: int) -> str:
     return "–" if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def _whole(value: float | None) -> str:
-    return "–" if pd.isna(value) else f"{value:.0f}"
+def _seeds(row: Row, percent: int) -> str:
+    """Return `12 [8, 30]` seeds to find a difference; a dash where none are planned."""
+    if row["seeds_reason"]:
+        return "–"
+    numbers = (row[f"seeds_for_{percent}{end}"] for end in ("", "_low", "_high"))
+    seeds, low, high = (f"over {MOST_SEEDS:,}" if pd.isna(n) else f"{n:.0f}" for n in numbers)
+    return f"{seeds} [{low}, {high}]"
 
 
 def table(heads: Sequence[str], body: Iterable[Sequence[str]]) -> str:
