@@ -452,6 +452,7 @@ class TestPlan:
             ]
             path = folder / "out/pairs/charlm" / activation / "all.parquet"
             write_table(path, pa.Table.from_pylist(rows, schema=PAIRS_SCHEMA))
+        (folder / "out/study.json").write_text("{}", "utf-8")
 
     def test_without_results_it_takes_what_is_shipped(self, command: Any, tmp_path: Path) -> None:
         code, out, err = command("plan", "-c", self.file(tmp_path), "--directory", tmp_path)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from reprocore.report.terminal import console, table_of
 from reprocore.report.words import PLACES, counted
@@ -18,9 +19,14 @@ from reprocore.statistics.planning import (
     size_interval,
 )
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST
-from reprocore.store.readers import final_rows, read_pairs
+from reprocore.store.readers import final_rows
+from reprocore.store.schemas import PAIRS_SCHEMA
+from reprocore.store.tables import read_table
+from reprocore.study.cells import GROUP
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Condition
+
+PAIR = ("seed_a", "seed_b")
 
 
 class Planned(NamedTuple):
@@ -74,12 +80,14 @@ def earlier_errors(study: Study, model: str) -> tuple[Errors, int] | None:
     """
     measure, arm = study.statistics.primary.measure, study.primary_arm(model)
     names = sorted(study.activations_of(model), key=study.reference_of(model).__ne__)
+    # Not the whole schema: results of an earlier version may lack a measure, and serve as well.
+    columns = pa.schema([PAIRS_SCHEMA.field(n) for n in (*GROUP, *PAIR, "step", measure)])
     matrices = []
     for name in names:
         path = Path(study.results) / "pairs" / model / name / f"{arm}.parquet"
         if path.is_file():
-            rows = final_rows(read_pairs(path).to_pandas())
-            labels, values = rows[["seed_a", "seed_b"]].to_numpy(), rows[measure].to_numpy()
+            rows = final_rows(read_table(path, columns).to_pandas())
+            labels, values = rows[[*PAIR]].to_numpy(), rows[measure].to_numpy()
             seeds, matrix = pair_matrix(labels, values)
             if len(seeds) >= LEAST_SEEDS_OF_A_TEST and np.isfinite(matrix).all():
                 matrices.append((seeds, matrix))
@@ -97,13 +105,16 @@ def earlier_errors(study: Study, model: str) -> tuple[Errors, int] | None:
 
 def print_planned(study: Study) -> None:
     """Print a row for each model, and what the numbers mean and rest on."""
-    primary, rows, sources = study.statistics.primary, [], set()
+    primary = study.statistics.primary
+    rows: list[list[str]] = []
+    sources: set[bool] = set()
     for model in study.models:
         plan = planned(study, model)
-        numbers = [_percent(x) for x in (plan.difference, plan.low, plan.high)]
+        shares = [_percent(x) for x in (plan.difference, plan.low, plan.high)]
         source = _source(plan, len(study.seeds))
-        sources.add(plan.difference is not None and plan.earlier > 0)
-        rows.append([model, str(plan.activations), str(len(study.seeds)), *numbers, source])
+        if plan.difference is not None:
+            sources.add(plan.earlier > 0)
+        rows.append([model, str(plan.activations), str(len(study.seeds)), *shares, source])
     numbers = ("activations", "seeds", "difference", "low", "high")
     console.print(table_of(None, ("model", *numbers, "rests on"), rows, numbers=numbers))
     label = MEASURES[primary.measure].label

@@ -9,7 +9,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import NamedTuple
 
@@ -81,7 +81,9 @@ def measured_errors(values: npt.ArrayLike) -> Errors:
 @functools.cache
 def shipped_errors(measure: str) -> Mapping[str, Errors]:
     """Errors by model of real trainings with six activations; empty for an unknown measure."""
-    text = resources.files("reprocore").joinpath("statistics/real_covariance.json").read_text()
+    text = (
+        resources.files("reprocore").joinpath("statistics/real_covariance.json").read_text("utf-8")
+    )
     return {
         model: Errors(_positive(np.array(known[measure]["seed"])), np.array(known[measure]["pair"]))
         for model, known in json.loads(text).items()
@@ -186,7 +188,7 @@ def size_interval(dof: float, confidence: float = 0.95) -> tuple[float, float]:
     return float(dof / chdtri(dof, tail)), float(dof / chdtri(dof, 1 - tail))
 
 
-def _first(known: "functools._lru_cache_wrapper[float]", difference: float) -> int | None:
+def _first(known: Callable[[int], float], difference: float) -> int | None:
     """Return the least number of seeds at which what is found is no more than `difference`."""
     low, high = LEAST_SEEDS_OF_A_TEST - 1, LEAST_SEEDS_OF_A_TEST
     while known(high) > difference:
