@@ -91,8 +91,9 @@ def summary_text(
             f"CV: standard deviation over mean across activations; corrected: less what seeds "
             f"alone would show, {ranges}. p: that all activations are alike, by an F test over "
             "seeds (Greenhouse–Geisser). "
-            "Seeds: how many would find a difference of that size between two activations with "
-            "power 0.8.",
+            "Seeds: with how many one activation that differs so much from the reference is found "
+            "with power 0.8 by the closed test, for the declared measure and condition alone; in "
+            "brackets for errors as small and as large as these seeds leave possible.",
         ]
     compared = [row for row in contrasts if row["family"] == Family.REFERENCE]
     tested = [row for row in compared if row["measure"] == measure]
