@@ -1,8 +1,8 @@
 """Generated studies of known truth: errors of many shapes, the covariance of real trainings, text.
 
-`real_covariance.json` holds what real trainings of three models with six activations had (500 steps
-of the quick study's settings, 11 to 24 seeds), as shares of each activation's level; make it from
-pair matrices with
+`real_covariance.json` of `reprocore.statistics` holds what real trainings of three models with six
+activations had (500 steps of the quick study's settings, 11 to 24 seeds), as shares of each
+activation's level; make it from pair matrices with
 
     python benchmarks/generators.py BANK
 
@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reprocore.statistics import planning
 from reprocore.statistics.jackknife import pseudo_values
 
 Floats = npt.NDArray[np.float64]
 Rng = np.random.Generator
-REAL = Path(__file__).with_name("real_covariance.json")
+REAL = Path(planning.__file__).with_name("real_covariance.json")
 MODELS = ("charlm", "convlm", "tinylstm")
 MEASURES = ("relative_pd", "churn")
 BY_SEED, BY_PAIR = 0.1, 0.05

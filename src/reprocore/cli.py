@@ -170,6 +170,22 @@ def status(
 
 
 @app.command()
+def plan(
+    configfile: ConfigOption = None,
+    config: ValuesOption = None,
+    directory: DirectoryOption = None,
+) -> None:
+    """Say how large a difference must be for the study's seeds to decide on it, before they run."""
+    from reprocore.pipeline.power import print_planned
+    from reprocore.pipeline.printing import print_title
+    from reprocore.pipeline.runs import open_study
+
+    study, _ = open_study(configfile, config, directory)
+    print_title(study)
+    print_planned(study)
+
+
+@app.command()
 def verify(
     configfile: ConfigOption = None,
     config: ValuesOption = None,
@@ -341,40 +357,17 @@ def pilot(
     only what is missing.
     """
     from reprocore.data.shakespeare import default_cache
-    from reprocore.pipeline.pilot import pilot_folder, pilot_study, pilot_tables
+    from reprocore.pipeline.pilot import pilot_folder, pilot_study, pilot_tables, print_pilot
     from reprocore.pipeline.runs import open_study
-    from reprocore.report.words import VERDICTS, pilot_text, reason_texts
     from reprocore.study.permissions import check_links, check_places
-    from reprocore.vocabulary import Condition, ContrastVerdict, Family
 
     full, _ = open_study(configfile, config, directory)
     check_places(full)
     check_links(full.results)
     study = pilot_study(full, model, iterations, seeds)
-    measure = study.drawn_measure
     tables = pilot_tables(study, model, default_cache(), lambda line: print(line, flush=True))
-    rows = {
-        name: [
-            row
-            for row in tables[name].to_pylist()
-            if row["measure"] == measure
-            and row["condition"] == Condition.FINAL
-            and row.get("family", Family.REFERENCE) == Family.REFERENCE
-        ]
-        for name in ("contrasts", "sensitivity")
-    }
-    title, heads = f"{model} after {iterations} iterations: {measure}", ("ratio", "low", "high")
-    contrasts = []
-    for row in rows["contrasts"]:
-        numbers = interval_numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
-        verdict = VERDICTS[ContrastVerdict(row["verdict"])]
-        contrasts.append([row["first"], row["second"], *numbers, verdict])
-    columns = ("first", "second", *heads, "verdict")
-    console.print(table_of(title, columns, contrasts, numbers=heads))
-    for row in rows["sensitivity"]:
-        console.print(pilot_text(row, iterations / full.training_of(model).iterations))
-    for text in sorted({text for row in rows["contrasts"] for text in reason_texts(row)}):
-        console.print(f"Note: {text}.")
+    share = iterations / full.training_of(model).iterations
+    print_pilot(tables, f"{model} after {iterations} iterations", study.drawn_measure, share)
     console.print(f"The cells are kept in {pilot_folder(study, model)}.")
 
 

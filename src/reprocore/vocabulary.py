@@ -216,6 +216,7 @@ class Reason(StrEnum):
     CONSTANT_RATIO = auto()
     NO_RATIO = auto()
     FEW_SEEDS_FOR_TEST = auto()
+    NOT_DECLARED = auto()  # another measure or condition than the primary one
     WITHIN_MARGIN = auto()
     ONE_ACTIVATION = auto()
     ZERO_MEAN = auto()

@@ -1,6 +1,7 @@
 """The command line: what it prints, and its one-line errors."""
 
 import io
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -27,10 +29,13 @@ from reprocore.pipeline.status import seconds_left, study_status
 from reprocore.pipeline.verification.verify import verify
 from reprocore.report.terminal import PlainConsole
 from reprocore.statistics.divergence import churn, relative_pd
+from reprocore.store.schemas import PAIRS_SCHEMA
+from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell, parse_cell
 from reprocore.study.study import load_study
 from reprocore.training.cell import train_cell
 from reprocore.training.checkpoint import StoppedError
+from reprocore.vocabulary import MEASURES
 
 
 @pytest.fixture
@@ -427,6 +432,58 @@ class TestPilot:
         code, _, err = command("pilot", *arguments, "-c", with_text)
         assert code == 1
         assert told in err
+
+
+class TestPlan:
+    def file(self, folder: Path, **keys: Any) -> Path:
+        content = tiny_config(activations=["relu", "gelu"], results=str(folder / "out"))
+        content |= {"seeds": [1, 2, 3, 4, 5], **keys}
+        (folder / "study.yaml").write_text(yaml.safe_dump(content), "utf-8")
+        return folder / "study.yaml"
+
+    def pairs(self, folder: Path, noise: float) -> None:
+        rng = np.random.default_rng(0)
+        for activation in ("relu", "gelu"):
+            rows = [
+                {"model": "charlm", "activation": activation, "arm": "all", "step": 8}
+                | {"seed_a": a, "seed_b": b}
+                | dict.fromkeys(MEASURES, 0.5 + noise * float(rng.standard_normal()))
+                for a, b in itertools.combinations(range(1, 6), 2)
+            ]
+            path = folder / "out/pairs/charlm" / activation / "all.parquet"
+            write_table(path, pa.Table.from_pylist(rows, schema=PAIRS_SCHEMA))
+        (folder / "out/study.json").write_text("{}", "utf-8")
+
+    def test_without_results_it_takes_what_is_shipped(self, command: Any, tmp_path: Path) -> None:
+        code, out, err = command("plan", "-c", self.file(tmp_path), "--directory", tmp_path)
+        assert code == 0, err
+        assert re.search(r"charlm +2 +5 +\d+\.\d% +\d+\.\d% +\d+\.\d% +three small models", out)
+
+    def test_with_results_it_takes_those(self, command: Any, tmp_path: Path) -> None:
+        found = []
+        for noise in (0.01, 0.05):
+            self.pairs(tmp_path, noise)
+            code, out, err = command("plan", "-c", self.file(tmp_path), "--directory", tmp_path)
+            assert code == 0, err
+            assert "5 seeds of earlier results" in out
+            found.append(float(re.search(r"charlm +2 +5 +(\d+\.\d)%", out)[1]))
+        assert 3 * found[0] < found[1]
+
+    @pytest.mark.parametrize(
+        ("keys", "why"),
+        [
+            ({"seeds": [1, 2, 3]}, "3 seeds, a verdict needs 4"),
+            ({"activations": ["relu"]}, "one activation"),
+            ({"statistics": {"primary": {"measure": "jeffreys"}}}, "known after a first run"),
+        ],
+    )
+    def test_what_cannot_be_planned_is_said(
+        self, command: Any, tmp_path: Path, keys: dict[str, Any], why: str
+    ) -> None:
+        file = self.file(tmp_path, **keys)
+        code, out, err = command("plan", "-c", file, "--directory", tmp_path)
+        assert code == 0, err
+        assert why in out
 
 
 def test_help_imports_nothing_heavy() -> None:

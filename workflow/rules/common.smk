@@ -214,6 +214,11 @@ def study_command():
     return snakemake_command(workflow.configfiles, overrides)
 
 
+def plan_command():
+    """The command that says how large a difference this study's seeds can decide on."""
+    return study_command().replace("snakemake", "reprocore plan", 1)
+
+
 RUN = WorkflowRun(STUDY, study_command())
 if workflow.is_main_process:
     or_exit(check_links, RESULTS)

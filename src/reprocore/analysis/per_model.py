@@ -1,6 +1,5 @@
 """What one model's measurements say: contrasts, sensitivity, sources of chance, early signs."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,19 +12,28 @@ from reprocore.analysis.trajectories import (
     Trajectory,
     at_loss,
     common_loss,
+    interpolation,
     restricted,
     shared_seeds,
 )
 from reprocore.statistics.checks import Floats
-from reprocore.statistics.contrasts import Closer, Contrast, Margin, SeedValues, contrasts
+from reprocore.statistics.contrasts import (
+    Closer,
+    Contrast,
+    Margin,
+    SeedValues,
+    contrasts,
+    family_seeds,
+)
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import rank_correlation
+from reprocore.statistics.planning import detectable, measured_errors, seeds_for
 from reprocore.statistics.spread import ActivationSpread, activation_spread, no_spread
 from reprocore.statistics.tests_over_seeds import (
     LEAST_SEEDS,
     LEAST_SEEDS_OF_A_TEST,
+    ROUNDING,
     ratio_interval,
-    seeds_needed,
 )
 from reprocore.store.schemas import (
     CONTRASTS_SCHEMA,
@@ -41,7 +49,6 @@ from reprocore.vocabulary import (
     QUANTITIES,
     Condition,
     Family,
-    Method,
     Reason,
     join_codes,
 )
@@ -65,9 +72,8 @@ def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[
     }
     rows: dict[str, list[Row]] = {"contrasts": [], "sensitivity": [], "early": []}
     for arm, of_arm in arms.items():
-        labels = {"model": model, "arm": arm}
-        for table, row in _arm_rows(study, model, of_arm):
-            rows[table].append(labels | row)
+        for table, row in _arm_rows(study, {"model": model, "arm": arm}, of_arm):
+            rows[table].append(row)
     for row in (*rows["contrasts"], *rows["sensitivity"]):
         row["exploratory"] = not _declared(study, row)
     rows["sources"] = [{"model": model, **row} for row in _source_rows(arms, study)]
@@ -83,28 +89,26 @@ def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[
 
 
 def _arm_rows(
-    study: Study, model: str, trajectories: Mapping[str, Trajectory]
+    study: Study, labels: Row, trajectories: Mapping[str, Trajectory]
 ) -> Iterator[tuple[str, Row]]:
     """Yield (table, row) of one arm: the final step, the matched loss, and the way there."""
     if len(trajectories) < 2:
         return
-    confidence = study.statistics.confidence
     last = int(next(iter(trajectories.values())).steps[-1])
     for quantity in QUANTITIES:
         values = {
             name: SeedValues(c.seeds.tolist(), c.at(-1, quantity))
             for name, c in trajectories.items()
         }
-        compared = _contrasts(study, model, quantity, values)
-        common = {"measure": quantity, "condition": Condition.FINAL}
-        for contrast in compared:
+        common = labels | {"measure": quantity, "condition": Condition.FINAL}
+        for contrast in _contrasts(study, labels["model"], quantity, values):
             yield "contrasts", common | result_row(contrast)
-        spread = _shared_spread(values, confidence)
-        planned = _planned(compared, values, spread.seeds, 1 - confidence)
-        yield "sensitivity", common | {"step": last} | _spread_row(spread, values) | planned
+        yield "sensitivity", {"step": last} | _sensitivity_row(study, common, values)
+    loss = common_loss(trajectories.values())
     for measure in MEASURES:
-        yield from _matched_rows(study, model, trajectories, measure)
-        yield from (("early", row) for row in _early_rows(trajectories, measure, confidence))
+        yield from _matched_rows(study, labels | {"measure": measure}, trajectories, loss)
+        for row in _early_rows(trajectories, measure, study.statistics.confidence):
+            yield "early", labels | row
 
 
 def _contrasts(
@@ -129,18 +133,19 @@ def _declared(study: Study, row: Row) -> bool:
 
 
 def _matched_rows(
-    study: Study, model: str, trajectories: Mapping[str, Trajectory], measure: str
+    study: Study, labels: Row, trajectories: Mapping[str, Trajectory], loss: float
 ) -> Iterator[tuple[str, Row]]:
-    loss = common_loss(trajectories.values())
     values = {
-        name: SeedValues(c.seeds.tolist(), at_loss(c, measure, loss))
+        name: SeedValues(c.seeds.tolist(), at_loss(c, labels["measure"], loss))
         for name, c in trajectories.items()
     }
-    common = {"measure": measure, "condition": Condition.MATCHED_LOSS}
-    for contrast in _contrasts(study, model, measure, values):
-        yield "contrasts", common | {"matched_loss": loss} | result_row(contrast)
-    spread = _shared_spread(values, study.statistics.confidence)
-    yield "sensitivity", common | _spread_row(spread, values)
+    between = {name: interpolation(c, loss) for name, c in trajectories.items()}
+    common = labels | {"condition": Condition.MATCHED_LOSS}
+    for contrast in _contrasts(study, labels["model"], labels["measure"], values):
+        shares = between[contrast.first], between[contrast.second]
+        matched = {"matched_loss": loss, "interpolation": sum(shares) / 2}
+        yield "contrasts", common | matched | result_row(contrast)
+    yield "sensitivity", _sensitivity_row(study, common, values)
 
 
 def _early_rows(
@@ -216,52 +221,54 @@ def _shared_spread(values: Mapping[str, SeedValues], confidence: float) -> Activ
     shared = sorted(set.intersection(*(set(v.seeds) for v in values.values())))
     if not shared:
         return no_spread(Reason.NO_SHARED_SEED, len(values), 0)
-    stacked = []
-    for seeds, of_seeds in values.values():
-        kept = np.searchsorted(seeds, shared)
-        x = np.asarray(of_seeds)
-        stacked.append(x[np.ix_(*(kept,) * x.ndim)])
-    spread = activation_spread(np.stack(stacked), confidence)
+    spread = activation_spread(_stacked(values, shared), confidence)
     if len(shared) == _most_seeds(values):
         return spread
     return replace(spread, reasons=(Reason.ONLY_COMMON_SEEDS, *spread.reasons))
 
 
-def _spread_row(spread: ActivationSpread, values: Mapping[str, SeedValues]) -> Row:
-    return result_row(spread) | {"seeds_most": _most_seeds(values)}
+def _stacked(values: Mapping[str, SeedValues], shared: Sequence[int]) -> Floats:
+    """Return the values of these seeds, [A, M] or [A, M, M]."""
+    stacked = []
+    for seeds, of_seeds in values.values():
+        kept = np.searchsorted(seeds, shared)
+        x = np.asarray(of_seeds)
+        stacked.append(x[np.ix_(*(kept,) * x.ndim)])
+    return np.stack(stacked)
+
+
+def _sensitivity_row(study: Study, labels: Row, values: Mapping[str, SeedValues]) -> Row:
+    spread = _shared_spread(values, study.statistics.confidence)
+    planned = _planned(study, labels, values)
+    return labels | result_row(spread) | {"seeds_most": _most_seeds(values)} | planned
 
 
 def _most_seeds(values: Mapping[str, SeedValues]) -> int:
     return max(len(v.seeds) for v in values.values())
 
 
-def _planned(
-    compared: Sequence[Contrast], values: Mapping[str, SeedValues], seeds: int, alpha: float
-) -> dict[str, int | None]:
-    """Return the seeds with which a contrast of typical error finds 5, 10 and 20% with power 0.8.
-
-    Typical is the median of the standard errors with the reference; the level is that of Holm's
-    first step among them, which stands for that of the closed test.
-    """
-    family = [c for c in compared if c.family == Family.REFERENCE]
-    errors = [c.se for c in family if c.se is not None and c.method != Method.WELCH]
-    means = [_mean_of(v) for v in values.values()]
-    mean = abs(math.fsum(means) / len(means))
-    if not errors or not math.isfinite(mean) or mean == 0:
-        return {}
-    planned: dict[str, int | None] = {}
-    for percent in RESOLVED:
-        se = float(np.median(errors))
-        needed = seeds_needed(se, seeds, mean * percent / 100, alpha=alpha / len(family))
-        planned[f"seeds_for_{percent}"] = (
-            None if needed is None else max(needed, LEAST_SEEDS_OF_A_TEST)
-        )
+def _planned(study: Study, row: Row, values: Mapping[str, SeedValues]) -> Row:
+    """Return the seeds that find 5, 10 and 20%, for the question that was declared alone."""
+    if not _declared(study, row):
+        return {"seeds_reason": Reason.NOT_DECLARED}
+    names, shared = family_seeds(values)
+    # The first is what the others are compared with.
+    names.sort(key=study.reference_of(row["model"]).__ne__)
+    if len(names) < 2 or len(shared) < LEAST_SEEDS_OF_A_TEST:
+        return {"seeds_reason": Reason.FEW_SEEDS_FOR_TEST}
+    family = _stacked({name: values[name] for name in names}, shared)
+    means = family.mean(axis=tuple(range(1, family.ndim)))
+    if not means.all():
+        return {"seeds_reason": Reason.ZERO_MEAN}
+    errors = measured_errors(family)
+    if detectable(errors, len(shared)) < ROUNDING:
+        return {"seeds_reason": Reason.NO_VARIATION}
+    found = seeds_for(errors, [p / 100 for p in RESOLVED], 1 - study.statistics.confidence)
+    planned: Row = {"seeds_reason": join_codes([])}
+    for percent, needed in zip(RESOLVED, found, strict=True):
+        for end, seeds in zip(("", "_low", "_high"), needed, strict=True):
+            planned[f"seeds_for_{percent}{end}"] = seeds
     return planned
-
-
-def _mean_of(values: SeedValues) -> float:
-    x = np.asarray(values.values)
-    return _pair_mean(x) if x.ndim == 2 else float(x.mean())
 
 
 def _pair_mean(matrix: Floats) -> float:

@@ -112,39 +112,60 @@ def pair_losses(trajectory: Trajectory) -> Floats:
 
 
 def common_loss(trajectories: Iterable[Trajectory]) -> float:
-    """Return the worst loss that a pair of any trajectory has reached by its end, nats.
+    """Return the worst loss of a pair of any trajectory at its end, nats: the matched loss.
 
     Every pair reaches it somewhere along its training, so nothing is extrapolated.
     """
     worst = -np.inf
     for trajectory in trajectories:
-        reached = pair_losses(trajectory).min(axis=0)
-        worst = max(worst, float(reached[np.triu_indices(len(trajectory.seeds), 1)].max()))
+        final = pair_losses(trajectory)[-1]
+        worst = max(worst, float(final[np.triu_indices(len(final), 1)].max()))
     return worst
 
 
 def at_loss(trajectory: Trajectory, measure: str, loss: float) -> Floats:
     """Return a measure's pair matrix [M, M] at the first time that each pair reaches `loss`.
 
-    Between two snapshots both the measure and the best loss so far are taken as linear.
+    Between two snapshots the measure is taken as linear in the pair's own mean loss.
 
     Raises:
         ReprocoreError: a pair never reaches that loss.
     """
-    best = np.minimum.accumulate(pair_losses(trajectory), axis=0)
-    # A seed beside itself is no pair, and may be worse than all its pairs.
-    reached = (best <= loss) | np.eye(len(trajectory.seeds), dtype=bool)
-    if not reached[-1].all():
-        raise ReprocoreError(f"matched loss: a pair of seeds never reaches {loss:.4f} nats")
-    after = reached.argmax(axis=0)
-    before = np.maximum(after - 1, 0)
+    before, after, share = _crossing(trajectory, loss)
     rows, columns = np.indices(after.shape)
-    upper, lower = best[before, rows, columns], best[after, rows, columns]
-    fall = upper - lower
-    share = np.divide(upper - loss, fall, out=np.zeros_like(fall), where=fall > 0)
     values = trajectory.pairs[measure]
     first, second = values[before, rows, columns], values[after, rows, columns]
     # An infinite difference stays one that is not finite, and its reason says so.
     with np.errstate(invalid="ignore"):
-        matrix: Floats = first + np.clip(share, 0.0, 1.0) * (second - first)
+        matrix: Floats = first + share * (second - first)
     return matrix
+
+
+def interpolation(trajectory: Trajectory, loss: float) -> float:
+    """Return how far `loss` is from the nearer snapshot, as a share of the gap in loss, 0 to 0.5.
+
+    The mean over pairs; 0 where a snapshot has that loss, and before the first one.
+
+    Raises:
+        ReprocoreError: a pair never reaches that loss.
+    """
+    share = _crossing(trajectory, loss)[2]
+    return float(np.minimum(share, 1 - share)[np.triu_indices(len(share), 1)].mean())
+
+
+def _crossing(
+    trajectory: Trajectory, loss: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    """Return the snapshots between which each pair first reaches `loss`, and how far, [M, M]."""
+    losses = pair_losses(trajectory)
+    # A seed beside itself is no pair, and may be worse than all its pairs.
+    reached = (losses <= loss) | np.eye(len(trajectory.seeds), dtype=bool)
+    after = reached.argmax(axis=0)
+    if not reached.any(axis=0).all():
+        raise ReprocoreError(f"matched loss: a pair of seeds never reaches {loss:.4f} nats")
+    before = np.maximum(after - 1, 0)
+    rows, columns = np.indices(after.shape)
+    upper, lower = losses[before, rows, columns], losses[after, rows, columns]
+    fall = upper - lower
+    share = np.divide(upper - loss, fall, out=np.zeros_like(fall), where=fall > 0)
+    return before, after, share.clip(0.0, 1.0)

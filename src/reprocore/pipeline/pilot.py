@@ -1,6 +1,6 @@
 """A pilot of one model: what a part of its training says about the activations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,11 +14,14 @@ from reprocore.data.text import load_text
 from reprocore.data.tokens import Corpus, encode
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.runs import hold_results
+from reprocore.report.terminal import console, interval_numbers, table_of
+from reprocore.report.words import VERDICTS, pilot_text, reason_texts
 from reprocore.store.tables import write_table
 from reprocore.study.cells import all_cells
 from reprocore.study.study import Study, parse_study
 from reprocore.training.cell import is_done, train_cell
 from reprocore.training.preflight import preflight
+from reprocore.vocabulary import Condition, ContrastVerdict, Family
 
 
 def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
@@ -129,3 +132,35 @@ def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
     curves = root / "curves.parquet"
     write_table(curves, gather_curves(cell.folder(root) / "history.parquet" for cell in cells))
     return pairs, curves
+
+
+def print_pilot(tables: Mapping[str, pa.Table], title: str, measure: str, budget: float) -> None:
+    """Print what a pilot showed.
+
+    Args:
+        tables: of `pilot_tables`.
+        title: of what was trained, and how far.
+        measure: that is printed.
+        budget: share of the full training that was done.
+    """
+    rows = {
+        name: [
+            row
+            for row in tables[name].to_pylist()
+            if row["measure"] == measure
+            and row["condition"] == Condition.FINAL
+            and row.get("family", Family.REFERENCE) == Family.REFERENCE
+        ]
+        for name in ("contrasts", "sensitivity")
+    }
+    heads, contrasts = ("ratio", "low", "high"), []
+    for row in rows["contrasts"]:
+        numbers = interval_numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
+        verdict = VERDICTS[ContrastVerdict(row["verdict"])]
+        contrasts.append([row["first"], row["second"], *numbers, verdict])
+    columns = ("first", "second", *heads, "verdict")
+    console.print(table_of(f"{title}: {measure}", columns, contrasts, numbers=heads))
+    for row in rows["sensitivity"]:
+        console.print(pilot_text(row, budget))
+    for text in sorted({text for row in rows["contrasts"] for text in reason_texts(row)}):
+        console.print(f"Note: {text}.")

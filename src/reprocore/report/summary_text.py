@@ -17,7 +17,7 @@ from reprocore.report.words import (
     place_text,
     reason_texts,
 )
-from reprocore.statistics.tests_over_seeds import holm_over_groups
+from reprocore.statistics.tests_over_seeds import MOST_SEEDS, holm_over_groups
 from reprocore.store.files import atomic
 from reprocore.store.schemas import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.store.tables import read_table, write_table
@@ -91,8 +91,9 @@ def summary_text(
             f"CV: standard deviation over mean across activations; corrected: less what seeds "
             f"alone would show, {ranges}. p: that all activations are alike, by an F test over "
             "seeds (Greenhouse–Geisser). "
-            "Seeds: how many would find a difference of that size between two activations with "
-            "power 0.8.",
+            "Seeds: with how many one activation that differs so much from the reference is found "
+            "with power 0.8 by the closed test, for the declared measure and condition alone; in "
+            "brackets for errors as small and as large as these seeds leave possible.",
         ]
     compared = [row for row in contrasts if row["family"] == Family.REFERENCE]
     tested = [row for row in compared if row["measure"] == measure]
@@ -128,7 +129,7 @@ def _sensitivity(rows: Iterable[Row]) -> str:
     body = []
     for row in rows:
         spread = _bracketed(row["corrected"], row["low"], row["high"], 1)
-        needed = [_whole(row[f"seeds_for_{percent}"]) for percent in RESOLVED]
+        needed = [_seeds(row, percent) for percent in RESOLVED]
         labels = [row["model"], row["arm"], CONDITIONS[Condition(row["condition"])]]
         tested = [_number(row["cv"], 1), spread, _number(row["p_omnibus"], 4)]
         body.append([*labels, *tested, *needed, "; ".join(reason_texts(row))])
@@ -216,8 +217,13 @@ def _number(value: float | None, digits: int) -> str:
     return "–" if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def _whole(value: float | None) -> str:
-    return "–" if pd.isna(value) else f"{value:.0f}"
+def _seeds(row: Row, percent: int) -> str:
+    """Return `12 [8, 30]` seeds to find a difference; a dash where none are planned."""
+    if row["seeds_reason"]:
+        return "–"
+    numbers = (row[f"seeds_for_{percent}{end}"] for end in ("", "_low", "_high"))
+    seeds, low, high = (f"over {MOST_SEEDS:,}" if pd.isna(n) else f"{n:.0f}" for n in numbers)
+    return f"{seeds} [{low}, {high}]"
 
 
 def table(heads: Sequence[str], body: Iterable[Sequence[str]]) -> str:

@@ -58,6 +58,7 @@ REASONS = {
     Reason.CONSTANT_RATIO: "the ratio of a model is the same for every seed: no chance is known",
     Reason.NO_RATIO: "a mean is not above 0: no ratio",
     Reason.FEW_SEEDS_FOR_TEST: f"{{seeds_text}}, a verdict needs {LEAST_SEEDS_OF_A_TEST}",
+    Reason.NOT_DECLARED: "not the measure and condition that seeds are planned for",
     Reason.WITHIN_MARGIN: "within the margin of equivalence",
     Reason.ONE_ACTIVATION: "one activation: nothing to compare",
     Reason.ZERO_MEAN: "the mean is 0: no CV",

@@ -193,17 +193,21 @@ def _check(name: str, seeds: Sequence[int], values: npt.ArrayLike) -> Checked:
     return numbers[order], x[np.ix_(*(order,) * x.ndim)]
 
 
-def _pool(activations: Mapping[str, Checked]) -> _Pool | None:
-    """Return the activations that are compared on the seeds that all share, if they are enough."""
+def family_seeds(activations: Mapping[str, SeedValues]) -> tuple[list[str], list[int]]:
+    """Return the activations with values for a test, 4 seeds or more, and the seeds all share."""
     names = [
         name
         for name, (seeds, x) in activations.items()
         if len(seeds) >= LEAST_SEEDS_OF_A_TEST and np.isfinite(x).all()
     ]
-    if len(names) < 2:
-        return None
-    seeds = sorted(set.intersection(*(set(activations[name][0].tolist()) for name in names)))
-    if len(seeds) < LEAST_SEEDS_OF_A_TEST:
+    seeds = [set(map(int, activations[name].seeds)) for name in names]
+    return names, sorted(set.intersection(*seeds)) if seeds else []
+
+
+def _pool(activations: Mapping[str, Checked]) -> _Pool | None:
+    """Return the activations that are compared on the seeds that all share, if they are enough."""
+    names, seeds = family_seeds({name: SeedValues(*own) for name, own in activations.items()})
+    if len(names) < 2 or len(seeds) < LEAST_SEEDS_OF_A_TEST:
         return None
     return _Pool(names, _paired([_restrict(activations[name], seeds) for name in names]))
 

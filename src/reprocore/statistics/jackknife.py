@@ -189,20 +189,35 @@ def paired_pseudo_values(matrices: npt.ArrayLike) -> Floats:
     seed_ms, pair_ms = variance_components(d - d.mean(axis=-3, keepdims=True))
     if activations < 2 or seeds < 4:
         return values
-    surplus = np.divide(
-        2 * pair_ms * seeds / ((seeds - 1) * (seeds - 2)),
-        seed_ms,
-        out=np.zeros_like(seed_ms),
-        where=seed_ms > 0,
-    )
-    sets = activations - 1
-    bound = float(fdtri(sets * seeds * (seeds - 3) / 2, sets * (seeds - 1), 0.9))
-    kept = np.clip(1 - surplus / bound, (seeds - 2) / (2 * (seeds - 1)), 1.0)
+    kept = kept_variance(seed_ms, pair_ms, activations, seeds)
     common = values.mean(axis=-2, keepdims=True)
     own = values - common
     level = own.mean(axis=-1, keepdims=True)
     shrunk: Floats = common + level + np.sqrt(kept)[..., None, None] * (own - level)
     return shrunk
+
+
+def kept_variance(
+    seed_ms: npt.ArrayLike, pair_ms: npt.ArrayLike, activations: int, seeds: int
+) -> Floats:
+    """Share [...] of the activation × seed variance that `paired_pseudo_values` keeps.
+
+    Args:
+        seed_ms: mean square by seed, of `variance_components`.
+        pair_ms: mean square by pair.
+        activations: A ≥ 2.
+        seeds: M ≥ 4.
+    """
+    seed, pair = np.asarray(seed_ms, dtype=np.float64), np.asarray(pair_ms, dtype=np.float64)
+    surplus = np.divide(
+        2 * pair * seeds / ((seeds - 1) * (seeds - 2)),
+        seed,
+        out=np.zeros_like(seed),
+        where=seed > 0,
+    )
+    sets = activations - 1
+    bound = float(fdtri(sets * seeds * (seeds - 3) / 2, sets * (seeds - 1), 0.9))
+    return np.asarray(np.clip(1 - surplus / bound, (seeds - 2) / (2 * (seeds - 1)), 1.0))
 
 
 def variance_components(centred: npt.ArrayLike) -> tuple[Floats, Floats]:

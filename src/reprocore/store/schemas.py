@@ -190,7 +190,8 @@ CONTRASTS_SCHEMA = pa.schema(
         _EXPLORATORY,
         column("first", TEXT, "the activation in question"),
         column("second", TEXT, "the activation that it is compared with"),
-        nullable("matched_loss", FLOAT, "null at the final step", NATS),
+        nullable("matched_loss", FLOAT, "worst final loss of a pair; null at the final step", NATS),
+        nullable("interpolation", FLOAT, "distance in loss to the nearer snapshot over the gap"),
         nullable("difference", FLOAT, "mean of the first less that of the second"),
         nullable("ratio", FLOAT, "mean of the first over that of the second"),
         nullable("se", FLOAT, "of the difference, over seeds"),
@@ -220,6 +221,12 @@ CONTRASTS_SCHEMA = pa.schema(
     ]
 )
 
+_PLANNED = (
+    ("", "seeds", " with 80% power by the closed test; null: over 10,000"),
+    ("_low", "lower end of the seeds", ", for the size of the errors (χ²)"),
+    ("_high", "upper end of the seeds", ", likewise; null: over 10,000"),
+)
+
 SENSITIVITY_SCHEMA = pa.schema(
     [
         *(_MODEL, _ARM, _MEASURE, _CONDITION, _EXPLORATORY),
@@ -232,9 +239,19 @@ SENSITIVITY_SCHEMA = pa.schema(
         nullable("activations", INT, "activations compared"),
         nullable("seeds", INT, "seeds that they share"),
         column("seeds_most", INT, "seeds of the activation that has most"),
-        nullable("seeds_for_5", INT, "seeds to resolve a difference of 5%; null: over 10,000"),
-        nullable("seeds_for_10", INT, "the same for 10%"),
-        nullable("seeds_for_20", INT, "the same for 20%"),
+        *(
+            nullable(f"seeds_for_{percent}{end}", INT, f"{what} to find {percent}%{more}")
+            for percent in (5, 10, 20)
+            for end, what, more in _PLANNED
+        ),
+        codes(
+            "seeds_reason",
+            (
+                *(Reason.NOT_DECLARED, Reason.FEW_SEEDS_FOR_TEST),
+                *(Reason.ZERO_MEAN, Reason.NO_VARIATION),
+            ),
+            "why no seeds are planned",
+        ),
         codes(
             "reason",
             (

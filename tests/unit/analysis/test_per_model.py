@@ -15,6 +15,7 @@ from reprocore.analysis.trajectories import (
     Trajectory,
     at_loss,
     common_loss,
+    interpolation,
     pair_losses,
     read_trajectories,
     restricted,
@@ -73,7 +74,7 @@ def rows(table: pa.Table, **wanted) -> list[dict]:
 
 def codes_in(row: dict) -> list[tuple[str, set[str]]]:
     """The columns of a row that hold codes, and which."""
-    columns = ("condition", "method", "verdict", "reason")
+    columns = ("condition", "method", "verdict", "reason", "seeds_reason")
     return [(name, set(row[name].split())) for name in columns if row.get(name)]
 
 
@@ -149,13 +150,25 @@ class TestMatchedLoss:
             at_loss(self.line([3.0, 2.0], [0.1, 0.2]), "churn", 1.9)
         assert "never reaches 1.9000" in one_line(error)
 
+    def test_a_pair_is_interpolated_on_its_own_loss_from_the_snapshot_before(self) -> None:
+        trajectory = self.line([3.0, 2.0, 2.5, 1.5], [0.1, 0.2, 0.4, 0.8])
+        assert at_loss(trajectory, "churn", 1.75)[0, 1] == pytest.approx(0.7)
+        assert common_loss([self.line([3.0, 1.0, 1.5], [0.1, 0.2, 0.3])]) == 1.5
+
+    @pytest.mark.parametrize(
+        ("loss", "share"), [(2.0, 0.0), (1.75, 0.25), (1.25, 0.25), (1.5, 0.5), (4.0, 0.0)]
+    )
+    def test_interpolation_is_the_distance_to_the_nearer_snapshot(self, loss, share) -> None:
+        assert interpolation(self.line([3.0, 2.0, 1.0], [1, 2, 3]), loss) == pytest.approx(share)
+
     @given(st.lists(st.floats(0.5, 4), min_size=1, max_size=6), st.integers(0, 99))
     def test_every_pair_reaches_the_common_loss_within_what_it_showed(
         self, levels: list[float], seed: int
     ) -> None:
         trajectories = [course_of(0.3, random=seed, loss=level) for level in levels]
         loss = common_loss(trajectories)
-        assert loss >= max(pair_losses(trajectory).min() for trajectory in trajectories)
+        off = ~np.eye(12, dtype=bool)
+        assert loss == max(pair_losses(trajectory)[-1][off].max() for trajectory in trajectories)
         for trajectory in trajectories:
             matrix = at_loss(trajectory, "churn", loss)
             cube = trajectory.pairs["churn"]
@@ -262,6 +275,30 @@ class TestOneModel:
         ):
             (row,) = rows(tables[name], exploratory=False)
             assert {key: row[key] for key in wanted} == wanted
+
+    def test_seeds_are_planned_for_the_declared_question_alone(self) -> None:
+        study = study_of(["relu", "gelu", "swish"])
+        trajectories = {
+            (name, "all"): course_of(0.5, random=index)
+            for index, name in enumerate(("relu", "gelu", "swish"))
+        }
+        table = analyse_model(study, "charlm", trajectories)["sensitivity"]
+        (declared,) = rows(table, exploratory=False)
+        needed = [declared[f"seeds_for_{percent}"] for percent in (5, 10, 20)]
+        assert needed == sorted(needed, reverse=True)
+        assert min(needed) >= 4
+        assert declared["seeds_reason"] == ""
+        for percent, seeds in zip((5, 10, 20), needed, strict=True):
+            low, high = (declared[f"seeds_for_{percent}_{end}"] for end in ("low", "high"))
+            assert low <= seeds <= high
+        for row in rows(table, exploratory=True):
+            assert row["seeds_for_10"] is None
+            assert row["seeds_reason"] == Reason.NOT_DECLARED
+        few = {key: course_of(0.5, seeds=(1, 2, 3)) for key in trajectories}
+        table = analyse_model(study, "charlm", few)["sensitivity"]
+        (declared,) = rows(table, exploratory=False)
+        assert declared["seeds_for_10"] is None
+        assert declared["seeds_reason"] == Reason.FEW_SEEDS_FOR_TEST
 
     @pytest.mark.parametrize("seeds", [(1, 2), (1, 2, 3)])
     def test_no_number_is_nan(self, seeds: tuple[int, ...]) -> None:

@@ -19,6 +19,7 @@ from reprocore.report.audit.outcome import (
     REFUTED,
     SUPPORTED,
     UNDECIDED,
+    Figure,
     Outcome,
     all_of,
     at_least,
@@ -32,6 +33,7 @@ from reprocore.report.audit.table import (
     WORDS,
     audit_table,
     audit_text,
+    figure_text,
     judge,
     write_audit,
 )
@@ -564,3 +566,9 @@ def test_tables_are_read_from_files(study, shipped, tmp_path: Path) -> None:
     with pytest.raises(ReprocoreError) as error:
         read_evidence(study, files)
     assert "contrasts.parquet" in one_line(error)
+
+
+def test_a_figure_names_the_level_of_its_interval() -> None:
+    figure = Figure("charlm: churn", 0.25, (0.2, 0.3), level=1 - 0.05 / 15)
+    assert figure_text(figure) == "charlm: churn 0.25 [0.2, 0.3] (99.67% interval)"
+    assert figure_text(figure._replace(level=None)) == "charlm: churn 0.25 [0.2, 0.3]"

@@ -245,12 +245,14 @@ class Tables:
             for name, draw in (
                 ("pd_by_activation", draw_pd_by_activation),
                 ("accuracy_and_loss", draw_accuracy_and_loss),
-                ("pd_along_training", draw_pd_along_training),
                 ("accuracy_against_pd", draw_accuracy_against_pd),
             ):
                 drawn[f"{model}/{name}"] = draw(self.study, model, t["estimates"], t["cells"])
             drawn[f"{model}/training_curves"] = draw_training_curves(
                 self.study, model, t["curves"], t["cells"]
+            )
+            drawn[f"{model}/pd_along_training"] = draw_pd_along_training(
+                self.study, model, t["estimates"], t["cells"], a["contrasts"]
             )
             drawn[f"{model}/contrasts"] = draw_contrasts(
                 self.study, model, a["contrasts"], t["estimates"], t["cells"]
@@ -517,8 +519,16 @@ def test_infinite_is_said_and_never_drawn(gappy, drawn):
     assert not gids(figure, "estimate:a:tinylstm:relu")
     assert len(artist(figure, "pairs:b:tinylstm:relu").get_xdata()) == 5
     t = gappy.of_model("tinylstm")
-    along = draw_pd_along_training(study, "tinylstm", t["estimates"], t["cells"])
+    along = draw_pd_along_training(
+        study, "tinylstm", t["estimates"], t["cells"], gappy.analysis["contrasts"]
+    )
     assert "ReLU: infinite" in texts(along)
+
+
+def test_the_matched_loss_that_is_drawn_is_that_of_the_table(gappy, drawn):
+    contrasts = gappy.analysis["contrasts"]
+    (loss,) = contrasts.loc[contrasts["model"] == "tinylstm", "matched_loss"].dropna().unique()
+    assert artist(drawn["tinylstm/pd_along_training"], "matched").get_xdata()[0] == loss
 
 
 def test_nothing_missing_is_drawn_as_zero(drawn):
@@ -628,7 +638,9 @@ def test_no_text_overlaps_or_is_clipped(long_names):
     t = long_names.of_model("tinylstm")
     figures["rows"] = draw_pd_by_activation(LONG, "tinylstm", t["estimates"], t["cells"])
     figures["scores"] = draw_accuracy_and_loss(LONG, "tinylstm", t["estimates"], t["cells"])
-    figures["along"] = draw_pd_along_training(LONG, "tinylstm", t["estimates"], t["cells"])
+    figures["along"] = draw_pd_along_training(
+        LONG, "tinylstm", t["estimates"], t["cells"], long_names.analysis["contrasts"]
+    )
     figures["curves"] = draw_training_curves(LONG, "tinylstm", t["curves"], t["cells"])
     for name, figure in figures.items():
         assert not overlapping(figure), name

@@ -20,13 +20,17 @@ class Fact(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One figure that was looked at; `value` or `interval` may not exist, `p` is of its test."""
+    """One figure that was looked at; `value` or `interval` may not exist, `p` is of its test.
+
+    `level` is that of the interval, such as 0.95; None says that it is no interval over seeds.
+    """
 
     label: str
     value: float | None = None
     interval: tuple[float, float] | None = None
     unit: str = ""
     p: float | None = None
+    level: float | None = None
 
 
 @dataclass(frozen=True)

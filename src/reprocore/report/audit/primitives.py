@@ -84,7 +84,8 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
             "second": second,
         }
         ends = (row["ratio_low"], row["ratio_high"])
-        figure = Figure(label, row["ratio"], None if None in ends else ends, p=row["p_adjusted"])
+        interval, level = None if None in ends else ends, 1 - evidence.alpha
+        figure = Figure(label, row["ratio"], interval, p=row["p_adjusted"], level=level)
         better, worse = _SCORES.get(measure, _REPRODUCIBLE)
         if row["verdict"] == better:
             return outcome(SUPPORTED, ClaimReason.BETTER, figure, **names)
@@ -194,7 +195,8 @@ class _Estimate(NamedTuple):
         if b_low <= 0:
             return outcome(UNDECIDED, ClaimReason.NOT_POSITIVE, label=self.label)
         ends = (min(a_low / b_high, a_low / b_low), a_high / b_low)
-        return by_interval(Figure(self.label, one.estimate / other.estimate, ends), bounds)
+        ratio = one.estimate / other.estimate
+        return by_interval(Figure(self.label, ratio, ends, level=1 - alpha), bounds)
 
 
 def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]:
@@ -253,7 +255,7 @@ def within(label: str, figure: Known | Fact, bounds: Bounds, alpha: float) -> Ou
     """
     if isinstance(figure, Fact):
         return outcome(UNDECIDED, figure.reason, label=label, **figure.data)
-    shown = Figure(label, figure.value(), figure.interval(alpha))
+    shown = Figure(label, figure.value(), figure.interval(alpha), level=1 - alpha)
     return by_interval(shown, bounds, lambda: figure.seeds_more(bounds, alpha))
 
 
@@ -303,7 +305,8 @@ def _cv(test: Spread, evidence: Evidence, model: str) -> tuple[Figure, int | Non
     if row["low"] is None or row["high"] is None:
         more = LEAST_SEEDS - row["seeds"] if row["seeds"] < LEAST_SEEDS else None
         return outcome(UNDECIDED, ClaimReason.NO_INTERVAL, more=more, label=label, row=row)
-    figure = Figure(label, row["corrected"], (row["low"], row["high"]), "%", row["p_omnibus"])
+    ends, p = (row["low"], row["high"]), row["p_omnibus"]
+    figure = Figure(label, row["corrected"], ends, "%", p, 1 - evidence.alpha)
     if row["low"] == row["high"]:
         return outcome(UNDECIDED, ClaimReason.NO_VARIATION, figure, label=label)
     return figure, tables.seeds_to_separate(test.measure, row["seeds"])

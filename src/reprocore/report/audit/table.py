@@ -162,6 +162,8 @@ def figure_text(figure: Figure) -> str:
     elif ends is not None:
         low, high = (f"{end:.4g}" for end in ends)
         text += f" {low}{f' to {high}' * (low != high)}{figure.unit}"
+    if ends is not None and figure.level is not None:
+        text += f" ({100 * figure.level:.4g}% interval)"
     return text if figure.p is None else f"{text}, p {figure.p:.2g}"
 
 
@@ -200,10 +202,11 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append(_line((f"{row['claim']} ({row['source']})", row["reported"], *texts)))
     lines += [
         "",
-        "Supported or refuted only where tests or "
-        f"{study.statistics.confidence:.0%} intervals over seeds say so: an estimate alone decides "
-        "nothing. Undecided is no evidence for or against. Not measured is what this study has not "
-        "run; nothing is filled in. Claims about printed figures are judged by those figures "
+        "Supported or refuted only where tests or intervals over seeds say so, at "
+        f"{study.statistics.confidence:.0%} confidence for a claim as a whole; each interval names "
+        "its own level. An estimate alone decides nothing. Undecided is no evidence for or "
+        "against. Not measured is what this study has not run; nothing is filled in. Claims about "
+        "printed figures are judged by those figures "
         f"alone. This study has its own models and settings; a verdict holds for them. At most "
         f"{SHOWN} figures and facts are shown of each claim; `audit.parquet` holds all.",
         "",

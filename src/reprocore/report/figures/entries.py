@@ -93,6 +93,13 @@ def confidence_text(study: Study) -> str:
     return f"{100 * study.statistics.confidence:.6g}%"
 
 
+def matched_loss(study: Study, model: str, contrasts: pd.DataFrame) -> float | None:
+    """Return the loss at which a model's activations are compared, nats; None if they are not."""
+    rows = contrasts[(contrasts["model"] == model) & (contrasts["arm"] == drawn_arm(study, model))]
+    losses = rows["matched_loss"].dropna()
+    return float(losses.iloc[0]) if len(losses) and math.isfinite(losses.iloc[0]) else None
+
+
 def flat(entries: Entries) -> list[Entry]:
     """Return the entries of all models in one list."""
     return [entry for of_model in entries.values() for entry in of_model]

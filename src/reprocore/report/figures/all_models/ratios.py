@@ -138,9 +138,10 @@ def _draw_chances(axes: Axes, study: Study, lines: Sequence[Line], rows: Mapping
 def _percent(value: float | None) -> str:
     if value is None:
         return "unknown"
-    if 0.0 < value < 0.001 or 0.999 < value < 1.0:
-        return "under 0.1%" if value < 0.5 else "over 99.9%"
-    return f"{100 * value:.1f}%"
+    # A chance over the models as they are is not a verdict, and must not look surer than one.
+    if value < 0.01 or value > 0.99:
+        return "under 1%" if value < 0.5 else "over 99%"
+    return f"{100 * value:.0f}%"
 
 
 def _ratios_note(

@@ -17,6 +17,7 @@ from reprocore.report.figures.entries import (
     Entry,
     confidence_text,
     drawn_arm,
+    matched_loss,
     model_entries,
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, title
@@ -171,7 +172,7 @@ def _draw_unigram(axes: Axes, entropy: float) -> None:
 
 @style.styled()
 def draw_pd_along_training(
-    study: Study, model: str, estimates: pd.DataFrame, cells: pd.DataFrame
+    study: Study, model: str, estimates: pd.DataFrame, cells: pd.DataFrame, contrasts: pd.DataFrame
 ) -> Figure:
     """Draw the measure against the training step, and against the loss reached by then.
 
@@ -180,6 +181,7 @@ def draw_pd_along_training(
         model: one of its models.
         estimates: of `ESTIMATES_SCHEMA`.
         cells: of `CELLS_SCHEMA`, for the seeds that ran.
+        contrasts: of `CONTRASTS_SCHEMA`, for the matched loss.
     """
     measure = MEASURES[study.drawn_measure]
     arm = drawn_arm(study, model)
@@ -205,7 +207,7 @@ def draw_pd_along_training(
         elif column == "step":
             _scale_steps(axes, tracks)
         else:
-            _scale_losses(axes, tracks)
+            _mark_matched_loss(axes, matched_loss(study, model, contrasts))
         axes.set_ylabel(axis_label(measure))
         axes.set_xlabel(
             "training step" if column == "step" else "validation loss (nats per character)"
@@ -222,8 +224,8 @@ def _tracks_note(study: Study, model: str) -> str:
         f"{confidence_text(study)} interval (jackknife over seeds). At the left, training time is "
         "on a scale on which each doubling is one step wide; at the right, the same points against "
         "the mean validation loss reached by then, so that activations are compared where they "
-        "predict equally well. Dotted: the worst final loss of the activations, the last place "
-        "where all can be compared. Between trainings, "
+        "predict equally well. Dotted: the matched loss, the worst final loss of a pair of seeds, "
+        "the last place where all can be compared. Between trainings, "
         f"{ARM_WORDS[drawn_arm(study, model)]}."
     )
 
@@ -285,9 +287,8 @@ def _scale_steps(axes: Axes, tracks: dict[str, pd.DataFrame]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _scale_losses(axes: Axes, tracks: dict[str, pd.DataFrame]) -> None:
-    """Let training go from left to right, and mark the worst final loss."""
-    finals = [float(track["loss"].iloc[-1]) for track in tracks.values() if len(track)]
+def _mark_matched_loss(axes: Axes, loss: float | None) -> None:
+    """Let training go from left to right, and mark where activations are compared."""
     axes.invert_xaxis()
-    if finals and np.isfinite(max(finals)):
-        axes.axvline(max(finals), color=style.INK, linestyle=":", linewidth=1.2, gid="matched")
+    if loss is not None:
+        axes.axvline(loss, color=style.INK, linestyle=":", linewidth=1.2, gid="matched")

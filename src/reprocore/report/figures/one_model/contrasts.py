@@ -11,6 +11,7 @@ from reprocore.report.figures.entries import (
     Entry,
     confidence_text,
     drawn_arm,
+    matched_loss,
     model_entries,
 )
 from reprocore.report.figures.frame import new_figure, title
@@ -21,7 +22,6 @@ from reprocore.report.figures.ratio_rows import (
     closer_side,
     contrast_line,
     draw_lines,
-    finite,
     gathered_notes,
     rows_inches,
 )
@@ -67,7 +67,8 @@ def draw_contrasts(
         label_rows(axes, labels, shown=index == 0)
         axes.set_xlabel(f"{measure.label}, ratio to {style.readable(reference)}")
         place = place_text(study, condition)
-        loss = _matched_loss(study, model, contrasts, condition)
+        matched = condition == Condition.MATCHED_LOSS
+        loss = matched_loss(study, model, contrasts) if matched else None
         where = f"where each has the validation loss {loss:.3f}; " if loss is not None else ""
         title(axes, place[0].upper() + place[1:], where + closer_side(measure, reference))
     return figure
@@ -113,14 +114,6 @@ def _rows_of(
         & (contrasts["family"] == Family.REFERENCE)
     ]
     return {str(row["first"]): row for row in rows.to_dict("records")}
-
-
-def _matched_loss(
-    study: Study, model: str, contrasts: pd.DataFrame, condition: Condition
-) -> float | None:
-    """Return the loss at which activations are compared; None at the last step."""
-    rows = _rows_of(study, model, contrasts, condition).values()
-    return next(filter(None, (finite(row["matched_loss"]) for row in rows)), None)
 
 
 def _contrasts_note(

@@ -52,7 +52,9 @@ def write_model_figures(
         "pd_by_activation": lambda: draw_pd_by_activation(study, model, estimates, cells),
         "accuracy_and_loss": lambda: draw_accuracy_and_loss(study, model, estimates, cells),
         "training_curves": lambda: draw_training_curves(study, model, curves, cells),
-        "pd_along_training": lambda: draw_pd_along_training(study, model, estimates, cells),
+        "pd_along_training": lambda: draw_pd_along_training(
+            study, model, estimates, cells, contrasts
+        ),
         "contrasts": lambda: draw_contrasts(study, model, contrasts, estimates, cells),
         "accuracy_against_pd": lambda: draw_accuracy_against_pd(study, model, estimates, cells),
     }
