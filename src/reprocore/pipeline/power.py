@@ -130,7 +130,7 @@ def print_planned(study: Study) -> None:
             "Without earlier results, low and high are the least and the most of three small "
             "models that are shipped; a model of another kind can lie outside."
         )
-    if primary.condition != Condition.FINAL:
+    if Condition(primary.condition) is not Condition.FINAL:
         console.print(f"Planned {PLACES[Condition.FINAL]}; the study decides elsewhere.")
 
 

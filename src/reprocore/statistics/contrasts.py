@@ -206,7 +206,8 @@ def family_seeds(activations: Mapping[str, SeedValues]) -> tuple[list[str], list
 
 def _pool(activations: Mapping[str, Checked]) -> _Pool | None:
     """Return the activations that are compared on the seeds that all share, if they are enough."""
-    names, seeds = family_seeds({name: SeedValues(*own) for name, own in activations.items()})
+    named = {name: SeedValues(seeds.tolist(), x) for name, (seeds, x) in activations.items()}
+    names, seeds = family_seeds(named)
     if len(names) < 2 or len(seeds) < LEAST_SEEDS_OF_A_TEST:
         return None
     return _Pool(names, _paired([_restrict(activations[name], seeds) for name in names]))
