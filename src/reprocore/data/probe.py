@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from reprocore.data.tokens import Corpus, _read
 from reprocore.errors import ReprocoreError
-from reprocore.store.schemas import PROBE_SCHEMA
+from reprocore.store.cell_schemas import PROBE_SCHEMA
 from reprocore.store.tables import write_table
 
 

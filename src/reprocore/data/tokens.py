@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
-from reprocore.store.schemas import CORPUS_SCHEMA
+from reprocore.store.cell_schemas import CORPUS_SCHEMA
 from reprocore.store.tables import read_table, write_table
 
 MAX_SYMBOLS = 65_535

@@ -42,3 +42,13 @@ def interval(of: str) -> list[pa.Field]:
         nullable("low", FLOAT, f"lower end of the interval of {of}"),
         nullable("high", FLOAT, f"upper end of the interval of {of}"),
     ]
+
+
+STEP = column("step", INT, "optimiser steps done")
+ITERATION = column("iteration", INT, "optimiser steps done")
+TRAIN_LOSS = nullable("train_loss", FLOAT, "mean over the batches since the last row", NATS)
+VAL_LOSS = column("val_loss", FLOAT, "on the evaluation windows", NATS)
+VAL_ACCURACY = column("val_accuracy", FLOAT, "likeliest character is right", CHARACTERS)
+SPEED = nullable(
+    "tokens_per_second", FLOAT, "in training since the last row", "characters per second"
+)

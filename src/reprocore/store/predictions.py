@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import check_probabilities, check_targets
-from reprocore.store.schemas import predictions_schema
+from reprocore.store.cell_schemas import predictions_schema
 from reprocore.store.tables import read_table, write_table
 
 

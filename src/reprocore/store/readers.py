@@ -7,13 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
-from reprocore.store.schemas import (
-    CONTINUATIONS_SCHEMA,
-    CURVES_SCHEMA,
-    ESTIMATES_SCHEMA,
-    EVALUATION_SCHEMA,
-    PAIRS_SCHEMA,
-)
+from reprocore.store.cell_schemas import CONTINUATIONS_SCHEMA, EVALUATION_SCHEMA
+from reprocore.store.schemas import CURVES_SCHEMA, ESTIMATES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import GROUP, Cell
 

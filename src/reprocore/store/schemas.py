@@ -1,17 +1,22 @@
 """The columns of every table: name, type, meaning, unit, and whether a value can be missing.
 
-All schemas are here and nowhere else, so that the data dictionary can be made from them.
+All schemas are here and in `cell_schemas`, so that the data dictionary can be made from them.
 """
 
 import pyarrow as pa
 
 from reprocore.store.columns import (
-    CHARACTERS,
     FLOAT,
     INT,
+    ITERATION,
     NATS,
     POSITIONS,
+    SPEED,
+    STEP,
     TEXT,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
     codes,
     column,
     interval,
@@ -38,87 +43,19 @@ _MODEL = column("model", TEXT, "name of the model")
 _ACTIVATION = column("activation", TEXT, "name of the activation")
 _ARM = column("arm", TEXT, "random streams that follow the seed")
 _SEED = column("seed", INT, "number of the repetition")
-_STEP = column("step", INT, "optimiser steps done")
 _MEASURE = column("measure", TEXT, "what is measured")
 _CONDITION = codes("condition", Condition, "final, or interpolated at the matched loss")
 _EXPLORATORY = column(
     "exploratory", pa.bool_(), "false for the one question that the study declares beforehand"
 )
-_ITERATION = column("iteration", INT, "optimiser steps done")
-_TRAIN_LOSS = nullable("train_loss", FLOAT, "mean over the batches since the last row", NATS)
-_VAL_LOSS = column("val_loss", FLOAT, "on the evaluation windows", NATS)
-_VAL_ACCURACY = column("val_accuracy", FLOAT, "likeliest character is right", CHARACTERS)
-_SPEED = nullable(
-    "tokens_per_second", FLOAT, "in training since the last row", "characters per second"
-)
 
-
-CORPUS_SCHEMA = pa.schema(
-    [
-        column("token", pa.uint16(), "the character's id: its index in symbols"),
-        column("split", pa.dictionary(pa.int32(), pa.string()), "train or validation"),
-    ]
-)
-
-PROBE_SCHEMA = pa.schema(
-    [
-        column("position", INT, "index in the corpus of the character to predict"),
-        column("target", pa.uint16(), "id of the character at that position"),
-    ]
-)
-
-HISTORY_SCHEMA = pa.schema(
-    [
-        _ITERATION,
-        _TRAIN_LOSS,
-        _VAL_LOSS,
-        _VAL_ACCURACY,
-        nullable("learning_rate", FLOAT, "of the last step"),
-        nullable("gradient_norm", FLOAT, "L2, before clipping"),
-        _SPEED,
-        column("elapsed_s", FLOAT, "since training began, evaluation included", "seconds"),
-    ]
-)
-
-
-def predictions_schema(vocabulary: int) -> pa.Schema:
-    """Return the schema of predictions for V symbols; V = 0 stands for any number."""
-    return pa.schema(
-        [
-            _STEP,
-            column("position", INT, "index in the corpus of the predicted character"),
-            column("target", pa.uint16(), "id of the character that really came"),
-            column(
-                "probabilities",
-                pa.list_(pa.float32(), vocabulary),
-                "next-character distribution by symbol id, sums to 1",
-            ),
-        ]
-    )
-
-
-EVALUATION_SCHEMA = pa.schema(
-    [
-        _STEP,
-        column("block", INT, "block of the evaluation windows, from 0, in the order of the text"),
-        column("loss", FLOAT, "mean over the characters of the block", NATS),
-        column("accuracy", FLOAT, "likeliest character is right", CHARACTERS),
-    ]
-)
-
-CONTINUATIONS_SCHEMA = pa.schema(
-    [
-        column("position", INT, "index in the corpus of the character after the context"),
-        column("continuation", TEXT, "what the final model writes there, the likeliest each"),
-    ]
-)
 
 PAIRS_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION, _ARM),
         column("seed_a", INT, "the lower seed"),
         column("seed_b", INT, "the higher seed"),
-        _STEP,
+        STEP,
         *(
             column(name, FLOAT, measure.label, measure.unit or "1")
             for name, measure in MEASURES.items()
@@ -150,7 +87,7 @@ ESTIMATES_SCHEMA = pa.schema(
         _MODEL,
         _ACTIVATION,
         _ARM,
-        _STEP,
+        STEP,
         _MEASURE,
         column("estimate", FLOAT, "mean over pairs, or over seeds"),
         nullable("se", FLOAT, "standard error over seeds"),
@@ -164,7 +101,7 @@ ESTIMATES_SCHEMA = pa.schema(
 CURVES_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION, _ARM, _SEED),
-        *(_ITERATION, _TRAIN_LOSS, _VAL_LOSS, _VAL_ACCURACY, _SPEED),
+        *(ITERATION, TRAIN_LOSS, VAL_LOSS, VAL_ACCURACY, SPEED),
     ]
 )
 
@@ -172,8 +109,8 @@ CELLS_SCHEMA = pa.schema(
     [
         *(_MODEL, _ACTIVATION, _ARM, _SEED),
         column("parameters", INT, "trainable parameters"),
-        _VAL_LOSS,
-        _VAL_ACCURACY,
+        VAL_LOSS,
+        VAL_ACCURACY,
         column("unigram_entropy", FLOAT, "loss of a model without context", NATS),
         column("beats_unigram", pa.bool_(), "the loss is below the unigram entropy"),
         column("train_seconds", FLOAT, "evaluation included", "seconds"),
@@ -230,7 +167,7 @@ _PLANNED = (
 SENSITIVITY_SCHEMA = pa.schema(
     [
         *(_MODEL, _ARM, _MEASURE, _CONDITION, _EXPLORATORY),
-        _STEP.with_nullable(True),
+        STEP.with_nullable(True),
         nullable("cv", FLOAT, "CV across activations, seed noise included", "percent"),
         nullable("corrected", FLOAT, "the CV less the noise", "percent"),
         *interval("the corrected CV"),
@@ -283,7 +220,7 @@ SOURCES_SCHEMA = pa.schema(
 
 EARLY_SCHEMA = pa.schema(
     [
-        *(_MODEL, _ARM, _MEASURE, _STEP),
+        *(_MODEL, _ARM, _MEASURE, STEP),
         column("budget", FLOAT, "step over the last step"),
         nullable("estimate", FLOAT, "Kendall's correlation with the final order"),
         *interval("the correlation"),

@@ -19,6 +19,7 @@ from torch import nn
 from reprocore.data.probe import Probe
 from reprocore.data.tokens import Corpus, unigram_entropy
 from reprocore.errors import ReprocoreError
+from reprocore.store.cell_schemas import CONTINUATIONS_SCHEMA, EVALUATION_SCHEMA, HISTORY_SCHEMA
 from reprocore.store.files import atomic, remove_leftovers, write_json
 from reprocore.store.identity import (
     cell_identity,
@@ -35,7 +36,6 @@ from reprocore.store.records import (
     sealed,
     versions,
 )
-from reprocore.store.schemas import CONTINUATIONS_SCHEMA, EVALUATION_SCHEMA, HISTORY_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import CHECKPOINT, Cell
 from reprocore.study.sections import TrainingSettings

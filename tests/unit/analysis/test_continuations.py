@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import one_line
 from reprocore.analysis.continuations import continuation_distances, read_texts
 from reprocore.errors import ReprocoreError
-from reprocore.store.schemas import CONTINUATIONS_SCHEMA
+from reprocore.store.cell_schemas import CONTINUATIONS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 

@@ -26,9 +26,10 @@ from reprocore.report.summary_text import (
 )
 from reprocore.report.words import flag_texts
 from reprocore.statistics.jackknife import jackknife
+from reprocore.store.cell_schemas import HISTORY_SCHEMA
 from reprocore.store.files import write_json
 from reprocore.store.records import sealed
-from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, HISTORY_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study

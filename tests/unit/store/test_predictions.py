@@ -13,9 +13,10 @@ from conftest import one_line
 from reprocore.analysis.pairs import compare_cells
 from reprocore.errors import ReprocoreError
 from reprocore.statistics import divergence
+from reprocore.store.cell_schemas import CONTINUATIONS_SCHEMA, predictions_schema
 from reprocore.store.predictions import Predictions, read_predictions, write_predictions
 from reprocore.store.readers import read_pairs
-from reprocore.store.schemas import CONTINUATIONS_SCHEMA, PAIRS_SCHEMA, predictions_schema
+from reprocore.store.schemas import PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.vocabulary import MEASURE_NAMES
 

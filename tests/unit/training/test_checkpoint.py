@@ -19,8 +19,8 @@ from project import no_signal_ignored, started
 from reprocore.data.probe import write_probe
 from reprocore.data.tokens import write_corpus
 from reprocore.errors import ReprocoreError
+from reprocore.store.cell_schemas import HISTORY_SCHEMA
 from reprocore.store.files import read_json, write_json
-from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, CHECKPOINT, Cell
 from reprocore.study.study import parse_study

@@ -19,10 +19,10 @@ from reprocore.analysis.pairs import compare_cells
 from reprocore.data.probe import build_probe
 from reprocore.data.tokens import Corpus, encode, unigram_entropy
 from reprocore.errors import ReprocoreError
+from reprocore.store.cell_schemas import HISTORY_SCHEMA
 from reprocore.store.files import read_json
 from reprocore.store.predictions import read_predictions
 from reprocore.store.readers import read_evaluation
-from reprocore.store.schemas import HISTORY_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import CELL_FILES, Cell
 from reprocore.study.sections import TrainingSettings
