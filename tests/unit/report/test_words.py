@@ -59,7 +59,7 @@ def test_a_table_has_the_numbers_that_its_reasons_name(name: str) -> None:
 def test_every_reason_is_of_some_table_or_of_arrays() -> None:
     known = set().union(*(codes_of(schema, "reason") for schema in SCHEMAS.values()))
     known |= codes_of(SCHEMAS["SENSITIVITY_SCHEMA"], "seeds_reason")
-    of_blocks = {Reason.ONE_BLOCK, Reason.NO_VARIATION, Reason.ON_A_BOUND}
+    of_blocks = {Reason.ONE_BLOCK, Reason.ON_A_BOUND}
     assert set(Reason) - known == {Reason.ONE_ACTIVATION} | of_blocks
 
 
