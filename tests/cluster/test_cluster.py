@@ -185,9 +185,9 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
         " and wildcards.seed == '4' else ''\" }",
     )
     with slurm_cluster() as cluster, snakemake(project) as run:
-        wait_until(lambda: trains(project, CANCELLED), 120, "the cell to cancel")
+        wait_until(lambda: trains(project, CANCELLED), 300, "the cell to cancel")
         output("scancel", running(CANCELLED))
-        wait_until(lambda: trains(project, EVICTED), 120, "the cell to evict")
+        wait_until(lambda: trains(project, EVICTED), 300, "the cell to evict")
         output("sbatch", "--partition=gpu", "--gpus=2", "--wrap=sleep 5", "--output=/dev/null")
         wait_until(lambda: states([EVICTED]) == ["PENDING"], 60, "the eviction")
         cluster.stop_controller()
@@ -285,12 +285,12 @@ def test_a_killed_snakemake_and_a_forgetful_slurm_lose_no_finished_cell(tmp_path
     with three_cells(tmp_path) as (cluster, project, cells):
         targets = [f"out/cells/{cell}/cell.json" for cell in cells]
         with snakemake(project, *targets):
-            wait_until(lambda: trains(project, cells[2]), 120, "the third cell")
-            wait_until(lambda: states(cells) == TWO_OF_THREE, 120, "two cells")
+            wait_until(lambda: trains(project, cells[2]), 300, "the third cell")
+            wait_until(lambda: states(cells) == TWO_OF_THREE, 300, "two cells")
         finished = [content(project, cell) for cell in cells[:2]]
 
         with snakemake(project, *targets) as run:
-            wait_until(lambda: len(jobs_of(slurm_jobs(), cells[2])) == 2, 120, "the second job")
+            wait_until(lambda: len(jobs_of(slurm_jobs(), cells[2])) == 2, 300, "the second job")
             cluster.stop_controller()
             cluster.start_controller("-c")
             status, printed = end(run, 200)
@@ -305,10 +305,10 @@ def test_a_killed_snakemake_and_a_forgetful_slurm_lose_no_finished_cell(tmp_path
 def test_what_squeue_forgot_is_asked_of_accounting(tmp_path: Path) -> None:
     with three_cells(tmp_path, accounting=True) as (cluster, project, cells):
         with snakemake(project, *(f"out/cells/{cell}/cell.json" for cell in cells)) as run:
-            wait_until(lambda: states(cells) == ["RUNNING"] * 3, 120, "three jobs")
+            wait_until(lambda: states(cells) == ["RUNNING"] * 3, 300, "three jobs")
             os.killpg(run.pid, signal.SIGSTOP)
-            wait_until(lambda: trains(project, cells[2]), 120, "the third cell")
-            wait_until(lambda: states(cells) == TWO_OF_THREE, 120, "two cells")
+            wait_until(lambda: trains(project, cells[2]), 300, "the third cell")
+            wait_until(lambda: states(cells) == TWO_OF_THREE, 300, "two cells")
             told = ("sacct", "-nX", "--format=State")
             # Two cells, and the check before them.
             wait_until(lambda: output(*told).split().count("COMPLETED") == 3, 60, "accounting")
