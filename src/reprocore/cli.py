@@ -253,7 +253,7 @@ def compare(
         console.print(f"No interval: {', '.join(sorted(reasons))}.")
     console.print("Divergences are in nats; churn and overlap are shares.")
     if len(files) > 2:
-        console.print(f"low, high: {confidence:.0%} interval, jackknife over models.")
+        console.print(f"low, high: {confidence:.0%} interval, for new models on the same text.")
 
 
 @app.command()

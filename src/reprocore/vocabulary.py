@@ -47,6 +47,8 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
     }
 )
 MEASURE_NAMES = tuple(MEASURES)
+# Those that are means over positions, and so are known of every block of text.
+POSITION_MEASURES = MEASURE_NAMES
 # Of generated text, and so of final models alone.
 TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
@@ -59,6 +61,8 @@ TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
 PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType({**MEASURES, **TEXT_MEASURES})
 SCORES = ("val_loss", "val_accuracy")
 QUANTITIES = (*SCORES, *MEASURES)
+# What scores lie between; measures have theirs with them.
+SCORE_BOUNDS = {"val_loss": (0.0, math.inf), "val_accuracy": (0.0, 1.0)}
 # Two activations whose ratio is within this count as equivalent; nothing counts for a loss.
 MARGINS: Mapping[str, float | None] = MappingProxyType(
     {"val_loss": None, "val_accuracy": 0.1} | dict.fromkeys(PAIR_MEASURES, 0.1) | {"churn": 0.2}
@@ -153,6 +157,19 @@ class Condition(StrEnum):
 
     FINAL = auto()  # at the last step
     MATCHED_LOSS = auto()  # where each pair of seeds reaches the same validation loss
+
+
+class Generalisation(StrEnum):
+    """What an interval holds for."""
+
+    SEEDS_AND_TEXT = "seeds and text"  # new ones of both
+    SEEDS = "seeds"  # new seeds on the same text
+
+
+def generalisation(quantity: str) -> Generalisation:
+    """Return what the interval of a level holds for; only a mean over positions has blocks."""
+    over_text = quantity in SCORES or quantity in POSITION_MEASURES
+    return Generalisation.SEEDS_AND_TEXT if over_text else Generalisation.SEEDS
 
 
 class Method(StrEnum):

@@ -1,31 +1,38 @@
 """Pairwise prediction differences of one (model, activation, arm): all seeds against all."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from reprocore.analysis.continuations import continuation_distances, read_texts
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import check_comparable
-from reprocore.statistics.divergence import pairwise
+from reprocore.statistics.divergence import pairwise_by_block
+from reprocore.statistics.levels import seed_means
 from reprocore.store.predictions import Predictions, read_predictions
-from reprocore.store.schemas import PAIRS_SCHEMA
+from reprocore.store.schemas import BLOCKS_SCHEMA, PAIRS_SCHEMA
 from reprocore.study.cells import Cell
 
 
-def compare_cells(paths: Iterable[str | Path], continuations: Iterable[str | Path]) -> pa.Table:
+def compare_cells(
+    paths: Iterable[str | Path], continuations: Iterable[str | Path], block: int
+) -> dict[str, pa.Table]:
     """Compare the predictions of all pairs of seeds at every snapshot, and their final texts.
 
     Args:
         paths: the predictions files of at least 2 cells that differ in their seed alone.
         continuations: the continuations files of the same cells.
+        block: positions of a block of the probe.
 
     Returns:
-        A table of `PAIRS_SCHEMA`, one row per (step, pair); the probe's hash in the metadata.
+        `pairs`, a table of `PAIRS_SCHEMA`, one row per (step, pair), and `blocks`, one of
+        `BLOCKS_SCHEMA`, one row per (step, seed, block); the probe's hash in the metadata.
 
     Raises:
         ReprocoreError: a file is damaged, or files are of different groups, probes, steps or
@@ -47,10 +54,10 @@ def compare_cells(paths: Iterable[str | Path], continuations: Iterable[str | Pat
     seeds = np.array([cell.seed for cell in cells])
     group = {name: getattr(cells[0], name) for name in ("model", "activation", "arm")}
     texts = read_texts(continuations, cells)
-    tables = []
+    tables: dict[str, list[pa.Table]] = {"pairs": [], "blocks": []}
     for index, step in enumerate(predictions[0].steps):
         stack = np.stack([content.probabilities[index] for content in predictions])
-        pairs, values = pairwise(stack, predictions[0].targets)
+        pairs, values, parts = pairwise_by_block(stack, predictions[0].targets, block)
         last = index == len(predictions[0].steps) - 1
         distances = continuation_distances(texts, pairs) if last else [None] * len(pairs)
         columns = {
@@ -61,9 +68,31 @@ def compare_cells(paths: Iterable[str | Path], continuations: Iterable[str | Pat
             **values,
             "continuation_distance": distances,
         }
-        tables.append(pa.table(columns, schema=PAIRS_SCHEMA))
+        tables["pairs"].append(pa.table(columns, schema=PAIRS_SCHEMA))
+        tables["blocks"].append(_blocks(pairs, parts, group | {"step": step}, seeds))
     metadata = {"probe_hash": predictions[0].probe_hash}
-    return pa.concat_tables(tables).replace_schema_metadata(metadata)
+    return {
+        name: pa.concat_tables(parts).replace_schema_metadata(metadata)
+        for name, parts in tables.items()
+    }
+
+
+def _blocks(
+    pairs: npt.NDArray[np.int64],
+    parts: Mapping[str, npt.NDArray[np.float64]],
+    labels: Mapping[str, Any],
+    seeds: npt.NDArray[np.int64],
+) -> pa.Table:
+    """Return the rows of one step from the measures [P, B] of its pairs."""
+    means = {name: seed_means(pairs, values) for name, values in parts.items()}
+    blocks = next(iter(means.values())).shape[1]
+    columns = {
+        **{name: [value] * (len(seeds) * blocks) for name, value in labels.items()},
+        "seed": np.repeat(seeds, blocks),
+        "block": np.tile(np.arange(blocks), len(seeds)),
+        **{name: values.ravel() for name, values in means.items()},
+    }
+    return pa.table({name: columns[name] for name in BLOCKS_SCHEMA.names}, schema=BLOCKS_SCHEMA)
 
 
 def check_same_probe(names: list[str], cells: list[Predictions]) -> None:

@@ -124,7 +124,7 @@ def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
             [cell.folder(root) / f"{name}.parquet" for cell in group]
             for name in ("predictions", "continuations")
         )
-        write_table(path, compare_cells(*files))
+        write_table(path, compare_cells(*files, study.probe.block)["pairs"])
         pairs.append(path)
     curves = root / "curves.parquet"
     write_table(curves, gather_curves(cell.folder(root) / "history.parquet" for cell in cells))

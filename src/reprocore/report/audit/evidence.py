@@ -213,7 +213,7 @@ def known(row: Row, name: str = "estimate") -> Known | Fact:
         return Fact(ClaimReason.NO_INTERVAL, {"row": row})
     if se <= 0:
         return Fact(ClaimReason.NO_VARIATION, {})
-    return Known(float(value), float(se), seeds - 1, seeds)
+    return Known(float(value), float(se), row.get("dof") or seeds - 1, seeds)
 
 
 def known_ratio(
