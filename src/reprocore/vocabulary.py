@@ -61,8 +61,6 @@ TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
 PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType({**MEASURES, **TEXT_MEASURES})
 SCORES = ("val_loss", "val_accuracy")
 QUANTITIES = (*SCORES, *MEASURES)
-# What scores lie between; measures have theirs with them.
-SCORE_BOUNDS = {"val_loss": (0.0, math.inf), "val_accuracy": (0.0, 1.0)}
 # Two activations whose ratio is within this count as equivalent; nothing counts for a loss.
 MARGINS: Mapping[str, float | None] = MappingProxyType(
     {"val_loss": None, "val_accuracy": 0.1} | dict.fromkeys(PAIR_MEASURES, 0.1) | {"churn": 0.2}
@@ -164,6 +162,14 @@ class Generalisation(StrEnum):
 
     SEEDS_AND_TEXT = "seeds and text"  # new ones of both
     SEEDS = "seeds"  # new seeds on the same text
+
+
+def bounds_of(quantity: str) -> tuple[float, float]:
+    """Return what an interval of a level stays between; what can be negative is left open."""
+    if quantity in SCORES:
+        return (0.0, 1.0 if quantity == "val_accuracy" else math.inf)
+    measure = PAIR_MEASURES[quantity]
+    return (measure.lower, measure.upper) if measure.lower >= 0 else (-math.inf, math.inf)
 
 
 def generalisation(quantity: str) -> Generalisation:

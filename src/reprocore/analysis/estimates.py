@@ -14,8 +14,6 @@ from reprocore.analysis.rows import result_row
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import pair_matrix
 from reprocore.statistics.levels import (
-    OPEN,
-    Bounds,
     Level,
     level_of_pairs,
     level_of_seeds,
@@ -29,8 +27,8 @@ from reprocore.vocabulary import (
     MEASURES,
     PAIR_MEASURES,
     POSITION_MEASURES,
-    SCORE_BOUNDS,
     SCORES,
+    bounds_of,
     generalisation,
 )
 
@@ -186,7 +184,7 @@ def _levels(
     """Estimate what a frame has by seed and block."""
     ordered, seeds = frame.sort_values(["seed", "block"]), frame["seed"].nunique()
     return {
-        name: level_of(ordered[name].to_numpy().reshape(seeds, -1), _bounds(name), confidence)
+        name: level_of(ordered[name].to_numpy().reshape(seeds, -1), bounds_of(name), confidence)
         for name in names
     }
 
@@ -198,19 +196,11 @@ def _on_this_text(
     others = [name for name in PAIR_MEASURES if name not in POSITION_MEASURES]
     return {
         name: level_on_this_text(
-            pair_matrix(ends, group[name].to_numpy())[1], _bounds(name), confidence
+            pair_matrix(ends, group[name].to_numpy())[1], bounds_of(name), confidence
         )
         for name in others
         if name in MEASURES or group[name].notna().all()
     }
-
-
-def _bounds(name: str) -> Bounds:
-    """Return what a quantity's interval stays between; one that can be negative is left open."""
-    if name in SCORE_BOUNDS:
-        return SCORE_BOUNDS[name]
-    measure = PAIR_MEASURES[name]
-    return OPEN if measure.lower < 0 else (measure.lower, measure.upper)
 
 
 def _row(name: str, level: Level, pairs: int) -> dict[str, Any]:

@@ -141,7 +141,7 @@ BLOCKS_SCHEMA = pa.schema(
 )
 
 _NO_INTERVAL = (
-    *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
+    *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.FEW_SEEDS),
     *(Reason.ONE_BLOCK, Reason.ON_A_BOUND),
 )
 
