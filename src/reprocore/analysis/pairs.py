@@ -72,8 +72,8 @@ def compare_cells(
         tables["blocks"].append(_blocks(pairs, parts, group | {"step": step}, seeds))
     metadata = {"probe_hash": predictions[0].probe_hash}
     return {
-        name: pa.concat_tables(parts).replace_schema_metadata(metadata)
-        for name, parts in tables.items()
+        name: pa.concat_tables(of_steps).replace_schema_metadata(metadata)
+        for name, of_steps in tables.items()
     }
 
 

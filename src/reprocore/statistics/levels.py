@@ -241,7 +241,8 @@ def level_on_this_text(
     """
     found = jackknife(matrix, confidence)
     mean, se, low, high = found.estimate, found.se, found.low, found.high
-    dof, reasons = None, found.reasons
+    dof: float | None = None
+    reasons = found.reasons
     if se is not None and se <= ROUNDING * abs(mean):
         low, high, reasons = mean, mean, (Reason.NO_VARIATION,)
     elif se is not None and not bounds[0] < mean < bounds[1]:

@@ -201,8 +201,9 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
     lines += [
         "",
         "Supported or refuted only where tests or "
-        f"{study.statistics.confidence:.0%} intervals over seeds say so: an estimate alone decides "
-        "nothing. Undecided is no evidence for or against. Not measured is what this study has not "
+        f"{study.statistics.confidence:.0%} intervals say so (of a level for new seeds and new "
+        "text, of a comparison for new seeds on the same text): an estimate alone decides nothing. "
+        "Undecided is no evidence for or against. Not measured is what this study has not "
         "run; nothing is filled in. Claims about printed figures are judged by those figures "
         f"alone. This study has its own models and settings; a verdict holds for them. At most "
         f"{SHOWN} figures and facts are shown of each claim; `audit.parquet` holds all.",
