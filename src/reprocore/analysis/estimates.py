@@ -88,7 +88,8 @@ def gather_scores(evaluations: Iterable[str | Path]) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=[*GROUP, "seed", "step", "block", *SCORES])
     named = {"loss": "val_loss", "accuracy": "val_accuracy"}
-    return pd.concat(frames).rename(columns=named)
+    scores: pd.DataFrame = pd.concat(frames)
+    return scores.rename(columns=named)
 
 
 def gather_cells(descriptions: Iterable[str | Path]) -> pa.Table:
