@@ -11,10 +11,11 @@ from reprocore.analysis.rows import Row, result_row
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.divergence import pairwise
 from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval, pair_matrix
+from reprocore.statistics.levels import possible
 from reprocore.statistics.strata import PARTS, entropy, fifths, surprisal
 from reprocore.store.schemas_of_positions import STRATA_SCHEMA
 from reprocore.study.study import Study
-from reprocore.vocabulary import Kind, Stratification
+from reprocore.vocabulary import MEASURES, Kind, Stratification
 
 DIVERGENCES = ("relative_pd", "churn", "total_variation")
 LOSS = "loss"
@@ -103,6 +104,7 @@ def _estimates(
     if len(stack) > 1:
         pairs, values = pairwise(stack, targets)
         for name in DIVERGENCES:
-            yield name, jackknife(pair_matrix(pairs, values[name])[1], confidence)
+            found = jackknife(pair_matrix(pairs, values[name])[1], confidence)
+            yield name, possible(found, (MEASURES[name].lower, MEASURES[name].upper), confidence)
     losses: Floats = np.array([surprisal(seed, targets).mean() for seed in stack])
     yield LOSS, mean_interval(losses, confidence)

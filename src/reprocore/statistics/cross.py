@@ -30,7 +30,8 @@ from reprocore.statistics.jackknife import (
     paired_pseudo_values,
     pseudo_values,
 )
-from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ratio_interval
+from reprocore.statistics.levels import OPEN, Bounds, possible
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ROUNDING, ratio_interval
 from reprocore.vocabulary import Reason
 
 
@@ -63,18 +64,22 @@ class Crossed:
     reasons: tuple[Reason, ...] = ()
 
 
-def within(matrix: npt.ArrayLike, confidence: float = 0.95) -> Crossed:
-    """Mean of a pair matrix [M, M] of one activation, symmetric with zeros on the diagonal."""
+def within(matrix: npt.ArrayLike, bounds: Bounds = OPEN, confidence: float = 0.95) -> Crossed:
+    """Mean of a pair matrix [M, M] of one activation, symmetric with zeros on the diagonal.
+
+    No end of the interval leaves the bounds.
+    """
     d = np.asarray(matrix, dtype=np.float64)
     if len(d) < 2:
         return Crossed(None, None, None, None, len(d), 0, reasons=(Reason.ONE_SEED,))
-    return _crossed(jackknife(d, confidence))
+    return _crossed(possible(jackknife(d, confidence), bounds, confidence))
 
 
 def across(
     between: npt.ArrayLike,
     own: npt.ArrayLike,
     more_is_closer: bool = False,
+    bounds: Bounds = OPEN,
     confidence: float = 0.95,
 ) -> tuple[Crossed, Crossed]:
     """Compare two activations on M shared seeds, for the same seed and for different seeds.
@@ -84,6 +89,7 @@ def across(
         own: [2, M, M], the pair matrices of the first and of the second, of the same seeds.
         more_is_closer: the measure is 1 for equal predictions and less for others; ratios are then
             of 1 less the measure, so that above 1 always means farther apart.
+        bounds: of the measure; no end of an interval of it leaves them.
         confidence: in 0–1, exclusive.
 
     Returns:
@@ -103,8 +109,8 @@ def across(
         none = Crossed(None, None, None, None, 0, 0, reasons=(Reason.NO_SHARED_SEED,))
         return none, none
     same, other = np.diag(x), _hollow((x + x.T) / 2)
-    same_seed = _crossed(mean_interval(same, confidence), seeds)
-    different = within(other, confidence)
+    same_seed = _crossed(possible(mean_interval(same, confidence), bounds, confidence), seeds)
+    different = within(other, bounds, confidence)
     different = replace(different, pairs=2 * different.pairs)
     if seeds < LEAST_SEEDS:
         return _for_lack(same_seed, Reason.FEW_SEEDS), _for_lack(different, Reason.FEW_SEEDS)
@@ -124,8 +130,10 @@ def _with_ratio(crossed: Crossed, above: Floats, below: Floats, confidence: floa
     means = float(above.mean()), float(below.mean())
     if min(means) <= 0:
         return replace(crossed, reasons=(*crossed.reasons, Reason.NO_RATIO))
-    ends = ratio_interval(above, below, confidence)
     ratio = means[0] / means[1]
+    ends: tuple[float, float] | None = (ratio, ratio)
+    if np.ptp(above - ratio * below) > ROUNDING * means[0]:
+        ends = ratio_interval(above, below, confidence)
     if ends is None:
         return replace(
             crossed, ratio=ratio, reasons=(*crossed.reasons, Reason.RETRAINING_NOT_CLEAR)

@@ -34,6 +34,7 @@ CROSS_SCHEMA = pa.schema(
             "reason",
             (
                 *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
+                Reason.ON_A_BOUND,
                 *(Reason.NOT_FINITE, Reason.NO_SHARED_SEED, Reason.PART_OF_SEEDS),
                 *(Reason.NO_RATIO, Reason.RETRAINING_NOT_CLEAR),
             ),
@@ -56,7 +57,10 @@ STRATA_SCHEMA = pa.schema(
         column("pairs", INT, "pairs of seeds; 0 for a mean"),
         codes(
             "reason",
-            (Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
+            (
+                *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
+                Reason.ON_A_BOUND,
+            ),
             "why there is no interval; empty if there is one",
         ),
     ]

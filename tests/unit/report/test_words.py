@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from reprocore.report import words
-from reprocore.store import schemas
+from reprocore.store import schemas, schemas_of_positions
 from reprocore.store.columns import codes_of
 from reprocore.vocabulary import (
     ClaimVerdict,
@@ -21,7 +21,7 @@ from reprocore.vocabulary import (
 
 SCHEMAS = {
     name: schema
-    for name, schema in vars(schemas).items()
+    for name, schema in (vars(schemas) | vars(schemas_of_positions)).items()
     if isinstance(schema, pa.Schema) and "reason" in schema.names and name != "AUDIT_SCHEMA"
 }
 
@@ -58,7 +58,7 @@ def test_a_table_has_the_numbers_that_its_reasons_name(name: str) -> None:
 
 def test_every_reason_is_of_some_table_or_of_arrays() -> None:
     known = set().union(*(codes_of(schema, "reason") for schema in SCHEMAS.values()))
-    of_blocks = {Reason.ONE_BLOCK, Reason.NO_VARIATION, Reason.ON_A_BOUND}
+    of_blocks = {Reason.ONE_BLOCK, Reason.NO_VARIATION}
     assert set(Reason) - known == {Reason.ONE_ACTIVATION} | of_blocks
 
 
