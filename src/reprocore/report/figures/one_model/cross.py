@@ -26,7 +26,7 @@ from reprocore.report.figures.ratio_rows import (
     rows_inches,
     write_beside,
 )
-from reprocore.report.words import REASONS, gap_text, reason_texts
+from reprocore.report.words import REASONS, counted, gap_text, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, Reason
 
@@ -62,7 +62,9 @@ def draw_cross(
     grid = figure.add_gridspec(1, 2)
     for index, (same, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(grid[index])
-        _draw_panel(axes, lines, labels, f"cross:{same}", none_ran(entries))
+        name = "same_seed" if same else "other_seed"
+        _draw_panel(axes, lines, labels, f"cross:{name}", none_ran(entries))
+        _set_range(axes, [line for of_panel in panels.values() for line in of_panel])
         label_rows(axes, labels, shown=index == 0)
         axes.set_xlabel(f"{_quantity(measure)}, ratio to training again")
         title(axes, PANELS[same], "right of 1 = a larger change than another seed alone")
@@ -104,10 +106,12 @@ def _line(one: Entry, other: Entry, row: Row | None) -> Line:
         why = f"{style.readable(gone.activation)}: {gone.why}" if gone else ""
         return Line(without, why or gap_text(Gap.NOT_COMPARED))
     ratio, low, high = (finite(row[name]) for name in ("ratio", "ratio_low", "ratio_high"))
-    reasons = reason_texts(row)
     if ratio is None:
-        return Line(without, "; ".join(reasons) or gap_text(Gap.NO_SHARE))
-    return Line(Entry("", ratio, None, low, high, one.seeds, one.wanted), text="\n".join(reasons))
+        # The last one: before it stands what limits the comparison.
+        return Line(without, (reason_texts(row) or [gap_text(Gap.NOT_COMPARED)])[-1])
+    part = row["seeds"] < max(row["seeds_first"], row["seeds_second"])
+    text = counted(row["seeds"], "shared seed") if part else ""
+    return Line(Entry("", ratio, None, low, high, one.seeds, one.wanted), text=text)
 
 
 def _draw_panel(
@@ -115,12 +119,10 @@ def _draw_panel(
 ) -> None:
     known = [line.entry for line in lines if line.entry.estimate is not None]
     if not_run or not lines:
-        set_range(axes, [], [], PANEL_INCHES)
         style.draw_missing(
             axes, gap_text(Gap.NOT_RUN) if not_run else REASONS[Reason.ONE_ACTIVATION]
         )
         return
-    set_range(axes, [*ends(known), 1.0] if known else [], [], PANEL_INCHES)
     if known:
         axes.axvline(1.0, color=style.INK, linewidth=1.1, zorder=2, gid=f"reference:{name}")
     for row, line in enumerate(lines):
@@ -130,6 +132,12 @@ def _draw_panel(
         key = f"{name}:{labels[row]}".replace("\n", " ")
         draw_interval(axes, row, line.entry, LOOK, key, "", PANEL_INCHES)
         write_beside(axes, row, line)
+
+
+def _set_range(axes: Axes, lines: Sequence[Line]) -> None:
+    """Set the same range in both panels."""
+    numbers = ends([line.entry for line in lines])
+    set_range(axes, [*numbers, 1.0] if numbers else [], [], PANEL_INCHES)
 
 
 def _note(study: Study, model: str, measure: Measure) -> str:
