@@ -129,11 +129,7 @@ PAIRS_SCHEMA = pa.schema(
         column("wrong_to_wrong", FLOAT, "both wrong, with different characters", POSITIONS),
         column("flips", FLOAT, "right_to_wrong and wrong_to_right together", POSITIONS),
         nullable(
-            "kappa",
-            FLOAT,
-            "Cohen's, of the likeliest characters; null where both predict one and the same "
-            "character everywhere, so that agreement by chance is 1",
-            "1",
+            "kappa", FLOAT, "Cohen's, of the likeliest characters; null where chance gives 1", "1"
         ),
         nullable(
             "loss_correlation",
