@@ -136,7 +136,8 @@ def status(
     from reprocore.pipeline.verification.verify import has_run
 
     study, command = open_study(configfile, config, directory)
-    statuses = study_status(study)
+    plan = Plan.of(study)
+    statuses = study_status(plan)
     rows: dict[tuple[str, str, str], list[Text]] = {}
     for cell in statuses:
         arm = cell.cell.arm if cell.cell.rate is None else "tuning"
@@ -156,7 +157,7 @@ def status(
     for cell in statuses:
         if cell.reason:
             console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
-    for reason in Plan.of(study).failed_preflights():
+    for reason in plan.failed_preflights():
         console.lines(f"failed check of {reason}")
     print_notices(study)
     if not has_run(study):

@@ -25,6 +25,7 @@ from reprocore.cli import main
 from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.plan import Plan
 from reprocore.pipeline.status import seconds_left, study_status
 from reprocore.pipeline.verification.verify import verify
 from reprocore.report.terminal import PlainConsole
@@ -90,7 +91,10 @@ def save_all(folder: Path, arrays: list[np.ndarray]) -> list[Path]:
 
 class TestStatus:
     def test_every_cell_has_its_state(self, study_file: Path) -> None:
-        states = {status.cell.key: status.state for status in study_status(load_study(study_file))}
+        states = {
+            status.cell.key: status.state
+            for status in study_status(Plan.of(load_study(study_file)))
+        }
         assert states["charlm/relu/all-1"] == "done"
         assert states["charlm/relu/all-2"] == "failed"
         assert states["charlm/swiglu/all-1"] == "missing"
@@ -100,13 +104,13 @@ class TestStatus:
         content = yaml.safe_load(study_file.read_text())
         content["training"]["learning_rate"] = 0.5
         study_file.write_text(yaml.safe_dump(content, sort_keys=False))
-        first = study_status(load_study(study_file))[0]
+        first = study_status(Plan.of(load_study(study_file)))[0]
         assert (first.cell.key, first.state) == ("charlm/relu/all-1", "stale")
 
     def test_a_cell_without_one_of_its_files_is_not_done(self, study_file: Path) -> None:
         study = load_study(study_file)
         (Cell("charlm", "relu", "all", 1).folder(study.results) / "history.parquet").unlink()
-        status = study_status(study)[0]
+        status = study_status(Plan.of(study))[0]
         assert (status.state, status.reason) == ("damaged", "history.parquet: no such file")
 
     def test_a_stopped_cell_has_begun_unless_its_checkpoint_is_of_other_settings(
@@ -119,15 +123,15 @@ class TestStatus:
 
         with pytest.raises(StoppedError):
             train_cell(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results), progress)
-        status = study_status(study)[2]
+        status = study_status(Plan.of(study))[2]
         assert (status.cell, status.state, status.reason) == (cell, "begun", "iteration 1 of 8")
         content = yaml.safe_load(study_file.read_text())
         content["training"]["learning_rate"] = 0.5
         study_file.write_text(yaml.safe_dump(content, sort_keys=False))
-        assert study_status(load_study(study_file))[2].state == "missing"
+        assert study_status(Plan.of(load_study(study_file)))[2].state == "missing"
 
     def test_the_time_left_is_the_measured_rate_times_the_cells(self, study_file: Path) -> None:
-        statuses = study_status(load_study(study_file))
+        statuses = study_status(Plan.of(load_study(study_file)))
         wall = statuses[0].wall_seconds
         assert wall is not None
         seconds, unknown = seconds_left(statuses)

@@ -18,6 +18,7 @@ import safetensors.numpy
 from conftest import one_line
 from project import TINY, Project, finished, listed_jobs, rules_of
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.plan import Plan
 from reprocore.pipeline.status import study_status
 from reprocore.pipeline.verification.repair import repairs
 from reprocore.pipeline.verification.verify import verify
@@ -430,7 +431,7 @@ def test_the_same_command_again_repairs_what_a_quick_look_shows(
         *("train small/relu/all-1", "train small/swiglu/all-2"),
         *("train memory/relu/all-1", "train memory/relu/all-2"),
     }
-    states = {status.cell.key: status for status in study_status(study)}
+    states = {status.cell.key: status for status in study_status(Plan.of(study))}
     assert states["memory/relu/all-1"].state == "damaged"
     assert states["memory/relu/all-1"].reason.startswith("cell.json: not a whole JSON file")
     done = project.snakemake()

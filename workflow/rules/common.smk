@@ -147,7 +147,7 @@ def name_failed_cells():
 
     for reason in PLAN.failed_preflights():
         logger.error(f"failed: {reason}")
-    for status in study_status(STUDY):
+    for status in study_status(Plan.of(STUDY)):
         if status.state == "failed":
             logger.error(
                 visible(f"failed: {status.cell.key}: {status.reason}", kept="")

@@ -1,6 +1,6 @@
 """What one model's measurements say: contrasts, sensitivity, sources of chance, early signs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from reprocore.statistics.contrasts import (
     SeedValues,
     contrasts,
     family_seeds,
+    of_seeds,
 )
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import rank_correlation
@@ -221,20 +222,12 @@ def _shared_spread(values: Mapping[str, SeedValues], confidence: float) -> Activ
     shared = sorted(set.intersection(*(set(v.seeds) for v in values.values())))
     if not shared:
         return no_spread(Reason.NO_SHARED_SEED, len(values), 0)
-    spread = activation_spread(_stacked(values, shared), confidence)
+    spread = activation_spread(
+        np.stack([of_seeds(own, shared) for own in values.values()]), confidence
+    )
     if len(shared) == _most_seeds(values):
         return spread
     return replace(spread, reasons=(Reason.ONLY_COMMON_SEEDS, *spread.reasons))
-
-
-def _stacked(values: Mapping[str, SeedValues], shared: Sequence[int]) -> Floats:
-    """Return the values of these seeds, [A, M] or [A, M, M]."""
-    stacked = []
-    for seeds, of_seeds in values.values():
-        kept = np.searchsorted(seeds, shared)
-        x = np.asarray(of_seeds)
-        stacked.append(x[np.ix_(*(kept,) * x.ndim)])
-    return np.stack(stacked)
 
 
 def _sensitivity_row(study: Study, labels: Row, values: Mapping[str, SeedValues]) -> Row:
@@ -256,7 +249,7 @@ def _planned(study: Study, row: Row, values: Mapping[str, SeedValues]) -> Row:
     names.sort(key=study.reference_of(row["model"]).__ne__)
     if len(names) < 2 or len(shared) < LEAST_SEEDS_OF_A_TEST:
         return {"seeds_reason": Reason.FEW_SEEDS_FOR_TEST}
-    family = _stacked({name: values[name] for name in names}, shared)
+    family = np.stack([of_seeds(values[name], shared) for name in names])
     means = family.mean(axis=tuple(range(1, family.ndim)))
     if not means.all():
         return {"seeds_reason": Reason.ZERO_MEAN}

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from reprocore.report.terminal import console, table_of
 from reprocore.report.words import PLACES, counted
+from reprocore.statistics.contrasts import SeedValues, family_seeds, of_seeds
 from reprocore.statistics.jackknife import pair_matrix
 from reprocore.statistics.planning import (
     POWER,
@@ -82,22 +83,18 @@ def earlier_errors(study: Study, model: str) -> tuple[Errors, int] | None:
     names = sorted(study.activations_of(model), key=study.reference_of(model).__ne__)
     # Not the whole schema: results of an earlier version may lack a measure, and serve as well.
     columns = pa.schema([PAIRS_SCHEMA.field(n) for n in (*GROUP, *PAIR, "step", measure)])
-    matrices = []
+    values = {}
     for name in names:
         path = Path(study.results) / "pairs" / model / name / f"{arm}.parquet"
         if path.is_file():
             rows = final_rows(read_table(path, columns).to_pandas())
-            labels, values = rows[[*PAIR]].to_numpy(), rows[measure].to_numpy()
-            seeds, matrix = pair_matrix(labels, values)
-            if len(seeds) >= LEAST_SEEDS_OF_A_TEST and np.isfinite(matrix).all():
-                matrices.append((seeds, matrix))
-    if len(matrices) < 2:
+            labels, of_pairs = rows[[*PAIR]].to_numpy(), rows[measure].to_numpy()
+            seeds, matrix = pair_matrix(labels, of_pairs)
+            values[name] = SeedValues(seeds.tolist(), matrix)
+    tested, shared = family_seeds(values)
+    if len(tested) < 2 or len(shared) < LEAST_SEEDS_OF_A_TEST:
         return None
-    shared = sorted(set.intersection(*(set(seeds.tolist()) for seeds, _ in matrices)))
-    if len(shared) < LEAST_SEEDS_OF_A_TEST:
-        return None
-    kept = [(matrix, np.searchsorted(seeds, shared)) for seeds, matrix in matrices]
-    family = np.stack([matrix[np.ix_(places, places)] for matrix, places in kept])
+    family = np.stack([of_seeds(values[name], shared) for name in tested])
     if not family.any(axis=(1, 2)).all():
         return None
     return measured_errors(family), len(shared)

@@ -14,7 +14,6 @@ from reprocore.pipeline.plan import Plan, State
 from reprocore.store.files import read_json
 from reprocore.store.identity import cell_identity, cell_training
 from reprocore.study.cells import CHECKPOINT, Cell
-from reprocore.study.study import Study
 
 
 class Progress(StrEnum):
@@ -51,9 +50,8 @@ class CellStatus:
     wall_seconds: float | None = None
 
 
-def study_status(study: Study) -> list[CellStatus]:
+def study_status(plan: Plan) -> list[CellStatus]:
     """Return the state of every cell of the study, tuning cells first, in the config's order."""
-    plan = Plan.of(study)
     return [_status(plan, cell) for cell in (*plan.tuning, *plan.cells)]
 
 

@@ -7,8 +7,7 @@ lowest symbol id. Logarithms are natural.
 import numpy as np
 import numpy.typing as npt
 
-from reprocore.errors import ReprocoreError
-from reprocore.statistics.checks import Floats, Integers, check_targets
+from reprocore.statistics.checks import Floats, Integers, check_targets, stacked
 
 
 def agreement(
@@ -32,11 +31,7 @@ def agreement(
     Raises:
         ReprocoreError: `probabilities` are not 3-D or empty, or `targets` do not fit them.
     """
-    stack = np.asarray(probabilities)
-    if stack.ndim != 3 or 0 in stack.shape[1:]:
-        raise ReprocoreError(
-            f"probabilities: shape {stack.shape}, must be [models, positions, symbols]"
-        )
+    stack = stacked(probabilities)
     _, positions, symbols = stack.shape
     ids = check_targets(targets, positions, symbols)
     first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from reprocore.errors import ReprocoreError
 
 Floats = npt.NDArray[np.float64]
-
-
 Integers = npt.NDArray[np.int64]
 
 
@@ -44,6 +42,20 @@ def check_probabilities(p: npt.ArrayLike, name: str) -> None:
             f"{name}: probabilities at position {worst} sum to {totals[worst]:.6g}, "
             f"must be 1 within {tolerance:g}"
         )
+
+
+def stacked(probabilities: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return the predictions of M models as an array [M, N, V].
+
+    Raises:
+        ReprocoreError: they are not 3-D, or have no position or symbol.
+    """
+    stack = np.asarray(probabilities)
+    if stack.ndim != 3 or 0 in stack.shape[1:]:
+        raise ReprocoreError(
+            f"probabilities: shape {stack.shape}, must be [models, positions, symbols]"
+        )
+    return stack
 
 
 def check_targets(

@@ -204,13 +204,21 @@ def family_seeds(activations: Mapping[str, SeedValues]) -> tuple[list[str], list
     return names, sorted(set.intersection(*seeds)) if seeds else []
 
 
+def of_seeds(values: SeedValues | Checked, seeds: npt.ArrayLike) -> Floats:
+    """Return the values [M] or [M, M] of some of the seeds, which are in ascending order."""
+    own, x = values
+    kept = np.searchsorted(own, seeds)
+    x = np.asarray(x, dtype=np.float64)
+    return np.asarray(x[np.ix_(*(kept,) * x.ndim)])
+
+
 def _pool(activations: Mapping[str, Checked]) -> _Pool | None:
     """Return the activations that are compared on the seeds that all share, if they are enough."""
     named = {name: SeedValues(seeds.tolist(), x) for name, (seeds, x) in activations.items()}
     names, seeds = family_seeds(named)
     if len(names) < 2 or len(seeds) < LEAST_SEEDS_OF_A_TEST:
         return None
-    return _Pool(names, _paired([_restrict(activations[name], seeds) for name in names]))
+    return _Pool(names, _paired([of_seeds(activations[name], seeds) for name in names]))
 
 
 def _paired(values: list[Floats]) -> Floats:
@@ -246,7 +254,7 @@ def _contrast(
         method = Method.CLOSED_TEST if closed else Method.PAIRED
         return _compared(replace(contrast, method=method, seeds=len(a)), a, b, margin, confidence)
     if len(shared) >= LEAST_SEEDS:
-        a, b = (_restrict(activations[name], shared) for name in (first, second))
+        a, b = (of_seeds(activations[name], shared) for name in (first, second))
     return _on_its_own(contrast, a, b, margin, confidence)
 
 
@@ -315,12 +323,6 @@ def _limits(contrast: Contrast, se: float) -> Iterator[Reason]:
         yield Reason.CONSTANT_DIFFERENCE
     if contrast.ratio is None:
         yield Reason.NO_RATIO
-
-
-def _restrict(values: Checked, shared: npt.ArrayLike) -> Floats:
-    seeds, x = values
-    kept = np.searchsorted(seeds, shared)
-    return np.asarray(x[np.ix_(*(kept,) * x.ndim)])
 
 
 def _mean(x: Floats) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.checks import Floats, Integers, check_targets
+from reprocore.statistics.checks import Floats, Integers, check_targets, stacked
 from reprocore.vocabulary import LN2, MEASURES
 
 TOP = 5
@@ -105,11 +105,7 @@ def pairwise(
     Raises:
         ReprocoreError: `probabilities` are not 3-D or empty, or `targets` do not fit them.
     """
-    stack = np.asarray(probabilities)
-    if stack.ndim != 3 or 0 in stack.shape[1:]:
-        raise ReprocoreError(
-            f"probabilities: shape {stack.shape}, must be [models, positions, symbols]"
-        )
+    stack = stacked(probabilities)
     models, positions, symbols = stack.shape
     pairs = np.column_stack(np.triu_indices(models, 1)).astype(np.int64)
     ids = None if targets is None else check_targets(targets, positions, symbols)

@@ -61,17 +61,19 @@ def stopping(tiny_corpus, tiny_probe, tmp_path):
     return run
 
 
+STOPPED = [
+    (model, activation, precision)
+    for model in MODELS
+    for activation, precision in (("prelu", "float32"), ("apl", "float32"), ("swiglu", "bfloat16"))
+    if activation in fitting(model)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("activation", "precision"),
-    [("prelu", "float32"), ("apl", "float32"), ("swiglu", "bfloat16")],
-)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "activation", "precision"), STOPPED)
 def test_a_cell_that_is_stopped_twice_equals_one_that_is_not(
     train_cell, stopping, model, activation, precision
 ):
-    if activation not in fitting(model):
-        return
     study = tiny_study(
         activations=["prelu", "apl", "swiglu"],
         training=tiny_config()["training"] | {"precision": precision},
