@@ -58,16 +58,15 @@ def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Fi
     draw_lines(axes, study, lines, "ratio")
     label_rows(axes, labels)
     axes.set_xlabel(f"{measure.label}, ratio to {known}")
-    title(axes, "Mean ratio over models", closer_side(measure, reference))
+    title(axes, "Mean ratio over models (exploratory)", closer_side(measure, reference))
     axes = figure.add_subplot(grid[1])
     _draw_chances(axes, study, lines, rows)
     label_rows(axes, labels, shown=False)
     axes.set_xlabel(f"that its {measure.label} is lower than that of {known} (%)")
-    lower = "lower = less alike" if measure.more_is_closer else "lower = more alike"
     title(
         axes,
         f"How likely is it lower than {known}?",
-        f"filled: chance for the mean over models; hollow: expected\nshare of the models; {lower}",
+        "filled: chance for the mean over models;\nhollow: expected share of the models",
     )
     return figure
 
