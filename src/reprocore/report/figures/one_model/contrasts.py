@@ -135,9 +135,9 @@ def _contrasts_note(
         f"Bar: {level} interval (Fieller) of this contrast alone, comparing trainings of the same "
         f"seed. {band}Between trainings, {ARM_WORDS[drawn_arm(study, model)]}.",
         "Words at the right: the verdict after correction for all contrasts with the reference "
-        "(closed test); a bar alone may miss the 1 and still be undecided. Equivalent is found by two "
-        "one-sided tests, so that a bar may end a little outside the band. Undecided does not mean "
-        "equal.",
+        "(closed test); a bar alone may miss the 1 and still be undecided. Equivalent is found by "
+        "two one-sided tests, so that a bar may end a little outside the band. Undecided does not "
+        "mean equal.",
     ]
     lines = [line for of_panel in panels.values() for line in of_panel]
     parts += gathered_notes(lines)
