@@ -228,6 +228,26 @@ class Reason(StrEnum):
     WHOLE_NOT_RUN = auto()  # the arm `all`, with which the other arms are compared
     WHOLE_NOT_POSITIVE = auto()
     WHOLE_NOT_CLEAR = auto()
+    RETRAINING_NOT_CLEAR = auto()  # the difference of trainings with the same activation
+
+
+class Stratification(StrEnum):
+    """By what positions of the probe are told apart."""
+
+    SURPRISAL = auto()  # fifths of that of the true character
+    ENTROPY = auto()  # fifths of that of the prediction
+    KIND = auto()  # of the true character
+
+
+class Kind(StrEnum):
+    """Kind of a character."""
+
+    LOWER_CASE = auto()
+    CAPITAL = auto()
+    DIGIT = auto()
+    SPACE = auto()
+    NEWLINE = auto()
+    PUNCTUATION = auto()  # and all others
 
 
 class ScaledQuantity(StrEnum):

@@ -36,6 +36,7 @@ STUDY = {
 }
 CELL, OTHER_CELL = "cells/small/relu/all-1", "cells/small/swiglu/all-2"
 TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
+TABLES += ("cross", "strata")
 
 # A file of each kind, and one of the same kind that is of another cell, model or figure.
 FILES = {

@@ -1,6 +1,13 @@
 """All pairs of seeds of one (model, activation, arm), then one model's estimates and tests."""
 
 
+def final_predictions(wildcards):
+    """Predictions of the cells of a model, of the arm that its study is about."""
+    arm = STUDY.primary_arm(wildcards.model)
+    cells = [cell for cell in model_cells(wildcards.model) if cell.arm == arm]
+    return cell_files(cells, "predictions.parquet")
+
+
 def files_of_group(name):
     def of_wildcards(wildcards):
         group = wildcards.model, wildcards.activation, wildcards.arm
@@ -71,3 +78,22 @@ rule analyse:
         source=source("analyse.py", "reprocore.analysis.per_model"),
     script:
         "../scripts/analyse.py"
+
+
+rule positions:
+    input:
+        forced_if_damaged,
+        predictions=final_predictions,
+        corpus=rules.corpus.output.tokens,
+    output:
+        cross=f"{RESULTS}/models/{{model}}/cross.parquet",
+        strata=f"{RESULTS}/models/{{model}}/strata.parquet",
+    log:
+        f"{RESULTS}/logs/positions/{{model}}.log",
+    params:
+        **settings("positions"),
+        source=source(
+            "positions.py", "reprocore.analysis.cross", "reprocore.analysis.strata"
+        ),
+    script:
+        "../scripts/positions.py"

@@ -27,6 +27,8 @@ rule draw_model:
         curves=rules.estimate.output.curves,
         cells=rules.estimate.output.cells,
         contrasts=rules.analyse.output.contrasts,
+        cross=rules.positions.output.cross,
+        strata=rules.positions.output.strata,
     output:
         **{name: model_figure(name) for name in MODEL_FIGURES},
         svg=[f"{RESULTS}/figures/{{model}}/{name}.svg" for name in MODEL_FIGURES],

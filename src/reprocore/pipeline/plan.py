@@ -227,7 +227,8 @@ class Plan:
         """Every file that the study makes beside its cells, with the cells it must rest on."""
         tuning = None if self.study.tuning is None else self.chosen
         audited, scaled = self.study.claims is not None, bool(self.study.scale)
-        return derived_files(self.taken, audited, scaled, tuning)
+        arms = {model: self.study.primary_arm(model) for model in self.study.models}
+        return derived_files(self.taken, arms, audited, scaled, tuning)
 
     @cached_property
     def wanted(self) -> list[str]:

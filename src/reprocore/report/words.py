@@ -71,6 +71,7 @@ REASONS = {
     Reason.WHOLE_NOT_RUN: "the arm `all` has not run",
     Reason.WHOLE_NOT_POSITIVE: "the arm `all` has no difference above 0, or one is infinite",
     Reason.WHOLE_NOT_CLEAR: "the arm `all` is not clearly above 0: no interval",
+    Reason.RETRAINING_NOT_CLEAR: "trainings with the same activation are not clearly apart",
     Reason.PART_OF_SEEDS: "compared on {seeds:.0f} shared seeds, of {seeds_first:.0f} and "
     "{seeds_second:.0f}",
     Reason.UNPAIRED: "{seeds_shared:.0f} of {seeds_first:.0f} and {seeds_second:.0f} seeds "

@@ -5,7 +5,7 @@ alone says what more seeds would give on the very same text.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.special import expit, logit, stdtrit
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
+from reprocore.statistics.jackknife import Estimate
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ROUNDING
 from reprocore.vocabulary import Reason
 
@@ -133,6 +134,19 @@ def interval(
     half = half / width / (share * (1 - share))
     ends = (expit(logit(share) - half), expit(logit(share) + half))
     return low + width * ends[0], low + width * ends[1]
+
+
+def possible(found: Estimate, bounds: Bounds, confidence: float) -> Estimate:
+    """Return an estimate over seeds with the same error and the ends of `interval`.
+
+    M−1 degrees of freedom. On a bound there is no interval, and a reason.
+    """
+    if found.se is None or found.se <= ROUNDING * abs(found.estimate):
+        return found
+    if not bounds[0] < found.estimate < bounds[1]:
+        return replace(found, low=None, high=None, reasons=(Reason.ON_A_BOUND,))
+    low, high = interval(found.estimate, found.se, found.seeds - 1, bounds, confidence)
+    return replace(found, low=float(low), high=float(high))
 
 
 def level_of_pairs(means: npt.ArrayLike, bounds: Bounds = OPEN, confidence: float = 0.95) -> Level:

@@ -59,6 +59,7 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "compare": (),
     "estimate": ("confidence",),
     "analyse": ("statistics", "activations", "arms"),
+    "positions": ("confidence", "activations", "arms"),
     "across": ("statistics", "cells", "scale"),
     "summarise": ("statistics", "cells", "title", "measure"),
     "audit": ("statistics", "cells", "title"),

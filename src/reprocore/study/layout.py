@@ -1,12 +1,14 @@
 """Which files the results folder of a study holds beside its cells, and what each rests on."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from reprocore.study.cells import Cell
 
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
 MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
+# Of the final predictions of the arm that the study of a model is about.
+POSITION_TABLES = ("cross", "strata")
 ACROSS_TABLES = ("ratios", "early_model_order", "scale")
 SUMMARY_FILES = ("summary.parquet", "summary.csv", "summary.md")
 TUNING_TABLE = "tuning.parquet"
@@ -16,12 +18,17 @@ UNCHECKED = ("logs", "pilot")
 
 
 def derived_files(
-    cells: Iterable[Cell], audited: bool, scaled: bool, tuning: Iterable[Cell] | None = None
+    cells: Iterable[Cell],
+    arms: Mapping[str, str],
+    audited: bool,
+    scaled: bool,
+    tuning: Iterable[Cell] | None = None,
 ) -> dict[str, set[Cell]]:
     """Return every file that a study of these cells makes beside them, by path in its results.
 
     Args:
         cells: that the results rest on.
+        arms: which arm the study of each model is about.
         audited: whether the study names published claims.
         scaled: whether the study names sizes of one architecture.
         tuning: the tuning cells that learning rates are chosen by; None chooses none.
@@ -41,6 +48,8 @@ def derived_files(
     found |= {path: members for path, members in groups.items() if len(members) > 1}
     for model, members in models.items():
         found |= {f"models/{model}/{name}.parquet": members for name in MODEL_TABLES}
+        final = {cell for cell in members if cell.arm == arms[model]}
+        found |= {f"models/{model}/{name}.parquet": final for name in POSITION_TABLES}
         found |= dict.fromkeys(_figures(MODEL_FIGURES, f"figures/{model}"), members)
     figures = _figures(study_figures(scaled), "figures")
     across = (f"across/{name}.parquet" for name in ACROSS_TABLES)
@@ -79,6 +88,8 @@ MODEL_FIGURES = (
     "pd_along_training",
     "contrasts",
     "accuracy_against_pd",
+    "cross",
+    "strata",
 )
 
 

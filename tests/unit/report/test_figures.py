@@ -16,10 +16,13 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
+from reprocore.analysis.cross import cross_table
 from reprocore.analysis.estimates import estimate_groups
+from reprocore.analysis.final_predictions import FinalPredictions
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.scale import analyse_scale, read_parameters
+from reprocore.analysis.strata import strata_table
 from reprocore.analysis.summary import summarise
 from reprocore.analysis.trajectories import read_trajectories
 from reprocore.errors import ReprocoreError
@@ -39,11 +42,14 @@ from reprocore.report.figures.one_model.at_the_end import (
     draw_pd_by_activation,
 )
 from reprocore.report.figures.one_model.contrasts import draw_contrasts
+from reprocore.report.figures.one_model.cross import draw_cross
+from reprocore.report.figures.one_model.strata import draw_strata
 from reprocore.report.figures.one_model.write import write_model_figures
 from reprocore.report.figures.trade_off import (
     draw_accuracy_against_pd,
     draw_models_accuracy_against_pd,
 )
+from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA
 from reprocore.store.readers import final_rows, read_estimates, read_pairs
 from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
@@ -72,6 +78,23 @@ def make_study(models=("charlm", "tinylstm"), activations=("relu", "gelu", "swig
     return parse_study({**content, **more})
 
 
+SYMBOLS = ("\n", " ", "!", "3", "A", "B", "a", "b", "c", "d")
+
+
+def final_of(cells, positions=100):
+    """Predictions in which the seed, the activation and chance have each a part."""
+    base = np.random.default_rng(0).normal(0, 2, (positions, len(SYMBOLS)))
+    targets = np.random.default_rng(1).integers(0, len(SYMBOLS), positions).astype(np.uint16)
+    stack = []
+    for cell in cells:
+        logits = base.copy()
+        for part in ([cell.seed], [len(cell.activation), 9], [cell.seed, len(cell.activation)]):
+            logits += np.random.default_rng(part).normal(0, 0.5, base.shape)
+        weights = np.exp(logits)
+        stack.append(weights / weights.sum(axis=1, keepdims=True))
+    return FinalPredictions(cells, STEPS[-1], targets, np.array(stack, dtype=np.float32), "a1")
+
+
 class Tables:
     """Tables of a study as the pipeline makes them, from invented pairs and losses.
 
@@ -98,12 +121,21 @@ class Tables:
             if cells:
                 described.append(self._describe(model, cells, 2.0 + 0.1 * index))
                 estimated.append(self._estimate(model, cells, 1 + 0.15 * index))
+                self._predict(model, cells)
         self.estimate_paths, self.cell_paths = estimated, described
         self.estimates = read_estimates(estimated)
         summary = summarise(study, estimated, described)
         write_table(self.folder / "summary.parquet", summary)
         self.summary = summary.to_pandas()
         self._analyse()
+
+    def _predict(self, model, cells):
+        """Make the tables of the final predictions."""
+        arm = self.study.primary_arm(model)
+        final = final_of([cell for cell in cells if cell.arm == arm])
+        base = self.folder / "models" / model
+        write_table(base / "cross.parquet", cross_table(self.study, model, final))
+        write_table(base / "strata.parquet", strata_table(self.study, model, final, SYMBOLS))
 
     def _analyse(self):
         """Make the tables of contrasts, sensitivity, sources and early signs, and across models."""
@@ -197,7 +229,10 @@ class Tables:
             name: pd.read_parquet(base / f"{name}.parquet")
             if (base / f"{name}.parquet").exists()
             else schema.empty_table().to_pandas()
-            for name, schema in (("curves", CURVES_SCHEMA), ("cells", CELLS_SCHEMA))
+            for name, schema in (
+                *(("curves", CURVES_SCHEMA), ("cells", CELLS_SCHEMA)),
+                *(("cross", CROSS_SCHEMA), ("strata", STRATA_SCHEMA)),
+            )
         } | {"estimates": self.estimates[self.estimates["model"] == model]}
 
     @property
@@ -213,7 +248,7 @@ class Tables:
     def model_files(self, model):
         """The files that the figures of one model are drawn from, by name."""
         base = self.folder / "models" / model
-        names = ("estimates", "curves", "cells", "contrasts")
+        names = ("estimates", "curves", "cells", "contrasts", "cross", "strata")
         return {name: base / f"{name}.parquet" for name in names}
 
     def study_files(self):
@@ -254,6 +289,10 @@ class Tables:
             drawn[f"{model}/pd_along_training"] = draw_pd_along_training(
                 self.study, model, t["estimates"], t["cells"], a["contrasts"]
             )
+            for name, draw in (("cross", draw_cross), ("strata", draw_strata)):
+                drawn[f"{model}/{name}"] = draw(
+                    self.study, model, t[name], t["estimates"], t["cells"]
+                )
             drawn[f"{model}/contrasts"] = draw_contrasts(
                 self.study, model, a["contrasts"], t["estimates"], t["cells"]
             )
@@ -475,7 +514,8 @@ def test_missing_is_named_in_each_panel_of_the_cross_model_figure(drawn):
 @pytest.mark.parametrize("name", MODEL_FIGURES)
 def test_a_model_that_did_not_run_is_hatched_and_draws_nothing(drawn, name):
     figure = drawn[f"minigpt/{name}"]
-    panels = {"pd_by_activation": 7, "training_curves": 3, "accuracy_against_pd": 1}.get(name, 2)
+    many = {"pd_by_activation": 7, "training_curves": 3, "accuracy_against_pd": 1, "strata": 12}
+    panels = many.get(name, 2)
     assert texts(figure).count("not run") == panels
     assert len(hatches(figure)) == panels
     assert not [line for axes in figure.axes for line in axes.lines]
@@ -532,8 +572,9 @@ def test_the_matched_loss_that_is_drawn_is_that_of_the_table(gappy, drawn):
 
 
 def test_nothing_missing_is_drawn_as_zero(drawn):
+    drawn_values = ("estimate:", "line:", "level:")
     for name, figure in drawn.items():
-        for line in figure.findobj(lambda a: str(a.get_gid()).startswith(("estimate:", "line:"))):
+        for line in figure.findobj(lambda a: str(a.get_gid()).startswith(drawn_values)):
             values = np.asarray(
                 line.get_xdata() if "estimate" in line.get_gid() else line.get_ydata()
             )

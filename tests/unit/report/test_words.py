@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from reprocore.report import words
-from reprocore.store import schemas
+from reprocore.store import position_schemas, schemas
 from reprocore.store.columns import codes_of
 from reprocore.vocabulary import (
     ClaimVerdict,
@@ -21,7 +21,7 @@ from reprocore.vocabulary import (
 
 SCHEMAS = {
     name: schema
-    for name, schema in vars(schemas).items()
+    for name, schema in (vars(schemas) | vars(position_schemas)).items()
     if isinstance(schema, pa.Schema) and "reason" in schema.names and name != "AUDIT_SCHEMA"
 }
 
@@ -59,7 +59,7 @@ def test_a_table_has_the_numbers_that_its_reasons_name(name: str) -> None:
 def test_every_reason_is_of_some_table_or_of_arrays() -> None:
     known = set().union(*(codes_of(schema, "reason") for schema in SCHEMAS.values()))
     known |= codes_of(SCHEMAS["SENSITIVITY_SCHEMA"], "seeds_reason")
-    of_blocks = {Reason.ONE_BLOCK, Reason.ON_A_BOUND}
+    of_blocks = {Reason.ONE_BLOCK}
     assert set(Reason) - known == {Reason.ONE_ACTIVATION} | of_blocks
 
 

@@ -11,7 +11,7 @@ from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Problem, State, reason_of
-from reprocore.store import schemas
+from reprocore.store import position_schemas, schemas
 from reprocore.store.choices import read_choice
 from reprocore.store.predictions import read_predictions
 from reprocore.store.readers import (
@@ -37,6 +37,8 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "models/sensitivity": schemas.SENSITIVITY_SCHEMA,
     "models/sources": schemas.SOURCES_SCHEMA,
     "models/early": schemas.EARLY_SCHEMA,
+    "models/cross": position_schemas.CROSS_SCHEMA,
+    "models/strata": position_schemas.STRATA_SCHEMA,
     "across/ratios": schemas.RATIOS_SCHEMA,
     "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
     "across/scale": schemas.SCALE_SCHEMA,

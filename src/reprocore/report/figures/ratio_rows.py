@@ -120,7 +120,7 @@ def draw_lines(
             look = style.look(line.entry.activation, study.figures.colours)
             key = f"{name}:{line.entry.activation}"
             draw_interval(axes, row, line.entry, look, key, "", PANEL_INCHES)
-            _write_beside(axes, row, line)
+            write_beside(axes, row, line)
     _hatch(axes, lines)
 
 
@@ -135,7 +135,8 @@ def _draw_no_lines(axes: Axes, lines: Sequence[Line]) -> None:
         _hatch(axes, lines)
 
 
-def _write_beside(axes: Axes, row: int, line: Line) -> None:
+def write_beside(axes: Axes, row: int, line: Line) -> None:
+    """Write a line's text and its numbers to the right of the axes, at height `row`."""
     axes.annotate(
         "\n".join(filter(None, [line.text, _numbers(line.entry)])),
         (1, row),

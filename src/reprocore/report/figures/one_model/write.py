@@ -15,7 +15,10 @@ from reprocore.report.figures.one_model.at_the_end import (
     draw_pd_by_activation,
 )
 from reprocore.report.figures.one_model.contrasts import draw_contrasts
+from reprocore.report.figures.one_model.cross import draw_cross
+from reprocore.report.figures.one_model.strata import draw_strata
 from reprocore.report.figures.trade_off import draw_accuracy_against_pd
+from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA
 from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
@@ -25,6 +28,8 @@ TABLES = {
     "curves": CURVES_SCHEMA,
     "cells": CELLS_SCHEMA,
     "contrasts": CONTRASTS_SCHEMA,
+    "cross": CROSS_SCHEMA,
+    "strata": STRATA_SCHEMA,
 }
 
 
@@ -36,7 +41,7 @@ def write_model_figures(
     Args:
         study: what was to run.
         model: one of its models.
-        tables: the model's Parquet files `estimates`, `curves`, `cells` and `contrasts`, by name.
+        tables: the model's Parquet files, by the names of `TABLES`.
         out: the PNG file of each figure, by name.
 
     Returns:
@@ -45,7 +50,7 @@ def write_model_figures(
     Raises:
         ReprocoreError: a table is missing, damaged or foreign, or a file cannot be written.
     """
-    estimates, curves, cells, contrasts = (
+    estimates, curves, cells, contrasts, cross, strata = (
         read_table(tables[name], schema).to_pandas() for name, schema in TABLES.items()
     )
     drawings: dict[str, Callable[[], Figure]] = {
@@ -57,5 +62,7 @@ def write_model_figures(
         ),
         "contrasts": lambda: draw_contrasts(study, model, contrasts, estimates, cells),
         "accuracy_against_pd": lambda: draw_accuracy_against_pd(study, model, estimates, cells),
+        "cross": lambda: draw_cross(study, model, cross, estimates, cells),
+        "strata": lambda: draw_strata(study, model, strata, estimates, cells),
     }
     return [path for name in out for path in style.save(drawings[name](), out[name])]

@@ -1,0 +1,67 @@
+"""Schemas of the tables that are made from the predictions of all final cells of a model."""
+
+import pyarrow as pa
+
+from reprocore.store.columns import FLOAT, INT, TEXT, codes, column, interval, nullable
+from reprocore.store.schemas import ESTIMATES_SCHEMA
+from reprocore.vocabulary import Reason, Stratification
+
+_COMMON = {name: ESTIMATES_SCHEMA.field(name) for name in ("model", "arm", "step", "measure")}
+
+CROSS_SCHEMA = pa.schema(
+    [
+        *(_COMMON["model"], _COMMON["arm"], _COMMON["step"]),
+        column("activation_a", TEXT, "the first activation, in the order of the study"),
+        column("activation_b", TEXT, "the second one, or the same: training again"),
+        column("same_seed", pa.bool_(), "whether trainings of the same or of different seeds"),
+        _COMMON["measure"],
+        nullable("estimate", FLOAT, "mean over pairs of trainings"),
+        nullable("se", FLOAT, "standard error over seeds"),
+        *interval("the estimate"),
+        nullable(
+            "ratio",
+            FLOAT,
+            "estimate over the mean of the two activations' own, of different seeds; where more "
+            "is closer, both are 1 less the measure; null within one activation",
+        ),
+        nullable("ratio_low", FLOAT, "lower end of the ratio's interval (Fieller), of it alone"),
+        nullable("ratio_high", FLOAT, "upper end of the ratio's interval (Fieller), of it alone"),
+        column("seeds", INT, "seeds that both activations have"),
+        column("seeds_first", INT, "seeds of the first activation"),
+        column("seeds_second", INT, "seeds of the second activation"),
+        column("pairs", INT, "pairs of trainings"),
+        codes(
+            "reason",
+            (
+                *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
+                Reason.ON_A_BOUND,
+                *(Reason.NOT_FINITE, Reason.NO_SHARED_SEED, Reason.PART_OF_SEEDS),
+                *(Reason.NO_RATIO, Reason.RETRAINING_NOT_CLEAR),
+            ),
+            "what is missing, and what limits the comparison",
+        ),
+    ]
+)
+
+STRATA_SCHEMA = pa.schema(
+    [
+        *(_COMMON["model"], ESTIMATES_SCHEMA.field("activation"), _COMMON["arm"], _COMMON["step"]),
+        codes("stratification", Stratification, "by what positions are told apart"),
+        column("stratum", TEXT, "1, the lowest fifth, to 5, or the kind of the true character"),
+        column("positions", INT, "positions of the probe in it"),
+        _COMMON["measure"],
+        column("estimate", FLOAT, "mean over pairs; of the loss, over seeds, nats per character"),
+        nullable("se", FLOAT, "standard error over seeds"),
+        *interval("the estimate, for new seeds on the same text"),
+        column("seeds", INT, "seeds that the estimate rests on"),
+        column("pairs", INT, "pairs of seeds; 0 for a mean"),
+        codes(
+            "reason",
+            (
+                *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
+                Reason.ON_A_BOUND,
+            ),
+            "why there is no interval; empty if there is one",
+        ),
+    ]
+)
