@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from audit_scenarios import ACTIVATIONS, NAMED, SCENARIOS, scenario
+from audit_scenarios import ACTIVATIONS, NAMED, SCENARIOS, ratio_errors, scenario
 
 from conftest import ROOT, one_line, tiny_config
 from reprocore.errors import ReprocoreError
@@ -96,6 +97,10 @@ def contrast(first: str, second: str, verdict: str, p: float = 1e-4, **more: Any
         "first": first,
         "second": second,
     }
+    if more.get("ratio_low") is not None:
+        half = math.log(more["ratio_high"] / more["ratio_low"]) / 2
+        more |= {"ratio": math.sqrt(more["ratio_low"] * more["ratio_high"])}
+        more |= ratio_errors(half, 9)
     return row_of("contrasts", **{"verdict": verdict, "p_adjusted": p, "seeds": 10} | labels | more)
 
 

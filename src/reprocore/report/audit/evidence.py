@@ -13,6 +13,7 @@ from reprocore.report.audit.outcome import NOT_MEASURED, Fact, Outcome, outcome
 from reprocore.statistics.tests_over_seeds import (
     LEAST_SEEDS,
     LEAST_SEEDS_OF_A_TEST,
+    ratio_interval_at,
     seeds_needed,
 )
 from reprocore.store.schemas import (
@@ -120,6 +121,8 @@ def _turned(row: Row) -> Row:
         "ratio_low": _inverse(row["ratio_high"]),
         "ratio_high": _inverse(row["ratio_low"]),
         "ratio": _inverse(row["ratio"]),
+        "first_cv": row["second_cv"],
+        "second_cv": row["first_cv"],
     }
 
 
@@ -142,6 +145,15 @@ class Evidence:
     def margin(self, measure: str) -> float:
         """Return the share by which two figures of a measure may differ and count as equal."""
         return self.study.statistics.margins.get(measure) or MARGIN
+
+    def ratio_ends(self, row: Row, alpha: float) -> tuple[float, float] | None:
+        """Return the ends of a contrast's ratio at level 1 − alpha, None where there are none."""
+        if None in (row["ratio_low"], row["ratio_high"]):
+            return None
+        ends = row["ratio_low"], row["ratio_high"]
+        known_level = self.study.statistics.confidence
+        own = row["ratio"], ends, (row["first_cv"], row["second_cv"]), row["dof"]
+        return ratio_interval_at(*own, known_level, 1 - alpha)
 
     def gap(self, model: str) -> Outcome | None:
         """Say why nothing is known of a model; None if something is."""
