@@ -82,6 +82,7 @@ REASONS = {
     "{seeds_second:.0f}",
     Reason.UNPAIRED: "{seeds_shared:.0f} of {seeds_first:.0f} and {seeds_second:.0f} seeds "
     "shared: compared as unpaired",
+    Reason.SEEDS_NOT_NAMED: "seeds are not named: compared as unpaired",
     Reason.ONLY_COMMON_SEEDS: "on {seeds:.0f} seeds that all share, of {seeds_most:.0f}",
 }
 
