@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from reprocore.analysis.groups.inputs import check_inputs, group_of
 from reprocore.analysis.groups.passes import measure, survey
-from reprocore.kinds import Layout, OutputKind
+from reprocore.kinds import OutputKind
 from reprocore.statistics.jackknife import pair_matrix
 from reprocore.statistics.kinds import as_kind, to_probabilities
 from reprocore.statistics.levels import Level, level_on_this_text
@@ -51,8 +51,8 @@ def load_array(
         ReprocoreError: the file cannot be read, or its rows are no distributions.
     """
     kind = as_kind(kind)
-    (source,) = read_sources(path, kind, Layout.BATCHES, step)
-    outputs = np.concatenate(list(source.portions(max(source.shape[0], 1))) or [np.empty((0, 0))])
+    (source,) = read_sources(path, kind, None, step)
+    outputs = np.concatenate(list(source.portions(source.shape[0])))
     number_type = source.stored.number_type
     p = to_probabilities(outputs, source.kind or kind, None, source.name, 0, number_type)
     return Array(source.name, p, source.targets, source.probe_hash)

@@ -38,6 +38,15 @@ GROUP_PAIRS_SCHEMA = _optional(
     ),
     (*PAIR_MEASURES, *_SHARES),
 )
+MODELS_SCHEMA = pa.schema(
+    [
+        *(_STEP, _GROUP),
+        column("model", TEXT, "the file or array"),
+        nullable("seed", INT, "null where seeds are not named"),
+        nullable("loss", FLOAT, "mean of -ln p(target), null without targets", "nats"),
+        nullable("accuracy", FLOAT, "the likeliest symbol is right, null without targets"),
+    ]
+)
 GROUP_ESTIMATES_SCHEMA = _of_groups(ESTIMATES_SCHEMA, _GROUP)
 GROUP_CONTRASTS_SCHEMA = _of_groups(CONTRASTS_SCHEMA)
 GROUP_STRATA_SCHEMA = _of_groups(STRATA_SCHEMA, _GROUP)

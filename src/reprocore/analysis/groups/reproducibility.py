@@ -28,6 +28,7 @@ class Reproducibility:
     codes in `reason` say why. `step` is the snapshot, where files have some.
 
     Attributes:
+        models: one row per model, with its loss and accuracy where targets are given.
         pairs: one row per pair of models of one group: every measure.
         estimates: one row per (group, measure), loss and accuracy among them where targets are
             given: the mean, its standard error and interval, and what the interval holds for.
@@ -40,6 +41,7 @@ class Reproducibility:
             named.
     """
 
+    models: pd.DataFrame
     pairs: pd.DataFrame
     estimates: pd.DataFrame
     contrasts: pd.DataFrame
@@ -52,6 +54,7 @@ class Reproducibility:
 DECLARED = ("relative_pd", "churn")
 
 SCHEMAS: Mapping[str, pa.Schema] = {
+    "models": schemas.MODELS_SCHEMA,
     "pairs": schemas.GROUP_PAIRS_SCHEMA,
     "estimates": schemas.GROUP_ESTIMATES_SCHEMA,
     "contrasts": schemas.GROUP_CONTRASTS_SCHEMA,
@@ -158,6 +161,7 @@ def analyse(inputs: Inputs, question: Question, step: int | None = None) -> Repr
     estimates = list(tables.estimate_rows(inputs, measured, level))
     contrasts = list(tables.contrast_rows(inputs, measured, reference, primary, level))
     rows = {
+        "models": tables.model_rows(inputs, measured),
         "pairs": tables.pair_rows(inputs, measured),
         "estimates": estimates,
         "contrasts": contrasts,

@@ -50,6 +50,17 @@ def quantities_of(inputs: Inputs, measured: Mapping[str, Measured]) -> list[str]
     return found
 
 
+def model_rows(inputs: Inputs, measured: Mapping[str, Measured]) -> Iterator[Row]:
+    """Yield each model with its loss and accuracy."""
+    scores = [name for name in quantities_of(inputs, measured) if name in SCORES]
+    for group in inputs.groups:
+        for index, source in enumerate(group.sources):
+            row: Row = {"group": group.name, "model": source.name}
+            row["seed"] = group.seeds[index] if group.seeds else None
+            own = measured[group.name].scores
+            yield row | {NAMES[name]: float(own[name][index].mean()) for name in scores}
+
+
 def pair_rows(inputs: Inputs, measured: Mapping[str, Measured]) -> Iterator[Row]:
     """Yield the measures of each pair of models."""
     wanted = quantities_of(inputs, measured)
@@ -215,7 +226,7 @@ def notice_rows(inputs: Inputs, survey: Survey, measured: Mapping[str, Measured]
             yield {"notice": source.notice, "subject": source.name}
     if len(inputs.groups) > 1 and not inputs.paired:
         yield {"notice": Notice.NOT_PAIRED, "subject": ""}
-    if inputs.targets is None:
+    if len(inputs.groups) > 1 and inputs.targets is None:
         yield {"notice": Notice.NO_TARGETS, "subject": ""}
 
 

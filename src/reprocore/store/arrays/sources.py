@@ -106,6 +106,8 @@ def sources_of(
     """
     axes = 1 if kind == OutputKind.LABELS else 2
     shape = stored.shape
+    if 0 in shape:
+        raise ReprocoreError(f"{name}: shape {list(shape)}, must not be empty")
     if len(shape) == axes:
         return [Source(name, stored, 0, shape)]
     if len(shape) != axes + 1 or layout is None:
