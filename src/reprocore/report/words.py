@@ -90,7 +90,8 @@ REASONS = {
 NOTICES = {
     Notice.UNDERFLOW: "{subject}: of its relative PD of {relative_pd:.4f}, {part:.4f} come from "
     "float16 numbers that are 0 in one of two models and not in the other, where relative PD "
-    "counts 2 whatever is missing; at {both:.1%} both are 0, where it counts 0. Store float32, or logits",
+    "counts 2 whatever is missing; at {both:.1%} both are 0, where it counts 0. "
+    "Store float32, or logits",
     Notice.PADDED: "{subject}: documents have different numbers of choices; one that a document "
     "does not have counts as a choice of probability 0",
     Notice.NOT_PAIRED: "seeds are not named: groups are compared as unpaired; name seeds by "
