@@ -32,11 +32,11 @@ def main() -> None:
             write(Path(folder), model, options)
         targets = np.random.default_rng(1).integers(0, options.symbols, options.positions)
         np.save(Path(folder) / "targets.npy", targets)
-        seconds, peak = compared(Path(folder), options.groups)
+        seconds, busy, peak = compared(Path(folder), options.groups)
     size = options.models * options.positions * options.symbols * 4 / 2**30
     print(
         f"{options.models} models in {options.groups} groups, {options.positions} x "
-        f"{options.symbols} float32 ({size:.1f} GiB): {seconds:.0f} s, peak {peak:.2f} GiB"
+        f"{options.symbols} float32 ({size:.1f} GiB): {seconds:.0f} s ({busy:.0f} s of a processor), peak {peak:.2f} GiB"
     )
 
 
@@ -54,8 +54,8 @@ def write(folder: Path, model: int, options: argparse.Namespace) -> None:
         part[:] = odds / odds.sum(axis=1, keepdims=True)
 
 
-def compared(folder: Path, groups: int) -> tuple[float, float]:
-    """Return the seconds and the peak of resident memory, GiB, of comparing the files."""
+def compared(folder: Path, groups: int) -> tuple[float, float, float]:
+    """Return the seconds, those of a processor, and the peak of memory, GiB, of a comparison."""
     patterns = [f"g{group}={folder}/g{group}-*.npy" for group in range(groups)]
     arguments = [*patterns, "--targets", str(folder / "targets.npy"), "--blocks", "64"]
     start = time.perf_counter()
@@ -63,7 +63,8 @@ def compared(folder: Path, groups: int) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"compare ended with {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - start, usage.ru_maxrss / 2**20
+    busy = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - start, busy, usage.ru_maxrss / 2**20
 
 
 if __name__ == "__main__":

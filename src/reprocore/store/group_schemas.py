@@ -3,10 +3,10 @@
 import pyarrow as pa
 
 from reprocore.kinds import Notice
-from reprocore.store.columns import FLOAT, INT, TEXT, codes, column, nullable
+from reprocore.store.columns import FLOAT, INT, TEXT, codes, codes_of, column, nullable
 from reprocore.store.position_schemas import STRATA_SCHEMA
 from reprocore.store.schemas import CONTRASTS_SCHEMA, ESTIMATES_SCHEMA, PAIRS_SCHEMA
-from reprocore.vocabulary import PAIR_MEASURES
+from reprocore.vocabulary import PAIR_MEASURES, Reason
 
 _GROUP = column("group", TEXT, "name of the group of models")
 _STEP = nullable("step", INT, "snapshot, null where files have none")
@@ -49,6 +49,15 @@ MODELS_SCHEMA = pa.schema(
 )
 GROUP_ESTIMATES_SCHEMA = _of_groups(ESTIMATES_SCHEMA, _GROUP)
 GROUP_CONTRASTS_SCHEMA = _of_groups(CONTRASTS_SCHEMA)
+_REASON = GROUP_CONTRASTS_SCHEMA.get_field_index("reason")
+GROUP_CONTRASTS_SCHEMA = GROUP_CONTRASTS_SCHEMA.set(
+    _REASON,
+    codes(
+        "reason",
+        map(Reason, sorted(codes_of(CONTRASTS_SCHEMA, "reason") | {Reason.SEEDS_NOT_NAMED})),
+        "what is missing, and what limits the comparison",
+    ),
+)
 GROUP_STRATA_SCHEMA = _of_groups(STRATA_SCHEMA, _GROUP)
 VERDICTS_SCHEMA = pa.schema(
     [

@@ -1,5 +1,7 @@
 """Arrays in .safetensors and .pt files; of the latter only plain tensors, never other code."""
 
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,11 @@ def _loaded(path: Path) -> Any:
     import torch
 
     try:
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError:  # an older form of the file, which cannot be mapped
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a file of any content makes of torch and pickle
-        refused = "weights" in str(error).lower() and "only" in str(error).lower()
-        what = "holds more than tensors, and is not run" if refused else "not a file of tensors"
-        raise ReprocoreError(f"{path}: {what}") from None
+        with warnings.catch_warnings(action="ignore"):
+            # An older form of the file cannot be mapped.
+            mapped = zipfile.is_zipfile(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception:  # whatever a file of any content makes of torch and pickle
+        raise ReprocoreError(
+            f"{path}: not a file of tensors alone; nothing else is read, and no code is run"
+        ) from None
