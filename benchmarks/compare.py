@@ -36,7 +36,8 @@ def main() -> None:
     size = options.models * options.positions * options.symbols * 4 / 2**30
     print(
         f"{options.models} models in {options.groups} groups, {options.positions} x "
-        f"{options.symbols} float32 ({size:.1f} GiB): {seconds:.0f} s ({busy:.0f} s of a processor), peak {peak:.2f} GiB"
+        f"{options.symbols} float32 ({size:.1f} GiB): {seconds:.0f} s "
+        f"({busy:.0f} s of a processor), peak {peak:.2f} GiB"
     )
 
 

@@ -5,8 +5,8 @@ from enum import StrEnum
 import pyarrow as pa
 import pytest
 
-from reprocore.report import words
 from reprocore.kinds import Notice
+from reprocore.report import words
 from reprocore.store import group_schemas, position_schemas, schemas
 from reprocore.store.columns import codes_of
 from reprocore.vocabulary import (
