@@ -192,6 +192,15 @@ def test_tables_and_a_figure_are_written(command: Command, here: Path) -> None:
     assert Path("x.svg").stat().st_size > 1000
 
 
+def test_float16_that_underflows_is_said_with_what_it_does(command: Command, here: Path) -> None:
+    for seed in range(3):
+        np.save(f"half-{seed}.npy", softmax(12 * LOGITS[0, seed], axis=-1).astype(np.float16))
+    code, out, _ = command("half-0.npy", "half-1.npy", "half-2.npy")
+    assert code == 0
+    assert "Note: these models: of its relative PD of" in out
+    assert "nan" not in out
+
+
 class Evil:
     """Creates a file when it is unpickled."""
 

@@ -139,7 +139,9 @@ def reason_texts(row: Row) -> list[str]:
 def notice_text(row: Row) -> str:
     """Return the words for a row of the notices of groups."""
     part = 2 * row["one"] if row["one"] is not None else None
-    return NOTICES[row["notice"]].format_map({**row, "part": part})
+    return NOTICES[row["notice"]].format_map(
+        {**row, "part": part, "subject": row["subject"] or "these models"}
+    )
 
 
 def flag_texts(row: Row) -> list[str]:

@@ -73,7 +73,7 @@ def pair_rows(inputs: Inputs, measured: Mapping[str, Measured]) -> Iterator[Row]
             if group.seeds:
                 row |= {"seed_a": group.seeds[i], "seed_b": group.seeds[j]}
             for name in (*wanted, *shares):
-                if name in own.values and np.isfinite(own.values[name][index]):
+                if name in own.values and not np.isnan(own.values[name][index]):
                     row[name] = float(own.values[name][index])
             yield row
 
