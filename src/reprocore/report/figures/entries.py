@@ -14,7 +14,10 @@ from reprocore.study.base import Arm
 from reprocore.study.study import Study
 from reprocore.vocabulary import Gap
 
+TableRow = Mapping[Any, Any]
+
 NAME_LETTERS = 16
+BEHIND = "†"
 
 ARM_WORDS: Mapping[str, str] = {
     "all": "initial weights, order of the data and dropout all follow the seed",
@@ -52,6 +55,11 @@ class Entry:
     behind: bool = False
 
     @property
+    def span(self) -> tuple[float, float | None, float | None] | None:
+        """The number with its interval; None where there is none."""
+        return None if self.estimate is None else (self.estimate, self.low, self.high)
+
+    @property
     def note_parts(self) -> tuple[str, ...]:
         """What to say beside the number: that it has no interval, and seeds that are missing."""
         if self.estimate is None:
@@ -74,6 +82,30 @@ class Entry:
         return gap_text(self.gap, self.seeds)
 
 
+def rows_of(table: pd.DataFrame, **wanted: object) -> list[TableRow]:
+    """Return the rows of a table in which these columns have these values."""
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return list(table.to_dict("records"))
+
+
+def legend_text(entry: Entry) -> str:
+    """Return an activation's name for a legend, with what is missing of it."""
+    name = style.wrap(style.readable(entry.activation), 24) + f" {BEHIND}" * entry.behind
+    notes = entry.why or entry.note
+    return f"{name}: {notes}" if notes else name
+
+
+def behind_of(entries: Iterable[Entry]) -> str:
+    """Say which activations of a model have learned nothing; "" for none."""
+    return behind_text([style.readable(e.activation) for e in entries if e.behind])
+
+
+def look_of(study: Study, activation: str) -> style.Look:
+    """Return how an activation is drawn in every figure of a study."""
+    return style.looks(study.studied_activations(), study.figures.colours)[activation]
+
+
 def drawn_arm(study: Study, model: str) -> Arm:
     """Return the arm of `model` that figures show."""
     return study.primary_arm(model)
@@ -93,11 +125,45 @@ def confidence_text(study: Study) -> str:
     return f"{100 * study.statistics.confidence:.6g}%"
 
 
+def between(study: Study, models: Iterable[str]) -> str:
+    """Say which random streams follow the seed in the trainings that a figure compares."""
+    arms = {drawn_arm(study, model) for model in models}
+    if len(arms) == 1:
+        return f"Between trainings, {ARM_WORDS[arms.pop()]}."
+    return "Which random streams follow the seed differs by model and is named in brackets."
+
+
+def basis(study: Study, models: Iterable[str], holds: str) -> str:
+    """Say what the bars of a figure are, for what they hold, and what its trainings differ in."""
+    return f"Bars: {confidence_text(study)} intervals, {holds}. {between(study, models)}"
+
+
+def behind_text(names: Sequence[str]) -> str:
+    """Say which of the drawn have learned nothing; "" for none."""
+    if not names:
+        return ""
+    return (
+        f"{BEHIND} {', '.join(names)}: a seed predicts no better than letter frequencies do, and "
+        "predictions that learned nothing agree easily."
+    )
+
+
+def missing_text(study: Study, entries: Entries) -> str:
+    """Name what has no number, a whole model by its name alone; "" if nothing is missing."""
+    names = []
+    for model, of_model in entries.items():
+        gone = [entry for entry in of_model if entry.gap]
+        if len(gone) == len(study.activations_of(model)):
+            names.append(f"{model} ({', '.join(sorted({entry.why for entry in gone}))})")
+        else:
+            names += [f"{model} {style.readable(e.activation)} ({e.why})" for e in gone]
+    return f"Not drawn, because there is no such number: {', '.join(names)}." if names else ""
+
+
 def matched_loss(study: Study, model: str, contrasts: pd.DataFrame) -> float | None:
     """Return the loss at which a model's activations are compared, nats; None if they are not."""
-    rows = contrasts[(contrasts["model"] == model) & (contrasts["arm"] == drawn_arm(study, model))]
-    losses = rows["matched_loss"].dropna()
-    return float(losses.iloc[0]) if len(losses) and math.isfinite(losses.iloc[0]) else None
+    rows = rows_of(contrasts, model=model, arm=drawn_arm(study, model))
+    return next((loss for row in rows if math.isfinite(loss := row["matched_loss"])), None)
 
 
 def flat(entries: Entries) -> list[Entry]:
@@ -130,15 +196,10 @@ def model_entries(
         cells: of `CELLS_SCHEMA`.
         measure: a measure, or `val_loss` or `val_accuracy`.
     """
-    arm = drawn_arm(study, model)
-    cells = cells[(cells["model"] == model) & (cells["arm"] == arm)]
-    counts = {
-        activation: (
-            int((cells["activation"] == activation).sum()),
-            bool((~cells.loc[cells["activation"] == activation, "beats_unigram"]).any()),
-        )
-        for activation in study.activations_of(model)
-    }
+    arm, counts = drawn_arm(study, model), {}
+    for activation in study.activations_of(model):
+        own = rows_of(cells, model=model, arm=arm, activation=activation)
+        counts[activation] = (len(own), not all(row["beats_unigram"] for row in own))
     return _entries(study, model, estimates, counts, measure)
 
 
@@ -146,10 +207,9 @@ def summary_entries(
     study: Study, model: str, estimates: pd.DataFrame, summary: pd.DataFrame, measure: str
 ) -> list[Entry]:
     """Return the same as `model_entries`, with the seeds and flags from the study's summary."""
-    rows = summary[(summary["model"] == model) & (summary["arm"] == drawn_arm(study, model))]
     counts = {
         str(row["activation"]): (int(row["seeds"]), row["cells_above_unigram"] > 0)
-        for row in rows.to_dict("records")
+        for row in rows_of(summary, model=model, arm=drawn_arm(study, model))
     }
     return _entries(study, model, estimates, counts, measure)
 
@@ -161,11 +221,9 @@ def _entries(
     counts: Mapping[str, tuple[int, bool]],
     measure: str,
 ) -> list[Entry]:
-    final = final_rows(
-        estimates[(estimates["model"] == model) & (estimates["arm"] == drawn_arm(study, model))]
-    )
-    final = final[final["measure"] == measure]
-    rows = {str(row["activation"]): row for row in final.to_dict("records")}
+    of_model = estimates[estimates["model"] == model]
+    final = final_rows(of_model[of_model["arm"] == drawn_arm(study, model)])
+    rows = {str(row["activation"]): row for row in rows_of(final, measure=measure)}
     ran = any(seeds for seeds, _ in counts.values())
     return [
         _entry(name, rows.get(name), *counts.get(name, (0, False)), len(study.seeds), ran)

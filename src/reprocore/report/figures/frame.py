@@ -1,21 +1,25 @@
-"""The frame that all figures share: heading, legend, panels, and a note that explains them."""
+"""The frame that all figures share: heading, legend, panels, and a note under them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from reprocore.report.figures import style
+from reprocore.report.figures.entries import look_of
+from reprocore.report.words import EXPLORATORY
 from reprocore.study.study import Study
 
 WIDTH = 12.0
 MARGIN = 0.15
-# Width of a letter of DejaVu Sans as a share of its size: of names, and the mean of sentences.
-LETTER = 0.58
+# Mean width of a letter of a sentence in DejaVu Sans, as a share of its size; height of a line.
 PROSE = 0.52
 LINE = 1.35
 POINTS = 72.0
@@ -28,12 +32,12 @@ def letters(inches: float, size: float) -> int:
 
 def activation_handles(
     study: Study,
-    labels: dict[str, str],
-    gone: Sequence[str] = (),
+    labels: Mapping[str, str],
+    gone: Iterable[str] = (),
     lines: bool = False,
     marks: bool = True,
 ) -> list[Artist]:
-    """Return one legend entry per activation, hatched for those of `gone`.
+    """Return one legend entry per activation, hatched for those of `gone`; none if all are gone.
 
     Args:
         study: for its colours.
@@ -43,118 +47,110 @@ def activation_handles(
         marks: whether the figure draws points.
     """
     handles: list[Artist] = []
+    absent = set(gone)
+    if absent >= set(labels):
+        return []
     for activation, label in labels.items():
-        if activation in gone:
-            handles.append(
-                Patch(
-                    facecolor=style.MISSING_FACE,
-                    edgecolor=style.MISSING_HATCH,
-                    hatch="//////",
-                    label=label,
-                    gid=style.MISSING_ID,
-                )
-            )
+        if activation in absent:
+            handles.append(Patch(label=label, **style.MISSING))
             continue
-        look = style.look(activation, study.figures.colours)
+        look = look_of(study, activation)
+        marker, line = look.marker if marks else "none", look.line if lines else "none"
         handles.append(
-            Line2D(
-                [],
-                [],
-                color=look.colour,
-                marker=look.marker if marks else "none",
-                linestyle=look.line if lines else "none",
-                markersize=7,
-                label=label,
-            )
+            Line2D([], [], color=look.colour, marker=marker, linestyle=line, ms=7, label=label)
         )
     return handles
+
+
+def plain_labels(study: Study) -> dict[str, str]:
+    """Return the names of all activations of a study, for a legend."""
+    return {name: style.wrap(style.readable(name), 24) for name in study.studied_activations()}
 
 
 def new_figure(
     study: Study,
     heading: str,
-    note: str,
+    note: Sequence[str],
     body: float,
     handles: Sequence[Artist] = (),
     width: float = WIDTH,
+    exploratory: bool = False,
 ) -> Figure:
     """Return an empty figure with heading, legend and note; panels fill the rest.
 
     Args:
         study: for its title and the resolution.
         heading: what is shown, one sentence.
-        note: how to read it, under the panels.
+        note: what a reader must know of these very numbers, under the panels; empty lines are
+            left out. How to read the figure stands in its caption, `workflow/report/*.rst`.
         body: height of the panels in inches.
         handles: entries of the legend, which stands above the panels.
         width: of the figure in inches.
+        exploratory: whether the heading says so: what is shown was not declared beforehand.
     """
-    inner = width - 2 * MARGIN
-    blocks = [
-        (style.wrap(heading, letters(inner, style.LARGE)), style.LARGE, "bold", style.INK),
-        (
-            style.wrap(study.title, letters(inner, style.NORMAL)),
-            style.NORMAL,
-            "normal",
-            style.FAINT,
-        ),
+    figure = Figure((width, body), dpi=study.figures.dpi)
+    heading += f" ({EXPLORATORY})" if exploratory else ""
+    head: list[Text | Legend] = [
+        _text(figure, heading, style.LARGE, weight="bold"),
+        _text(figure, study.title, style.NORMAL, color=style.FAINT),
+        *([_legend(figure, handles, width - 2 * MARGIN)] if handles else []),
     ]
-    columns, rows = _legend_shape(handles, inner)
-    legend_height = rows * style.NORMAL * 1.6 / POINTS + (0.06 if rows else 0.0)
-    head = MARGIN + sum(_height(text, size) for text, size, _, _ in blocks) + legend_height
-    text = style.wrap(note, letters(inner, style.SMALL))
-    foot = MARGIN + _height(text, style.SMALL)
-    height = head + body + foot
-    engine = ConstrainedLayoutEngine(
-        h_pad=0.08, w_pad=0.08, hspace=0.03, wspace=0.03, rect=(0, foot / height, 1, body / height)
+    foot = _text(figure, "\n".join(filter(None, note)), style.SMALL, va="bottom", gid="note")
+    sizes = [_inches(artist) for artist in head]
+    top, bottom = MARGIN + sum(sizes), MARGIN + _inches(foot)
+    height = top + body + bottom
+    figure.set_size_inches(width, height)
+    figure.set_layout_engine(
+        ConstrainedLayoutEngine(
+            h_pad=0.08,
+            w_pad=0.08,
+            hspace=0.03,
+            wspace=0.03,
+            rect=(0, bottom / height, 1, body / height),
+        )
     )
-    figure = Figure((width, height), dpi=study.figures.dpi, layout=engine)
-    left, top = MARGIN / width, height - MARGIN
-    for block, size, weight, colour in blocks:
-        figure.text(left, top / height, block, size=size, weight=weight, color=colour, va="top")
-        top -= _height(block, size)
-    if handles:
-        _add_legend(figure, handles, columns, (left, top / height))
-    figure.text(
-        left, MARGIN / height, text, size=style.SMALL, color=style.FAINT, va="bottom"
-    ).set_gid("note")
+    y = height - MARGIN
+    for artist, size in zip(head, sizes, strict=True):
+        place = (MARGIN / width, y / height)
+        artist.set_bbox_to_anchor(place) if isinstance(artist, Legend) else artist.set_position(
+            place
+        )
+        y -= size
+    foot.set_position((MARGIN / width, MARGIN / height))
     return figure
 
 
-def _add_legend(
-    figure: Figure, handles: Sequence[Artist], columns: int, place: tuple[float, float]
-) -> None:
+def _text(figure: Figure, text: str, size: float, va: str = "top", **more: Any) -> Text:
+    room = letters(figure.get_figwidth() - 2 * MARGIN, size)
+    return figure.text(0, 0, style.wrap(text, room), size=size, va=va, linespacing=LINE, **more)
+
+
+def _legend(figure: Figure, handles: Sequence[Artist], inches: float) -> Legend:
+    """Return the legend with as many columns as fit."""
     any_lines = any(isinstance(h, Line2D) and h.get_linestyle() != "None" for h in handles)
-    figure.legend(
-        handles=list(handles),
-        loc="upper left",
-        bbox_to_anchor=place,
-        ncols=columns,
-        borderaxespad=0.0,
-        borderpad=0.0,
-        handlelength=2.8 if any_lines else 1.4,
-        handletextpad=0.5,
-        columnspacing=1.6,
-        labelspacing=0.3,
-    )
+    for columns in range(len(handles), 0, -1):
+        legend = figure.legend(
+            handles=list(handles),
+            loc="upper left",
+            ncols=columns,
+            borderaxespad=0.0,
+            borderpad=0.0,
+            handlelength=2.8 if any_lines else 1.4,
+            handletextpad=0.5,
+            columnspacing=1.6,
+            labelspacing=0.3,
+        )
+        if columns == 1 or legend.get_window_extent().width <= inches * figure.dpi:
+            break
+        legend.remove()
+    return legend
 
 
-def _height(text: str, size: float) -> float:
-    return (text.count("\n") + 1) * size * LINE / POINTS
-
-
-def _legend_shape(handles: Sequence[Artist], inches: float) -> tuple[int, int]:
-    """Return columns and lines of text of the widest legend that fits with these entries."""
-    if not handles:
-        return 1, 0
-    names = [str(handle.get_label()).split("\n") for handle in handles]
-    widths = [(max(map(len, name)) * LETTER + 5.4) * style.NORMAL / POINTS for name in names]
-    for rows in range(1, len(names)):
-        # Entries run down the columns first.
-        columns = [widths[start : start + rows] for start in range(0, len(widths), rows)]
-        if sum(map(max, columns)) <= inches:
-            tall = [names[start : start + rows] for start in range(0, len(names), rows)]
-            return len(columns), max(sum(map(len, column)) for column in tall)
-    return 1, sum(map(len, names))
+def _inches(artist: Text | Legend) -> float:
+    """Return the height of a text or a legend, with a gap under it."""
+    figure = artist.get_figure()
+    assert figure is not None
+    return artist.get_window_extent().height / figure.dpi + 0.06
 
 
 def title(axes: Axes, heading: str, explanation: str = "", size: float = 11.0) -> None:
@@ -172,3 +168,8 @@ def title(axes: Axes, heading: str, explanation: str = "", size: float = 11.0) -
             size=style.SMALL,
             color=style.FAINT,
         )
+
+
+def sentence(study: Study, heading: str, words: str) -> Figure:
+    """Return a figure that has nothing to draw, and says why in place of panels."""
+    return new_figure(study, heading, [words], 0.1, exploratory=True)

@@ -2,21 +2,21 @@
 
 import contextlib
 import hashlib
-import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.style
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.transforms import Transform
+from matplotlib.transforms import blended_transform_factory
 
 from reprocore.store.files import atomic
 from reprocore.vocabulary import ACTIVATIONS, smelu_beta
@@ -32,6 +32,12 @@ GRID = "#e2e2e2"
 MISSING_FACE = "#f3f3f3"
 MISSING_HATCH = "#b5b5b5"
 MISSING_ID = "missing"
+MISSING: Mapping[str, Any] = {
+    "facecolor": MISSING_FACE,
+    "edgecolor": MISSING_HATCH,
+    "hatch": "////",
+    "gid": MISSING_ID,
+}
 
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
@@ -46,6 +52,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.xmargin": 0.06,
     "grid.color": GRID,
     "grid.linewidth": 0.7,
     "text.color": INK,
@@ -117,13 +124,30 @@ _OTHER_MARKERS = ("^", "v", "<", ">", "h", "*", "p", "X")
 
 
 def look(activation: str, colours: Mapping[str, str] | None = None) -> Look:
-    """Return how `activation` is drawn; depends on its name alone, never on the study's list.
-
-    Two custom activations can fall on one colour by chance; `colours`, from
-    `study.figures.colours`, sets them apart.
-    """
+    """Return how `activation` is drawn, by its name alone; `colours` go before the default."""
     own = _default_look(activation)
     return replace(own, colour=(colours or {}).get(activation, own.colour))
+
+
+def looks(activations: Iterable[str], colours: Mapping[str, str] | None = None) -> dict[str, Look]:
+    """Return how all `activations` of a figure are drawn.
+
+    It is `look`, but that a custom activation whose colour another one has takes the next that is
+    free, as long as there is one. In the order of their names: the order of the list is no matter.
+    """
+    found = {name: look(name, colours) for name in activations}
+    taken: set[str] = set()
+    for name in sorted(found):
+        if _is_custom(name) and name not in (colours or {}):
+            first = _OTHER_COLOURS.index(found[name].colour)
+            free = [c for c in (*_OTHER_COLOURS[first:], *_OTHER_COLOURS) if c not in taken]
+            found[name] = replace(found[name], colour=(free or [found[name].colour])[0])
+            taken.add(found[name].colour)
+    return found
+
+
+def _is_custom(activation: str) -> bool:
+    return activation not in _LOOKS and not smelu_beta(activation)
 
 
 def _default_look(activation: str) -> Look:
@@ -143,14 +167,10 @@ def _default_look(activation: str) -> Look:
 
 
 def _on_ramp(ramp: tuple[tuple[float, str], ...], place: float) -> str:
-    for (left, first), (right, second) in itertools.pairwise(ramp):
-        if place <= right:
-            share = (place - left) / (right - left)
-            mixed = [
-                a + share * (b - a) for a, b in zip(to_rgb(first), to_rgb(second), strict=True)
-            ]
-            return to_hex((mixed[0], mixed[1], mixed[2])).upper()
-    return ramp[-1][1]
+    places = [at for at, _ in ramp]
+    channels = zip(*(to_rgb(colour) for _, colour in ramp), strict=True)
+    red, green, blue = (float(np.interp(place, places, channel)) for channel in channels)
+    return to_hex((red, green, blue)).upper()
 
 
 def readable(activation: str) -> str:
@@ -232,31 +252,21 @@ def draw_missing(
     *,
     x: tuple[float, float] | None = None,
     y: tuple[float, float] | None = None,
-    size: float = SMALL,
 ) -> None:
-    """Hatch a part of `axes` where nothing is known and say why.
+    """Hatch a part of `axes` where nothing is known, and say why.
 
     Args:
         axes: where.
         label: such as "not run" or "missing".
         x: range in data coordinates; None is the whole width of the axes.
         y: range in data coordinates; None is the whole height of the axes.
-        size: of the letters, in points.
     """
-    transform = _transform(axes, x is None, y is None)
+    across, along = (axes.transData if part else axes.transAxes for part in (x, y))
+    transform = blended_transform_factory(across, along)
     (x0, x1), (y0, y1) = x or (0.0, 1.0), y or (0.0, 1.0)
     axes.add_patch(
         Rectangle(
-            (x0, y0),
-            x1 - x0,
-            y1 - y0,
-            transform=transform,
-            facecolor=MISSING_FACE,
-            edgecolor=MISSING_HATCH,
-            hatch="////",
-            linewidth=0.0,
-            zorder=1.5,
-            gid=MISSING_ID,
+            (x0, y0), x1 - x0, y1 - y0, transform=transform, linewidth=0.0, zorder=1.5, **MISSING
         )
     )
     axes.text(
@@ -266,8 +276,7 @@ def draw_missing(
         transform=transform,
         ha="center",
         va="center",
-        size=size,
-        color=FAINT,
+        size=SMALL,
         zorder=4,
         linespacing=1.1,
         gid=MISSING_ID,
@@ -275,10 +284,9 @@ def draw_missing(
     )
 
 
-def _transform(axes: Axes, whole_width: bool, whole_height: bool) -> Transform:
-    """Return data coordinates, or shares of the axes along those that are taken whole."""
-    if whole_width and whole_height:
-        return axes.transAxes
-    if whole_width:
-        return axes.get_yaxis_transform()
-    return axes.get_xaxis_transform() if whole_height else axes.transData
+def hatch_whole(axes: Axes, label: str) -> None:
+    """Hatch all of `axes`, of which nothing is known, and say why."""
+    draw_missing(axes, label)
+    axes.grid(visible=False)
+    # Not by its ticks, which it may share with other panels.
+    axes.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)

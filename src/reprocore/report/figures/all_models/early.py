@@ -1,22 +1,24 @@
 """How early in training the final ranking shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import confidence_text, drawn_arm, study_arm
-from reprocore.report.figures.frame import new_figure, title
+from reprocore.report.figures.frame import new_figure, sentence, title
+from reprocore.report.figures.marks import draw_mark, span_of
 from reprocore.report.words import gap_text, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap
 
 COLUMNS = 4
 PANEL_INCHES = 2.5
-MODELS = "models"
+MODELS = "the order of the models"
+LOOK = style.Look(style.INK, "o", "-")
+NOTHING = "no bar leaves out 0: these seeds do not show whether an early order is that of the end"
 
 
 @style.styled()
@@ -24,94 +26,82 @@ def draw_early(study: Study, early: pd.DataFrame, model_order: pd.DataFrame) -> 
     """Draw the rank correlation of early with final values against the share of training done.
 
     One panel per model, for the order of its activations; the last for the order of the models
-    by their sensitivity.
-
-    Args:
-        study: what was to run; `study.drawn_measure` is drawn.
-        early: of `EARLY_SCHEMA`, of all models.
-        model_order: of `EARLY_MODEL_ORDER_SCHEMA`.
+    by their sensitivity. Where no interval leaves out 0 a sentence says so, in place of a panel.
     """
     measure = MEASURES[study.drawn_measure]
-    panels = {}
-    for model in study.models:
-        of_model = early[(early["model"] == model) & (early["arm"] == drawn_arm(study, model))]
-        panels[model] = _panel(of_model, measure.name)
-    over = _panel(model_order[model_order["arm"] == study_arm(study)], measure.name)
-    budgets = sorted({b for table in (*panels.values(), over) for b in table["budget"]})
-    count = len(panels) + 1
-    rows = -(-count // COLUMNS)
-    columns = min(COLUMNS, count)
+    heading = f"How early does the final order by {measure.label} show?"
+    tables = {
+        model: early[(early["model"] == model) & (early["arm"] == drawn_arm(study, model))]
+        for model in study.models
+    } | {MODELS: model_order[model_order["arm"] == study_arm(study)]}
+    panels = {
+        name: table[table["measure"] == measure.name].sort_values("budget")
+        for name, table in tables.items()
+    }
+    drawn = {name: table for name, table in panels.items() if says_something(table)}
+    words = _undrawn(panels)
+    if not drawn:
+        return sentence(study, heading, words)
+    rows, columns = -(-len(drawn) // COLUMNS), min(COLUMNS, len(drawn))
     figure = new_figure(
         study,
-        f"How early does the final order by {measure.label} show?",
-        _note(study, panels),
+        heading,
+        [
+            f"Bars: what τ of the true orders can be, given which pairs the seeds separate "
+            f"({confidence_text(study)}).",
+            words,
+        ],
         rows * PANEL_INCHES + 0.3,
+        exploratory=True,
     )
-    grid = figure.add_gridspec(rows, columns)
-    for index, (model, table) in enumerate(panels.items()):
-        axes = figure.add_subplot(grid[index // columns, index % columns])
-        _draw(axes, model, table, budgets, gap_text(Gap.NOT_RUN))
-        title(axes, style.wrap(model, 28), _reliable_text(table), size=10.0)
-        _label(axes, index, count, columns)
-    axes = figure.add_subplot(grid[len(panels) // columns, len(panels) % columns])
-    _draw(axes, MODELS, over, budgets, gap_text(Gap.NOT_COMPARED))
-    title(axes, "All models, by sensitivity", _reliable_text(over), size=10.0)
-    _label(axes, len(panels), count, columns)
+    budgets = sorted({budget for table in drawn.values() for budget in table["budget"]})
+    for index, (name, table) in enumerate(drawn.items()):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        _draw(axes, name, table, budgets)
+        title(axes, style.wrap(name, 28), _saved(table), size=10.0)
+        axes.set_xlabel("training done (%)")
+        if index % columns == 0:
+            axes.set_ylabel("rank correlation\nwith the end (τ)")
     return figure
 
 
-def _panel(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    return rows[rows["measure"] == measure].sort_values("budget").reset_index(drop=True)
+def says_something(table: pd.DataFrame) -> bool:
+    """Return whether an interval leaves out 0: else early and final order may be unrelated."""
+    return bool(((table["low"] > 0) | (table["high"] < 0)).any())
 
 
-def _label(axes: Axes, index: int, count: int, columns: int) -> None:
-    if index % columns == 0:
-        axes.set_ylabel("rank correlation\nwith the end (τ)")
-    else:
-        axes.tick_params(axis="y", labelleft=False)
-    if index >= count - columns:
-        axes.set_xlabel("training done (%)")
+def _undrawn(panels: Mapping[str, pd.DataFrame]) -> str:
+    """Say for what no panel is drawn, and why: each reason once."""
+    about: dict[str, list[str]] = {}
+    for name, table in panels.items():
+        if not says_something(table):
+            about.setdefault(_why(name, table), []).append(name)
+    return "\n".join(f"{', '.join(names)}: {why}." for why, names in about.items())
 
 
-def _draw(axes: Axes, key: str, table: pd.DataFrame, budgets: Sequence[float], gap: str) -> None:
+def _why(name: str, table: pd.DataFrame) -> str:
+    if table["estimate"].notna().any():
+        return NOTHING
+    reasons = [text for row in table.to_dict("records") for text in reason_texts(row)]
+    return reasons[0] if reasons else gap_text(Gap.NOT_COMPARED if name == MODELS else Gap.NOT_RUN)
+
+
+def _draw(axes: Axes, name: str, table: pd.DataFrame, budgets: Sequence[float]) -> None:
     axes.set_ylim(-1.14, 1.14)
     axes.set_yticks([-1, -0.5, 0, 0.5, 1])
-    known = table[table["estimate"].notna()]
-    if known.empty:
-        reasons = [text for row in table.to_dict("records") for text in reason_texts(row)]
-        style.draw_missing(axes, style.wrap(reasons[0], 26) if reasons else gap)
-        axes.set_xticks([])
-        return
     axes.set_xscale("log", base=2)
+    axes.set_xticks(budgets, [f"{100 * budget:.2g}" for budget in budgets])
+    axes.minorticks_off()
     axes.set_xlim(budgets[0] / 1.5, max(1.0, budgets[-1] * 1.5))
-    axes.xaxis.set_major_locator(FixedLocator(list(budgets)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.2g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.axhline(0, color=style.INK, linewidth=1.1, zorder=2, gid=f"zero:{key}")
-    for row in known.to_dict("records"):
-        if pd.notna(row["low"]) and pd.notna(row["high"]):
-            axes.plot(
-                [row["budget"]] * 2,
-                [row["low"], row["high"]],
-                color="#7f9bb8",
-                linewidth=3.2,
-                solid_capstyle="butt",
-                zorder=2.5,
-                gid=f"interval:{key}:{row['budget']:.6g}",
-            )
-    axes.plot(
-        known["budget"],
-        known["estimate"],
-        color=style.INK,
-        marker="o",
-        markersize=5.5,
-        markeredgecolor="white",
-        linewidth=0.9,
-        zorder=3,
-        gid=f"line:{key}",
-    )
-    for budget in table.loc[table["estimate"].isna(), "budget"]:
-        style.draw_missing(axes, "none", x=(budget / 1.25, budget * 1.25))
+    axes.axhline(0, color=style.INK, linewidth=1.1, zorder=2)
+    known = table[table["estimate"].notna()]
+    axes.plot(known["budget"], known["estimate"], color=style.INK, lw=0.9, gid=f"line:{name}")
+    for row in table.to_dict("records"):
+        budget, span = float(row["budget"]), span_of(row, "estimate")
+        if span is None:
+            style.draw_missing(axes, "none", x=(budget / 1.25, budget * 1.25))
+        else:
+            draw_mark(axes, budget, span, LOOK, f"{name}:{budget:.6g}", 5.5)
 
 
 def reliable_from(table: pd.DataFrame) -> float | None:
@@ -128,39 +118,8 @@ def reliable_from(table: pd.DataFrame) -> float | None:
     return first
 
 
-def _reliable_text(table: pd.DataFrame) -> str:
-    if table["estimate"].isna().all():
-        return ""
+def _saved(table: pd.DataFrame) -> str:
     first = reliable_from(table)
-    return "no bar stays above 0" if first is None else f"bar above 0 from {100 * first:.2g}% on"
-
-
-def _note(study: Study, panels: dict[str, pd.DataFrame]) -> str:
-    level = confidence_text(study)
-    known = {m: t for m, t in panels.items() if t["estimate"].notna().any()}
-    firsts = {model: reliable_from(table) for model, table in known.items()}
-    saved = [f"{m} {100 * (1 - b):.3g}%" for m, b in firsts.items() if b is not None]
-    never = [model for model, b in firsts.items() if b is None]
-    parts = [
-        "Mark: Kendall's rank correlation τ of the activations' order at that time with their "
-        "order at the end (1: the same, 0: no relation, −1: reversed). Bar: what τ of the true "
-        f"orders can be, given which pairs of activations the seeds separate ({level}); from "
-        "−1 to 1 it means that nothing is known. Last panel: the same for the order of the models "
-        "by how much the activation matters (CV). Each doubling of training is one step wide.",
-    ]
-    if saved:
-        parts.append(
-            "Stopping at the first step from which on the whole bar stays above 0 would save, of "
-            f"the training steps: {', '.join(saved)}. That is shown for these seeds and the order "
-            "as a whole; it does not promise that every pair of activations is in its final order."
-        )
-    if never:
-        luck = "training could be stopped early: a high mark with a bar that crosses 0 can be luck."
-        none = len(never) == len(known)
-        which = (
-            "In no model do these seeds" if none else f"In {', '.join(never)}, these seeds do not"
-        )
-        parts.append(f"{which} show that {luck}")
-    if any(t["estimate"].isna().any() or t.empty for t in panels.values()):
-        parts.append("Hatched: there is no such number, and none is filled in.")
-    return "\n".join(parts)
+    if first is None:
+        return "no bar stays above 0"
+    return f"bars above 0 from {100 * first:.2g}%: would save {100 * (1 - first):.3g}%"

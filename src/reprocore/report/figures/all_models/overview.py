@@ -5,34 +5,26 @@ from matplotlib.figure import Figure
 
 from reprocore.report.figures import style
 from reprocore.report.figures.all_models.heatmap import draw_heatmap, row_inches
-from reprocore.report.figures.all_models.lanes import (
-    Lanes,
-    Singles,
-    draw_estimates,
-    draw_pairs,
-    lane_inches,
-    set_common_range,
-)
+from reprocore.report.figures.all_models.lanes import Singles, draw_estimates, draw_pairs
 from reprocore.report.figures.all_models.sensitivity import draw_sensitivity
+from reprocore.report.figures.bands import Bands
 from reprocore.report.figures.entries import (
-    ARM_WORDS,
     Entries,
-    confidence_text,
+    basis,
+    behind_text,
     drawn_arm,
-    flat,
+    model_label,
+    rows_of,
     summary_entries,
 )
-from reprocore.report.figures.frame import WIDTH, activation_handles, new_figure
-from reprocore.report.figures.intervals import BEHIND
+from reprocore.report.figures.frame import WIDTH, activation_handles, new_figure, plain_labels
 from reprocore.report.words import holds_for
-from reprocore.study.cells import GROUP
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
 
-Key = tuple[str, str, str]
 # One column of the heatmap holds "0.554" over "±0.035" and, at worst, "no interval".
-HEATMAP_COLUMNS = 8
-COLUMN_INCHES = 0.72
+HEATMAP_COLUMNS = 6
+COLUMN_INCHES = 1.1
 
 
 @style.styled()
@@ -47,13 +39,6 @@ def draw_cross_model(
 
     Four panels: (a) the measure with intervals, (b) single pairs of seeds, (c) the same estimates
     as a heatmap, (d) how much the activation changes them. What is missing is hatched.
-
-    Args:
-        study: what was to run; `study.drawn_measure` is drawn.
-        summary: of `SUMMARY_SCHEMA`, for the seeds that ran and the flags.
-        estimates: of `ESTIMATES_SCHEMA`, for the numbers.
-        pairs: of `PAIRS_SCHEMA`, at the last step.
-        sensitivity: of `SENSITIVITY_SCHEMA`, of all models.
     """
     measure = MEASURES[study.drawn_measure]
     entries = {
@@ -62,87 +47,52 @@ def draw_cross_model(
     }
     singles = _singles(study, entries, pairs, measure)
     activations = study.studied_activations()
-    lanes = Lanes.of(study, entries)
-    upper, lower, width = _inches(study, lanes, len(activations))
-    names = {activation: style.wrap(style.readable(activation), 24) for activation in activations}
+    labels = {model: model_label(study, model) for model in entries}
+    bands = Bands.of(labels, {model: len(of_model) for model, of_model in entries.items()})
+    upper, lower, width = _inches(study, bands, len(activations))
+    behind = [model for model, some in entries.items() if any(entry.behind for entry in some)]
     figure = new_figure(
         study,
         "How far apart are the predictions of two trainings that differ only in their seed?",
-        _note(study, measure, entries),
+        [
+            basis(study, study.models, f"in (a) and (c) {holds_for(measure.name)}"),
+            behind_text(behind),
+        ],
         upper + lower,
-        activation_handles(study, names),
+        activation_handles(study, plain_labels(study)),
         width,
+        exploratory=measure.name != study.statistics.primary.measure,
     )
     rows = figure.add_gridspec(2, 1, height_ratios=[upper, lower])
     first, second = rows[0].subgridspec(1, 2), rows[1].subgridspec(1, 2, width_ratios=[1.75, 1])
     panel_a = figure.add_subplot(first[0])
-    set_common_range(panel_a, entries, singles)
-    draw_estimates(panel_a, study, entries, lanes, measure)
+    draw_estimates(panel_a, study, entries, bands, measure)
     panel_b = figure.add_subplot(first[1], sharex=panel_a, sharey=panel_a)
-    draw_pairs(panel_b, study, singles, entries, lanes, measure)
-    panel_c, losses = figure.add_subplot(second[0]), _losses(study, summary)
-    draw_heatmap(panel_c, study, entries, activations, measure, losses, width / WIDTH)
+    draw_pairs(panel_b, study, singles, entries, bands, measure)
+    losses = {
+        (model, entry.activation): entry.estimate
+        for model in study.models
+        for entry in summary_entries(study, model, estimates, summary, "val_loss")
+    }
+    draw_heatmap(figure.add_subplot(second[0]), study, entries, activations, measure, losses)
     draw_sensitivity(figure.add_subplot(second[1]), study, entries, sensitivity, measure)
     return figure
 
 
-def _inches(study: Study, lanes: Lanes, columns: int) -> tuple[float, float, float]:
+def _inches(study: Study, bands: Bands, columns: int) -> tuple[float, float, float]:
     """Return the height of the upper and the lower panels, and the width of the figure."""
-    upper = max(2.6, lanes.height * lane_inches(lanes)) + 1.0
+    # A lane holds at least a line of small text.
+    lane = min(0.26, max(0.165, 4.0 / bands.height))
+    upper = max(2.6, bands.height * lane) + 1.0
     lower = max(2.4, row_inches(study) * len(study.models)) + 1.3
     return upper, lower, WIDTH + max(0, columns - HEATMAP_COLUMNS) * COLUMN_INCHES
 
 
 def _singles(study: Study, entries: Entries, pairs: pd.DataFrame, measure: Measure) -> Singles:
     """Return the measure of all single pairs of each (model, activation)."""
-    return {
-        (model, entry.activation): _values(
-            pairs, (model, entry.activation, drawn_arm(study, model)), measure.name
-        )
-        for model, of_model in entries.items()
-        for entry in of_model
-    }
-
-
-def _losses(study: Study, summary: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Return the final validation loss of each (model, activation) that has one."""
-    arms = {model: drawn_arm(study, model) for model in study.models}
-    return {
-        (str(row["model"]), str(row["activation"])): float(row["val_loss"])
-        for row in summary.to_dict("records")
-        if row["arm"] == arms.get(str(row["model"])) and pd.notna(row["val_loss"])
-    }
-
-
-def _values(pairs: pd.DataFrame, group: Key, measure: str) -> list[float]:
-    """Return the measure of all single pairs of a group; empty where there are none."""
-    chosen = (pairs[list(GROUP)] == list(group)).all(axis=1)
-    return [float(value) for value in pairs.loc[chosen, measure]]
-
-
-def _note(study: Study, measure: Measure, entries: Entries) -> str:
-    arms = {drawn_arm(study, model) for model in study.models}
-    which = (
-        f"Between trainings, {ARM_WORDS[arms.pop()]}. "
-        if len(arms) == 1
-        else "Which random streams follow the seed differs by model and is named in brackets. "
-    )
-    level = confidence_text(study)
-    ends = f"0 to {measure.upper:.3g}" if measure.upper < float("inf") else "0 or more"
-    name, unit = measure.label[0].upper() + measure.label[1:], f" {measure.unit}".rstrip()
-    parts = [
-        f"{name} ({ends}{unit}; "
-        f"{'higher' if measure.more_is_closer else 'lower'} = predictions more alike), "
-        f"at the last training step, over pairs of {len(study.seeds)} seeds. {which}",
-        f"Bars in (a) and (d) and ± in (c): {level} interval; in (a) and (c) "
-        f"{holds_for(measure.name)}. "
-        "Whether two activations differ is decided by their paired contrast, "
-        "not by whether their bars overlap. Horizontal axes of (a) and (b) do not start at 0.",
-        "Hatched: there is no such number, and none is filled in.",
-    ]
-    if any(entry.behind for entry in flat(entries)):
-        parts.append(
-            f"{BEHIND}: at least one seed predicts no better than letter frequencies do; "
-            "predictions that learned nothing agree easily."
-        )
-    return "\n".join(parts)
+    singles = {}
+    for model, of_model in entries.items():
+        for name in (entry.activation for entry in of_model):
+            rows = rows_of(pairs, model=model, arm=drawn_arm(study, model), activation=name)
+            singles[model, name] = [float(row[measure.name]) for row in rows]
+    return singles

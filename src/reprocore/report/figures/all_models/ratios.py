@@ -1,167 +1,114 @@
 """Mean ratios of activations over models."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.report.figures import style
+from reprocore.report.figures import marks, style
 from reprocore.report.figures.entries import (
     ARM_WORDS,
-    Entry,
+    TableRow,
     confidence_text,
     drawn_arm,
+    look_of,
+    rows_of,
     study_arm,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.figures.intervals import label_rows, row_label
-from reprocore.report.figures.ratio_rows import (
-    Line,
-    Row,
-    closer_side,
-    draw_lines,
-    finite,
-    gathered_notes,
-    rows_inches,
-)
-from reprocore.report.words import counted, gap_text, reason_texts
+from reprocore.report.words import REASONS, gap_text, reason_texts
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Gap, Measure
+from reprocore.vocabulary import MEASURES, Gap, Reason
+
+# Points from one column beside the rows to the next.
+COLUMN = 110.0
 
 
 @style.styled()
 def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Draw each activation's mean ratio to the reference over the models, and how sure it is.
-
-    Args:
-        study: what was to run; `study.drawn_measure` is drawn.
-        ratios: of `RATIOS_SCHEMA`.
-        summary: of `SUMMARY_SCHEMA`, for the models that ran.
-    """
-    measure = MEASURES[study.drawn_measure]
-    ran = set(summary.loc[summary["seeds"] > 0, "model"])
-    reference = study.reference_of()
-    rows = _rows_of(study, ratios, measure, reference)
+    """Draw each activation's mean ratio to the reference over the models, and how sure it is."""
+    measure, reference = MEASURES[study.drawn_measure], study.reference_of()
+    table = rows_of(ratios, arm=study_arm(study), measure=measure.name, second=reference)
+    found = {row["first"]: row for row in table}
     others = [name for name in study.studied_activations() if name != reference]
-    lines = [_ratio_line(name, rows.get(name)) for name in others]
-    labels = [row_label(line.entry) for line in lines]
+    rows = [_row(study, name, found.get(name)) for name in others]
+    labels = [style.wrap(row.name, 20) for row in rows]
     known = style.readable(reference)
+    ran = set(summary.loc[summary["seeds"] > 0, "model"])
     figure = new_figure(
         study,
         f"Over all models: is an activation more reproducible than {known}?",
-        _ratios_note(study, measure, known, lines, ran),
-        rows_inches(labels) + 1.1,
+        _note(study, rows, ran),
+        marks.rows_inches(labels) + 1.3,
+        exploratory=True,
     )
-    grid = figure.add_gridspec(1, 2, width_ratios=[1.25, 1])
-    axes = figure.add_subplot(grid[0])
-    draw_lines(axes, study, lines, "ratio")
-    label_rows(axes, labels)
+    axes = figure.add_subplot()
+    marks.label_rows(axes, labels)
+    _draw(axes, rows, [_chances(found.get(name)) for name in others], known)
     axes.set_xlabel(f"{measure.label}, ratio to {known}")
-    title(axes, "Mean ratio over models (exploratory)", closer_side(measure, reference))
-    axes = figure.add_subplot(grid[1])
-    _draw_chances(axes, study, lines, rows)
-    label_rows(axes, labels, shown=False)
-    axes.set_xlabel(f"that its {measure.label} is lower than that of {known} (%)")
-    title(
-        axes,
-        f"How likely is it lower than {known}?",
-        "filled: chance for the mean over models;\nhollow: expected share of the models",
-    )
+    title(axes, "Mean ratio over models", marks.closer_side(measure, reference))
     return figure
 
 
-def _rows_of(
-    study: Study, ratios: pd.DataFrame, measure: Measure, reference: str
-) -> dict[str, Row]:
-    """Return the ratios to the reference by activation."""
-    rows = ratios[
-        (ratios["arm"] == study_arm(study))
-        & (ratios["measure"] == measure.name)
-        & (ratios["second"] == reference)
-    ]
-    return {str(row["first"]): row for row in rows.to_dict("records")}
-
-
-def _ratio_line(activation: str, row: Row | None) -> Line:
-    ratio, low, high = (
-        None if row is None else finite(row[name]) for name in ("ratio", "low", "high")
-    )
-    entry = Entry(activation, ratio, None, low, high, 0, 0)
-    if row is None or ratio is None:
-        return Line(entry, gap_text(Gap.NOT_RUN if row is None else Gap.NO_RATIO))
-    return Line(entry, text=counted(row["models"], "model"), notes=tuple(reason_texts(row)))
-
-
-def _draw_chances(axes: Axes, study: Study, lines: Sequence[Line], rows: Mapping[str, Row]) -> None:
-    axes.set_xlim(-4, 104)
-    axes.axvline(50, color=style.INK, linewidth=1.1, zorder=2)
-    for row, line in enumerate(lines):
-        activation = line.entry.activation
-        look = style.look(activation, study.figures.colours)
-        of_activation = rows.get(activation, {})
-        chance, share = (finite(of_activation.get(n)) for n in ("chance_lower", "share_lower"))
-        if chance is None and share is None:
-            style.draw_missing(axes, line.why or "unknown", y=(row - 0.4, row + 0.4))
-            continue
-        for name, value, shift in (("chance", chance, -0.13), ("share", share, 0.13)):
-            if value is None:
-                continue
-            axes.plot(
-                [100 * value],
-                [row + shift],
-                color=look.colour,
-                marker=look.marker,
-                markersize=7,
-                markerfacecolor=look.colour if name == "chance" else "white",
-                markeredgewidth=0.6 if name == "chance" else 1.4,
-                linestyle="none",
-                zorder=3,
-                gid=f"{name}:{activation}",
-            )
-        axes.annotate(
-            f"{_percent(chance)}\n{_percent(share)} of models",
-            (1, row),
-            (8, 0),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center",
-            size=style.SMALL,
-            color=style.FAINT,
-            annotation_clip=False,
+def _row(study: Study, activation: str, row: TableRow | None) -> marks.Row:
+    key, name, look = f"ratio:{activation}", style.readable(activation), look_of(study, activation)
+    span = None if row is None else marks.span_of(row, "ratio")
+    if row is None or span is None:
+        return marks.Row(
+            key, name, look, None, gap_text(Gap.NOT_RUN if row is None else Gap.NO_RATIO)
         )
-    if lines and all(line.entry.estimate is None for line in lines):
-        axes.set_xticks([])
+    return marks.Row(
+        key, name, look, span, text=marks.span_text(span), notes=tuple(reason_texts(row))
+    )
 
 
-def _percent(value: float | None) -> str:
-    if value is None:
+def _chances(row: TableRow | None) -> tuple[str, str]:
+    """Return in words: the chance that the mean is below 1, and the models in which it is lower."""
+    if row is None:
+        return "", ""
+    chance, share = (marks.finite(row[name]) for name in ("chance_lower", "share_lower"))
+    return percent(chance), f"{percent(share)} of {row['models']:.0f} models"
+
+
+def percent(share: float | None) -> str:
+    """Return a chance in words."""
+    if share is None:
         return "unknown"
     # A chance over the models as they are is not a verdict, and must not look surer than one.
-    if value < 0.01 or value > 0.99:
-        return "under 1%" if value < 0.5 else "over 99%"
-    return f"{100 * value:.0f}%"
+    if share < 0.01 or share > 0.99:
+        return "under 1%" if share < 0.5 else "over 99%"
+    return f"{100 * share:.0f}%"
 
 
-def _ratios_note(
-    study: Study, measure: Measure, known: str, lines: Sequence[Line], ran: Collection[str]
-) -> str:
-    parts = [
-        f"Mark at the left: geometric mean over models of the ratio of mean {measure.label} to "
-        f"that of {known}, at the last step; every model counts the same. Bar: its "
-        f"{confidence_text(study)} interval, from the uncertainty over seeds within each model.",
-        "The models are taken as they are (fixed): bars and chances are about these models and "
-        "say nothing about others. A mean over models can hide that they disagree; where the "
-        "hollow mark is near 50%, they do or too little is known. Chances are given for each "
-        "activation alone and are not corrected for the number of comparisons.",
-        *gathered_notes(lines),
-    ]
+def _draw(
+    axes: Axes, rows: Sequence[marks.Row], chances: Sequence[tuple[str, str]], known: str
+) -> None:
+    """Draw the rows, and beside them two columns of chances."""
+    if not rows:
+        style.hatch_whole(axes, REASONS[Reason.ONE_ACTIVATION])
+        return
+    marks.draw_rows(axes, rows)
+    if not any(row.span for row in rows):
+        return
+    axes.axvline(1.0, color=style.INK, linewidth=1.1, zorder=2)
+    for shift, heading, column in (
+        (COLUMN, f"chance that\nit is lower\nthan {known}", [one for one, _ in chances]),
+        (2 * COLUMN, "expected\nto be lower in", [two for _, two in chances]),
+    ):
+        marks.write_beside(axes, -0.5, heading, True, shift, "bottom")
+        for y, (row, text) in enumerate(zip(rows, column, strict=True)):
+            if row.span:
+                marks.write_beside(axes, y, text, shift=shift)
+
+
+def _note(study: Study, rows: Sequence[marks.Row], ran: Collection[str]) -> list[str]:
     absent = [model for model in study.models if model not in ran]
-    if absent:
-        parts.append(f"Not run, and in no number here: {', '.join(absent)}.")
-    arms = {drawn_arm(study, model) for model in study.models}
-    if len(arms) > 1:
-        parts.append(f"Only models in which {ARM_WORDS[study_arm(study)]}.")
-    if any(line.why for line in lines):
-        parts.append("Hatched: there is no such number, and none is filled in.")
-    return "\n".join(parts)
+    several = len({drawn_arm(study, model) for model in study.models}) > 1
+    return [
+        f"Bars: {confidence_text(study)} intervals over seeds, for these models alone (fixed); "
+        "nothing is corrected for the number of comparisons.",
+        *marks.gathered_notes(rows),
+        f"Not run, and in no number here: {', '.join(absent)}." if absent else "",
+        f"Only models in which {ARM_WORDS[study_arm(study)]}." if several else "",
+    ]

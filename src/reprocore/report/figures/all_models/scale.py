@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,23 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from reprocore.report.figures import style
 from reprocore.report.figures.all_models.sensitivity import sensitivity_row
 from reprocore.report.figures.entries import (
-    ARM_WORDS,
     Entry,
-    confidence_text,
+    basis,
+    behind_text,
     drawn_arm,
+    look_of,
+    missing_text,
     study_arm,
     summary_entries,
 )
 from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
-from reprocore.report.figures.intervals import axis_label, direction
+from reprocore.report.figures.marks import Span, axis_label, direction, draw_mark, span_of
 from reprocore.report.words import gap_text, holds_for, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, ScaledBy, ScaledQuantity
 
 PANEL_INCHES = 3.1
+LOOK = style.Look(style.INK, "o", "-")
 # Of the loss, for which a change is given: the models of a study often differ by less than 1 nat.
 LOSS_STEP = 0.1
 STEPS = {
@@ -45,8 +48,8 @@ class Mark:
 
     model: str
     activation: str | None
-    places: Mapping[ScaledBy, tuple[float, float | None, float | None]]
-    y: tuple[float, float | None, float | None]
+    places: Mapping[ScaledBy, Span]
+    y: Span
     behind: bool = False
 
 
@@ -58,15 +61,7 @@ def draw_scale(
     sensitivity: pd.DataFrame,
     scale: pd.DataFrame,
 ) -> Figure:
-    """Draw the measure and its CV across activations against parameters and against loss.
-
-    Args:
-        study: what was to run; its models of `scale` and `study.drawn_measure` are drawn.
-        summary: of `SUMMARY_SCHEMA`, for parameters, seeds and flags.
-        estimates: of `ESTIMATES_SCHEMA`, for the numbers.
-        sensitivity: of `SENSITIVITY_SCHEMA`, of all models.
-        scale: of `SCALE_SCHEMA`, for the slopes.
-    """
+    """Draw the measure and its CV across activations against parameters and against loss."""
     measure = MEASURES[study.drawn_measure]
     levels, gone = _levels(study, summary, estimates, measure)
     spreads = _spreads(study, sensitivity, levels, measure)
@@ -87,6 +82,7 @@ def draw_scale(
         _note(study, measure, levels, gone),
         sum(inches),
         activation_handles(study, names),
+        exploratory=True,
     )
     grid = figure.add_gridspec(2, 2, height_ratios=inches)
     for row, (quantity, marks) in enumerate(zip(ScaledQuantity, (levels, spreads), strict=True)):
@@ -109,14 +105,15 @@ def _activations(study: Study) -> list[str]:
 
 def _levels(
     study: Study, summary: pd.DataFrame, estimates: pd.DataFrame, measure: Measure
-) -> tuple[list[Mark], list[tuple[str, Entry]]]:
+) -> tuple[list[Mark], dict[str, list[Entry]]]:
     """Return the marks of all activations' levels, and what has no number."""
     counts = {
         (str(row["model"]), str(row["activation"])): row["parameters"]
         for row in summary.to_dict("records")
         if row["arm"] == drawn_arm(study, str(row["model"]))
     }
-    marks, gone = [], []
+    marks: list[Mark] = []
+    gone: dict[str, list[Entry]] = {}
     for model in study.scale:
         entries, losses = (
             summary_entries(study, model, estimates, summary, name)
@@ -124,15 +121,15 @@ def _levels(
         )
         for entry, loss in zip(entries, losses, strict=True):
             count = counts.get((model, entry.activation))
-            if entry.estimate is None or loss.estimate is None or pd.isna(count):
-                gone.append((model, entry))
+            if entry.span is None or loss.span is None or count is None or pd.isna(count):
+                gap = entry.gap or loss.gap or Gap.MISSING
+                gone.setdefault(model, []).append(replace(entry, gap=gap))
                 continue
-            places = {
+            places: dict[ScaledBy, Span] = {
                 ScaledBy.PARAMETERS: (float(count), None, None),
-                ScaledBy.VAL_LOSS: (loss.estimate, loss.low, loss.high),
+                ScaledBy.VAL_LOSS: loss.span,
             }
-            y = (entry.estimate, entry.low, entry.high)
-            marks.append(Mark(model, entry.activation, places, y, entry.behind))
+            marks.append(Mark(model, entry.activation, places, entry.span, entry.behind))
     return marks, gone
 
 
@@ -143,13 +140,13 @@ def _spreads(
     marks = []
     for model in study.scale:
         row = sensitivity_row(study, model, sensitivity, measure)
+        span = None if row is None else span_of(row, "corrected")
         own = [mark for mark in levels if mark.model == model]
-        if row is None or pd.isna(row["corrected"]) or not own:
+        if span is None or not own:
             continue
-        low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
         means = {by: float(np.mean([mark.places[by][0] for mark in own])) for by in ScaledBy}
         places = {by: (mean, None, None) for by, mean in means.items()}
-        marks.append(Mark(model, None, places, (float(row["corrected"]), low, high)))
+        marks.append(Mark(model, None, places, span))
     return marks
 
 
@@ -158,47 +155,19 @@ def _draw(
 ) -> None:
     """Draw the marks with their intervals, those of one model side by side."""
     if not marks:
-        style.draw_missing(axes, gap_text(Gap.NOT_COMPARED))
-        axes.set_xticks([])
-        axes.set_yticks([])
+        style.hatch_whole(axes, gap_text(Gap.NOT_COMPARED))
         return
     order = _activations(study)
     sizes = _mark_sizes(marks)
     for mark in marks:
-        x, x_low, x_high = mark.places[by]
-        if by is ScaledBy.PARAMETERS and mark.activation is not None:
-            x *= 10 ** (0.03 * (order.index(mark.activation) - (len(order) - 1) / 2))
-        y, low, high = mark.y
-        name = mark.activation or "all"
-        look = style.look(name, study.figures.colours)
-        colour = look.colour if mark.activation else style.INK
-        key = f"{quantity}:{by}:{mark.model}:{name}"
-        for span, still in (((low, high), (x, x)), ((x_low, x_high), (y, y))):
-            if span[0] is None or span[1] is None:
-                continue
-            upright = still == (x, x)
-            axes.plot(
-                *((still, span) if upright else (span, still)),
-                color=colour,
-                linewidth=1.4,
-                marker="_" if upright else "|",
-                markersize=5,
-                zorder=3,
-                gid=f"interval:{key}" if upright else f"loss:{key}",
-            )
-        axes.plot(
-            [x],
-            [y],
-            color=colour,
-            marker=look.marker if mark.activation else "o",
-            markersize=sizes[mark.model],
-            markerfacecolor=colour if low is not None else "white",
-            markeredgecolor="white" if low is not None else colour,
-            markeredgewidth=0.6 if low is not None else 1.4,
-            linestyle="none",
-            zorder=3.5,
-            gid=f"estimate:{key}",
-        )
+        look, x = LOOK, mark.places[by]
+        if mark.activation is not None:
+            look = look_of(study, mark.activation)
+            # Those of one model side by side.
+            shift = 10 ** (0.03 * (order.index(mark.activation) - (len(order) - 1) / 2))
+            x = (x[0] * shift, *x[1:]) if by is ScaledBy.PARAMETERS else x
+        key = f"{quantity}:{by}:{mark.model}:{mark.activation or 'all'}"
+        draw_mark(axes, x if x[1] is not None else x[0], mark.y, look, key, sizes[mark.model])
     _set_axes(axes, marks, by, quantity)
 
 
@@ -210,11 +179,8 @@ def _mark_sizes(marks: Sequence[Mark]) -> dict[str, float]:
 
 
 def _set_axes(axes: Axes, marks: Sequence[Mark], by: ScaledBy, quantity: ScaledQuantity) -> None:
-    ends = [value for mark in marks for value in mark.y if value is not None]
-    low, high = min(ends), max(ends)
-    margin = 0.08 * (high - low) or 0.05 * abs(high) or 0.01
-    bottom = 0.0 if quantity is ScaledQuantity.SQUARED_CV else low - margin
-    axes.set_ylim(bottom - 0.3 * margin, high + margin)
+    if quantity is ScaledQuantity.SQUARED_CV:
+        axes.set_ylim(bottom=0.0)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     if by is ScaledBy.PARAMETERS:
         axes.set_xscale("log")
@@ -247,7 +213,7 @@ def _draw_lines(
         x = np.log10(places) if by is ScaledBy.PARAMETERS else places
         middle = x.mean(), np.log([mark.y[0] for mark in own]).mean()
         ends = np.linspace(x.min(), x.max(), 50)
-        look = style.look(row["activation"], study.figures.colours)
+        look = look_of(study, row["activation"])
         axes.plot(
             10**ends if by is ScaledBy.PARAMETERS else ends,
             np.exp(middle[1] + row["slope"] * (ends - middle[0])),
@@ -312,49 +278,16 @@ def _label(
 
 
 def _note(
-    study: Study, measure: Measure, levels: Sequence[Mark], gone: Sequence[tuple[str, Entry]]
-) -> str:
-    level = confidence_text(study)
-    arms = {drawn_arm(study, model) for model in study.scale}
-    which = f" Between trainings, {ARM_WORDS[arms.pop()]}." if len(arms) == 1 else ""
+    study: Study, measure: Measure, levels: Sequence[Mark], gone: Mapping[str, Sequence[Entry]]
+) -> list[str]:
     counts = {mark.model: mark.places[ScaledBy.PARAMETERS][0] for mark in levels}
     named = ", ".join(f"{model} {short_count(count)}" for model, count in counts.items())
-    parts = [
-        "Each mark: one model with one activation in (a) and (b), one model in (c) and (d), there "
-        "at the mean loss of its activations; at the last step; the more parameters, the larger. "
-        f"Bars: {level} intervals, in (a) and (b) {holds_for(measure.name)}, in (c) and (d) over "
-        f"seeds; hollow: no interval.{which} Marks of one model are "
-        "set side by side in (a). The vertical axis starts at 0 only in (c) and (d).",
-        f"Above each panel, with {level} intervals over seeds: the slope of the least-squares line "
-        f"of the logarithm of {measure.label}, given as a factor (×1: no change); in (c) and (d) "
-        "that of the squared CV, which unlike the CV is estimated without bias near 0. They are "
-        "about these models, not about others, and each stands alone, not corrected for their "
-        "number. Larger models also reach another loss: left and right are two views of the same "
-        "trainings and do not separate size from loss.",
-    ]
-    if named:
-        parts.append(f"Parameters: {named}.")
-    absent = _missing(study, gone)
-    if absent:
-        parts.append(f"Not drawn, because there is no such number: {absent}.")
-    behind = dict.fromkeys(
+    behind = [
         f"{mark.model} {style.readable(mark.activation or '')}" for mark in levels if mark.behind
-    )
-    if behind:
-        parts.append(
-            f"{', '.join(behind)}: at least one seed predicts no better than letter frequencies "
-            "do; predictions that learned nothing agree easily."
-        )
-    return "\n".join(parts)
-
-
-def _missing(study: Study, gone: Sequence[tuple[str, Entry]]) -> str:
-    """Name what is missing, a whole model by its name alone."""
-    names = []
-    for model in study.scale:
-        entries = [entry for name, entry in gone if name == model]
-        if len(entries) == len(study.activations_of(model)):
-            names.append(f"{model} ({', '.join(sorted({entry.why for entry in entries}))})")
-        else:
-            names += [f"{model} {style.readable(e.activation)} ({e.why})" for e in entries]
-    return ", ".join(names)
+    ]
+    return [
+        basis(study, study.scale, f"in (a) and (b) {holds_for(measure.name)}, else over seeds"),
+        f"The more parameters, the larger the mark: {named}." if named else "",
+        missing_text(study, gone),
+        behind_text(behind),
+    ]

@@ -3,10 +3,10 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reprocore.report.figures import style
-from reprocore.report.figures.frame import activation_handles, new_figure, title
+from reprocore.report.figures.entries import look_of
+from reprocore.report.figures.frame import activation_handles, new_figure, plain_labels, title
 from reprocore.report.words import gap_text
 from reprocore.study.study import Study
 from reprocore.vocabulary import Gap, Trial
@@ -17,17 +17,12 @@ PANEL_INCHES = 3.0
 
 @style.styled()
 def draw_tuning(study: Study, tuning: pd.DataFrame) -> Figure:
-    """Draw the validation loss against the learning rate, one panel per model.
-
-    Args:
-        study: what was to be tuned.
-        tuning: of `TUNING_SCHEMA`.
-    """
+    """Draw the validation loss against the learning rate, one panel per model."""
     models = list(study.models)
     columns = min(COLUMNS, len(models))
     rows = -(-len(models) // columns)
     ran = set(tuning.loc[tuning["trial"] != Trial.MISSING, "activation"])
-    labels = {name: style.readable(name) for name in study.studied_activations()}
+    labels = plain_labels(study)
     gone = [name for name in labels if name not in ran]
     figure = new_figure(
         study,
@@ -53,23 +48,20 @@ def _draw_model(axes: Axes, study: Study, model: str, table: pd.DataFrame) -> No
     some = f"{gap_text(Gap.NOT_RUN)}: {', '.join(lost)}" if lost else ""
     title(axes, style.wrap(model, 28), "" if missing.all() else style.wrap(some, 44), size=10.0)
     if missing.all():
-        style.draw_missing(axes, gap_text(Gap.NOT_RUN))
-        axes.set_xticks([])
-        axes.set_yticks([])
+        style.hatch_whole(axes, gap_text(Gap.NOT_RUN))
         return
     rates = sorted(set(table["learning_rate"]))
     axes.set_xscale("log")
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.minorticks_off()
     axes.set_xlim(rates[0] / 1.4, rates[-1] * 1.4)
-    axes.xaxis.set_major_locator(FixedLocator(rates))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
     for activation in study.activations_of(model):
         _draw_activation(axes, study, model, table[table["activation"] == activation])
 
 
 def _draw_activation(axes: Axes, study: Study, model: str, rows: pd.DataFrame) -> None:
     activation = rows["activation"].iloc[0]
-    look, key = style.look(activation, study.figures.colours), f"{model}:{activation}"
+    look, key = look_of(study, activation), f"{model}:{activation}"
     known = rows[rows["val_loss"].notna()]
     axes.plot(
         known["learning_rate"],
@@ -114,16 +106,12 @@ def _draw_activation(axes: Axes, study: Study, model: str, rows: pd.DataFrame) -
         )
 
 
-def _note(tuning: pd.DataFrame) -> str:
+def _note(tuning: pd.DataFrame) -> list[str]:
     ends = tuning[tuning["at_end"]].drop_duplicates(["model", "activation"])
-    parts = [
-        "Small point: one training at its last step, on seeds that the study does not use "
-        "otherwise; line: their mean. Ring: the rate of the lowest mean, at which the activation "
-        "is trained for all comparisons; a square ring is an end of the grid, beyond which a "
-        "better rate may lie. Cross at the top: the loss diverged, so the rate is never chosen."
+    pairs = zip(ends["model"], ends["activation"], strict=True)
+    named = ", ".join(f"{model} {style.readable(activation)}" for model, activation in pairs)
+    return [
+        "Ring: the rate that is used; square: it lies at an end of the grid; cross: the loss "
+        "diverged. Lines: means over the tuning's own seeds, which are the small marks.",
+        f"Chosen at an end of the grid: {named}." if named else "",
     ]
-    if len(ends):
-        pairs = zip(ends["model"], ends["activation"], strict=True)
-        named = ", ".join(f"{model} {style.readable(activation)}" for model, activation in pairs)
-        parts.append(f"Chosen at an end of the grid: {named}.")
-    return " ".join(parts)

@@ -1,28 +1,26 @@
 """The figures of one model along its training: losses, and how far apart its trainings are."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import (
-    ARM_WORDS,
-    Entry,
-    confidence_text,
+    basis,
+    behind_of,
     drawn_arm,
+    legend_text,
+    look_of,
     matched_loss,
     model_entries,
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, title
-from reprocore.report.figures.intervals import axis_label, direction
-from reprocore.report.words import counted, gap_text, holds_for
+from reprocore.report.figures.marks import axis_label, direction
+from reprocore.report.words import gap_text, holds_for
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap
 
@@ -34,14 +32,7 @@ Values = npt.NDArray[Any] | pd.Series
 def draw_training_curves(
     study: Study, model: str, curves: pd.DataFrame, cells: pd.DataFrame
 ) -> Figure:
-    """Draw validation and training loss against iterations: mean, and lowest to highest seed.
-
-    Args:
-        study: what was to run.
-        model: one of its models.
-        curves: of `CURVES_SCHEMA`.
-        cells: of `CELLS_SCHEMA`, for the unigram entropy.
-    """
+    """Draw validation and training loss against iterations: mean, and lowest to highest seed."""
     arm = drawn_arm(study, model)
     losses = curves[(curves["model"] == model) & (curves["arm"] == arm)]
     labels = {
@@ -51,12 +42,10 @@ def draw_training_curves(
     gone = [activation for activation in labels if not _count(losses, activation)]
     figure = new_figure(
         study,
-        style.wrap(f"{model}: how did the losses fall?", 80),
-        "Line: mean over seeds. Band: from the lowest to the highest seed, not an interval. "
-        "Training loss is measured on the windows just trained on, with dropout, and is noisier. "
-        "Dashed grey: unigram entropy, the loss of always predicting the letter frequencies.",
+        f"{model}: how did the losses fall?",
+        ["Bands: from the lowest to the highest seed; they are no intervals."],
         PANEL_INCHES,
-        _handles(study, labels, gone, marks=False),
+        activation_handles(study, labels, gone, lines=True, marks=False),
     )
     grid = figure.add_gridspec(1, 3)
     known = [float(v) for v in cells.loc[cells["model"] == model, "unigram_entropy"] if v == v]
@@ -65,7 +54,7 @@ def draw_training_curves(
         axes = figure.add_subplot(grid[index])
         _draw_losses(axes, study, losses[losses["iteration"] >= first], column)
         if len(gone) == len(labels):
-            _hatch_whole(axes, gap_text(Gap.NOT_RUN))
+            style.hatch_whole(axes, gap_text(Gap.NOT_RUN))
         elif known:
             _draw_unigram(axes, known[0])
         axes.set_xlabel("iteration")
@@ -83,34 +72,16 @@ def _loss_panels(last: int) -> tuple[tuple[str, str, str, float], ...]:
     )
 
 
-def _hatch_whole(axes: Axes, why: str) -> None:
-    style.draw_missing(axes, why)
-    axes.set_xticks([])
-    axes.set_yticks([])
-
-
 def _count(frame: pd.DataFrame, activation: str) -> int:
     return int(frame.loc[frame["activation"] == activation, "seed"].nunique())
 
 
-def _label(activation: str, seeds: int, wanted: int, without_interval: bool = False) -> str:
+def _label(activation: str, seeds: int, wanted: int) -> str:
     """Return the entry of the legend, with what is missing of the activation."""
     name = style.wrap(style.readable(activation), 24)
     if seeds == 0:
         return f"{name}: {gap_text(Gap.MISSING)}"
-    count = counted(seeds, "seed") if seeds == wanted else f"{seeds} of {wanted} seeds"
-    if without_interval:
-        return f"{name}: no interval ({count})"
-    return name if seeds == wanted else f"{name} ({count})"
-
-
-def _handles(
-    study: Study, labels: dict[str, str], gone: Sequence[str], marks: bool = True
-) -> list[Artist]:
-    # A model of which nothing ran is said so once, in its panels.
-    if len(gone) == len(labels):
-        return []
-    return activation_handles(study, labels, gone, lines=True, marks=marks)
+    return name if seeds == wanted else f"{name}: {seeds} of {wanted} seeds"
 
 
 def _draw_losses(axes: Axes, study: Study, curves: pd.DataFrame, column: str) -> None:
@@ -123,7 +94,7 @@ def _draw_losses(axes: Axes, study: Study, curves: pd.DataFrame, column: str) ->
         steps, values = table.index.to_numpy()[whole], values[whole]
         if not len(steps):
             continue
-        look = style.look(str(activation), study.figures.colours)
+        look = look_of(study, str(activation))
         band = f"band:{column}:{activation}"
         _draw_band(axes, look, steps, values.min(axis=1), values.max(axis=1), many, band)
         axes.plot(
@@ -157,7 +128,7 @@ def _draw_band(
 def _draw_unigram(axes: Axes, entropy: float) -> None:
     low, high = axes.get_ylim()
     if low <= entropy <= high:
-        axes.axhline(entropy, color="#777777", linestyle=(0, (4, 2)), linewidth=1.1, gid="unigram")
+        axes.axhline(entropy, color=style.FAINT, ls=(0, (4, 2)), linewidth=1.1, gid="unigram")
         axes.annotate(
             f"unigram entropy {entropy:.2f}",
             (1, entropy),
@@ -166,7 +137,6 @@ def _draw_unigram(axes: Axes, entropy: float) -> None:
             textcoords="offset points",
             ha="right",
             size=style.SMALL,
-            color=style.FAINT,
         )
 
 
@@ -174,28 +144,25 @@ def _draw_unigram(axes: Axes, entropy: float) -> None:
 def draw_pd_along_training(
     study: Study, model: str, estimates: pd.DataFrame, cells: pd.DataFrame, contrasts: pd.DataFrame
 ) -> Figure:
-    """Draw the measure against the training step, and against the loss reached by then.
-
-    Args:
-        study: what was to run; `study.drawn_measure` is drawn.
-        model: one of its models.
-        estimates: of `ESTIMATES_SCHEMA`.
-        cells: of `CELLS_SCHEMA`, for the seeds that ran.
-        contrasts: of `CONTRASTS_SCHEMA`, for the matched loss.
-    """
+    """Draw the measure against the training step, and against the loss reached by then."""
     measure = MEASURES[study.drawn_measure]
     arm = drawn_arm(study, model)
     of_arm = estimates[(estimates["model"] == model) & (estimates["arm"] == arm)]
     entries = model_entries(study, model, estimates, cells, measure.name)
     tracks = {e.activation: _track(of_arm, e.activation, measure.name) for e in entries}
     gone = [activation for activation, track in tracks.items() if track.empty]
-    labels = {e.activation: _track_label(e, tracks[e.activation]) for e in entries}
+    late = {e.activation: " at the end" * bool(e.gap) for e in entries if e.activation not in gone}
+    labels = {e.activation: legend_text(e) + late.get(e.activation, "") for e in entries}
     figure = new_figure(
         study,
-        style.wrap(f"{model}: when in training do the predictions of two seeds drift apart?", 80),
-        _tracks_note(study, model),
+        f"{model}: when in training do the predictions of two seeds drift apart?",
+        [
+            basis(study, [model], holds_for(measure.name)).replace("Bars", "Bands", 1),
+            behind_of(entries),
+        ],
         PANEL_INCHES,
-        _handles(study, labels, gone),
+        activation_handles(study, labels, gone, lines=True),
+        exploratory=True,
     )
     grid = figure.add_gridspec(1, 2)
     for index, column in enumerate(("step", "loss")):
@@ -203,7 +170,7 @@ def draw_pd_along_training(
         _draw_tracks(axes, study, tracks, column)
         if len(gone) == len(labels):
             gaps = {entry.why for entry in entries}
-            _hatch_whole(axes, gaps.pop() if len(gaps) == 1 else gap_text(Gap.MISSING))
+            style.hatch_whole(axes, gaps.pop() if len(gaps) == 1 else gap_text(Gap.MISSING))
         elif column == "step":
             _scale_steps(axes, tracks)
         else:
@@ -213,21 +180,9 @@ def draw_pd_along_training(
             "training step" if column == "step" else "validation loss (nats per character)"
         )
         heading = "Along training" if column == "step" else "At matched loss"
-        more = "" if column == "step" else "; training goes from left to right"
+        more = "" if column == "step" else "; from left to right; dotted: the matched loss"
         title(axes, heading, direction(measure) + more)
     return figure
-
-
-def _tracks_note(study: Study, model: str) -> str:
-    return (
-        "Line: mean over pairs of seeds at each stored step. Band: "
-        f"{confidence_text(study)} interval ({holds_for(study.drawn_measure)}). At the left, "
-        "training time is on a scale on which each doubling is one step wide; at the right, the "
-        "same points against the mean validation loss reached by then, so that activations are "
-        "compared where they predict equally well. Dotted: the matched loss, the worst final loss "
-        "of a pair of seeds, the last place where all can be compared. Between trainings, "
-        f"{ARM_WORDS[drawn_arm(study, model)]}."
-    )
 
 
 def _track(estimates: pd.DataFrame, activation: str, measure: str) -> pd.DataFrame:
@@ -242,21 +197,13 @@ def _track(estimates: pd.DataFrame, activation: str, measure: str) -> pd.DataFra
     return finite
 
 
-def _track_label(entry: Entry, track: pd.DataFrame) -> str:
-    if track.empty:
-        why = entry.why or gap_text(Gap.MISSING)
-        return f"{style.wrap(style.readable(entry.activation), 24)}: {why}"
-    label = _label(entry.activation, entry.seeds, entry.wanted, bool(track["low"].isna().all()))
-    return f"{label}: {entry.why} at the end" if entry.gap else label
-
-
 def _draw_tracks(axes: Axes, study: Study, tracks: dict[str, pd.DataFrame], column: str) -> None:
     many = sum(not track.empty for track in tracks.values()) > 3
     for activation, track in tracks.items():
         table = track[np.isfinite(track[column])]
         if table.empty:
             continue
-        look = style.look(activation, study.figures.colours)
+        look = look_of(study, activation)
         sure = bool(table["low"].notna().all())
         band = f"band:{column}:{activation}"
         _draw_band(axes, look, table[column], table["low"], table["high"], many, band)
@@ -281,10 +228,8 @@ def _scale_steps(axes: Axes, tracks: dict[str, pd.DataFrame]) -> None:
     for step in reversed(steps):
         if not shown or shown[-1] / max(step, 1) > 1.45:
             shown.append(step)
-    axes.xaxis.set_major_locator(FixedLocator(shown))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks(shown, [f"{step:,}" for step in shown])
+    axes.minorticks_off()
 
 
 def _mark_matched_loss(axes: Axes, loss: float | None) -> None:

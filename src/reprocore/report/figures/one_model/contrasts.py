@@ -1,153 +1,148 @@
 """Contrasts of one model's activations with the reference."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reprocore.report.figures import style
+from reprocore.report.figures import marks, style
 from reprocore.report.figures.entries import (
-    ARM_WORDS,
     Entry,
+    TableRow,
+    behind_of,
+    between,
     confidence_text,
     drawn_arm,
+    look_of,
     matched_loss,
     model_entries,
+    rows_of,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.figures.intervals import BEHIND, label_rows, row_label
-from reprocore.report.figures.ratio_rows import (
-    Line,
-    Row,
-    closer_side,
-    contrast_line,
-    draw_lines,
-    gathered_notes,
-    rows_inches,
-)
-from reprocore.report.words import gap_text, place_text
+from reprocore.report.words import REASONS, VERDICTS, gap_text, place_text, reason_texts
 from reprocore.study.study import Study
-from reprocore.vocabulary import COMPLEMENTS, MEASURES, Condition, Family, Gap, Measure
+from reprocore.vocabulary import (
+    COMPLEMENTS,
+    MEASURES,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Gap,
+    Reason,
+)
+
+BAND = "#e9eef5"
 
 
 @style.styled()
 def draw_contrasts(
     study: Study, model: str, contrasts: pd.DataFrame, estimates: pd.DataFrame, cells: pd.DataFrame
 ) -> Figure:
-    """Draw each activation's ratio to the reference, at the final step and at matched loss.
-
-    Args:
-        study: what was to run; `study.drawn_measure` is drawn.
-        model: one of its models.
-        contrasts: of `CONTRASTS_SCHEMA`.
-        estimates: of `ESTIMATES_SCHEMA`.
-        cells: of `CELLS_SCHEMA`, for the seeds that ran.
-    """
-    measure = MEASURES[study.drawn_measure]
-    reference = study.reference_of(model)
+    """Draw each activation's ratio to the reference, at the final step and at matched loss."""
+    measure, reference = MEASURES[study.drawn_measure], study.reference_of(model)
     entries = model_entries(study, model, estimates, cells, measure.name)
     panels = {
-        condition: _contrast_lines(study, model, contrasts, entries, condition)
-        for condition in Condition
+        condition: _rows(study, model, contrasts, entries, condition) for condition in Condition
     }
-    labels = [row_label(line.entry) for line in panels[Condition.FINAL]]
+    labels = [marks.row_label(entry) for entry in entries if entry.activation != reference]
     figure = new_figure(
         study,
-        style.wrap(
-            f"{model}: is an activation more reproducible than {style.readable(reference)}?", 80
-        ),
-        _contrasts_note(study, model, measure, entries, panels),
-        rows_inches(labels) + 1.1,
+        f"{model}: is an activation more reproducible than {style.readable(reference)}?",
+        _note(study, model, entries, [row for rows in panels.values() for row in rows]),
+        marks.rows_inches(labels) + 1.1,
     )
-    grid = figure.add_gridspec(1, 2)
-    both = [line for lines in panels.values() for line in lines]
-    for index, (condition, lines) in enumerate(panels.items()):
-        axes = figure.add_subplot(grid[index])
-        draw_lines(axes, study, lines, condition, _margin(study), both)
-        label_rows(axes, labels, shown=index == 0)
+    first: Axes | None = None
+    for index, (condition, rows) in enumerate(panels.items()):
+        axes = first = figure.add_subplot(1, 2, index + 1, sharex=first)
+        marks.label_rows(axes, labels, shown=index == 0)
+        _draw_panel(axes, rows, _margin(study), condition)
         axes.set_xlabel(f"{measure.label}, ratio to {style.readable(reference)}")
         place = place_text(study, condition)
         matched = condition == Condition.MATCHED_LOSS
         loss = matched_loss(study, model, contrasts) if matched else None
         where = f"where each has the validation loss {loss:.3f}; " if loss is not None else ""
-        title(axes, place[0].upper() + place[1:], where + closer_side(measure, reference))
+        title(axes, place[0].upper() + place[1:], where + marks.closer_side(measure, reference))
     return figure
 
 
-def _margin(study: Study) -> float | None:
-    """Return the margin of equivalence, if it is one of the ratio that is drawn."""
-    measure = study.drawn_measure
-    return None if measure in COMPLEMENTS else study.statistics.margins[measure]
+def _margin(study: Study) -> tuple[float, float] | None:
+    """Return the ratios that count as equal, if the margin is one of the ratio that is drawn."""
+    margin = study.statistics.margins[study.drawn_measure]
+    if margin is None or study.drawn_measure in COMPLEMENTS:
+        return None
+    return 1 / (1 + margin), 1 + margin
 
 
-def _contrast_lines(
+def _rows(
     study: Study,
     model: str,
     contrasts: pd.DataFrame,
     entries: Sequence[Entry],
     condition: Condition,
-) -> list[Line]:
-    reference = study.reference_of(model)
-    rows = _rows_of(study, model, contrasts, condition)
-    of_reference = next(entry for entry in entries if entry.activation == reference)
-    lines = []
-    for entry in entries:
-        if entry.activation == reference:
-            continue
+) -> list[marks.Row]:
+    table = rows_of(
+        contrasts,
+        model=model,
+        arm=drawn_arm(study, model),
+        measure=study.drawn_measure,
+        condition=condition,
+        family=Family.REFERENCE,
+    )
+    found = {str(row["first"]): row for row in table}
+    reference = next(e for e in entries if e.activation == study.reference_of(model))
+    return [
+        _row(study, entry, found.get(entry.activation), reference, condition)
+        for entry in entries
+        if entry is not reference
+    ]
+
+
+def _row(
+    study: Study, entry: Entry, row: TableRow | None, reference: Entry, condition: Condition
+) -> marks.Row:
+    """Return the row of one contrast; without a ratio it says why."""
+    name, look = style.readable(entry.activation), look_of(study, entry.activation)
+    key = f"{condition}:{entry.activation}"
+    if row is None:
         why = entry.why
-        if entry.seeds > 0 and of_reference.seeds < 2:
-            missing = of_reference.why or gap_text(Gap.MISSING)
-            why = f"reference {style.readable(reference)}: {missing}"
-        lines.append(contrast_line(entry, rows.get(entry.activation), why))
-    return lines
-
-
-def _rows_of(
-    study: Study, model: str, contrasts: pd.DataFrame, condition: Condition
-) -> dict[str, Row]:
-    """Return the contrasts with the reference by activation."""
-    rows = contrasts[
-        (contrasts["model"] == model)
-        & (contrasts["arm"] == drawn_arm(study, model))
-        & (contrasts["measure"] == study.drawn_measure)
-        & (contrasts["condition"] == condition)
-        & (contrasts["family"] == Family.REFERENCE)
-    ]
-    return {str(row["first"]): row for row in rows.to_dict("records")}
-
-
-def _contrasts_note(
-    study: Study,
-    model: str,
-    measure: Measure,
-    entries: Sequence[Entry],
-    panels: Mapping[Condition, Sequence[Line]],
-) -> str:
-    level, margin = confidence_text(study), _margin(study)
-    more = "higher" if measure.more_is_closer else "lower"
-    band = ""
-    if margin is not None:
-        ends = f"{1 / (1 + margin):.3g} to {1 + margin:.3g}"
-        band = f"Light band: ratios from {ends}, which the study counts as equal. "
-    parts = [
-        f"Mark: mean {measure.label} over pairs of seeds, divided by that of "
-        f"{style.readable(study.reference_of(model))} ({more} = predictions more alike). "
-        f"Bar: {level} interval (Fieller) of this contrast alone, comparing trainings of the same "
-        f"seed. {band}Between trainings, {ARM_WORDS[drawn_arm(study, model)]}.",
-        "Words at the right: the verdict after correction for all contrasts with the reference "
-        "(closed test); a bar alone may miss the 1 and still be undecided. Equivalent is found by "
-        "two one-sided tests, so that a bar may end a little outside the band. Undecided does not "
-        "mean equal.",
-    ]
-    lines = [line for of_panel in panels.values() for line in of_panel]
-    parts += gathered_notes(lines)
-    if any(entry.behind for entry in entries):
-        behind = [style.readable(entry.activation) for entry in entries if entry.behind]
-        who = ", ".join(behind) if len(behind) < len(entries) else "every activation"
-        parts.append(
-            f"{BEHIND}: a seed of {who} predicts no better than letter frequencies do; "
-            "predictions that learned nothing agree easily."
+        if entry.seeds > 0 and reference.seeds < 2:
+            gap = reference.why or gap_text(Gap.MISSING)
+            why = f"reference {style.readable(reference.activation)}: {gap}"
+        return marks.Row(key, name, look, None, why or gap_text(Gap.NOT_COMPARED))
+    span = marks.span_of(row, "ratio", "ratio_low", "ratio_high")
+    reasons = reason_texts(row)
+    if span is None:
+        return marks.Row(
+            key, name, look, None, (reasons or ["no ratio"])[0], notes=tuple(reasons[1:])
         )
-    if any(line.why for line in lines):
-        parts.append("Hatched: there is no such ratio, and none is filled in.")
-    return "\n".join(parts)
+    verdict = ContrastVerdict(row["verdict"])
+    text = f"{VERDICTS[verdict]}\n{marks.span_text(span)}"
+    bold = verdict != ContrastVerdict.UNDECIDED
+    return marks.Row(key, name, look, span, text=text, bold=bold, notes=tuple(reasons))
+
+
+def _draw_panel(
+    axes: Axes, rows: Sequence[marks.Row], margin: tuple[float, float] | None, condition: Condition
+) -> None:
+    if not rows:
+        style.hatch_whole(axes, REASONS[Reason.ONE_ACTIVATION])
+        return
+    marks.draw_rows(axes, rows)
+    if any(row.span for row in rows):
+        if margin:
+            axes.axvspan(*margin, color=BAND, linewidth=0, zorder=0.4, gid=f"margin:{condition}")
+        axes.axvline(1.0, color=style.INK, linewidth=1.1, zorder=2, gid=f"reference:{condition}")
+
+
+def _note(
+    study: Study, model: str, entries: Sequence[Entry], rows: Sequence[marks.Row]
+) -> list[str]:
+    margin, level = _margin(study), confidence_text(study)
+    band = f" Light band: {margin[0]:.3g} to {margin[1]:.3g} counts as equal." if margin else ""
+    return [
+        f"Bars: {level} intervals of each contrast alone; words: verdicts, corrected for all."
+        f"{band} {between(study, [model])}",
+        *marks.gathered_notes(rows),
+        behind_of(entries),
+    ]

@@ -1,9 +1,7 @@
 """Where, in the text, trainings of one model disagree."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,17 +9,18 @@ from matplotlib.figure import Figure
 from reprocore.analysis.strata import DIVERGENCES, LOSS, STRATA
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import (
-    ARM_WORDS,
-    Entry,
-    confidence_text,
-    drawn_arm,
+    basis,
+    behind_of,
+    legend_text,
+    look_of,
     model_entries,
     none_ran,
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, title
-from reprocore.report.words import gap_text
+from reprocore.report.figures.marks import draw_mark, span_of
+from reprocore.report.words import HOLDS_FOR, gap_text
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Gap, Kind, Stratification
+from reprocore.vocabulary import MEASURES, Gap, Generalisation, Kind, Stratification
 
 ROW_INCHES = 2.0
 DODGE = 0.66
@@ -42,7 +41,7 @@ KINDS = {
     Kind.DIGIT: "digit",
     Kind.SPACE: "space",
     Kind.NEWLINE: "new\nline",
-    Kind.PUNCTUATION: "other",
+    Kind.PUNCTUATION: "punctu-\nation",
 }
 LABELS = {name: MEASURES[name].label for name in DIVERGENCES} | {LOSS: "loss on the probe\n(nats)"}
 
@@ -51,25 +50,18 @@ LABELS = {name: MEASURES[name].label for name in DIVERGENCES} | {LOSS: "loss on 
 def draw_strata(
     study: Study, model: str, strata: pd.DataFrame, estimates: pd.DataFrame, cells: pd.DataFrame
 ) -> Figure:
-    """Draw PD, churn, total variation and loss by stratum of positions, a panel each.
-
-    Args:
-        study: what was to run.
-        model: one of its models.
-        strata: of `STRATA_SCHEMA`.
-        estimates: of `ESTIMATES_SCHEMA`.
-        cells: of `CELLS_SCHEMA`, for the seeds that ran.
-    """
+    """Draw PD, churn, total variation and loss by stratum of positions, a panel each."""
     entries = model_entries(study, model, estimates, cells, DIVERGENCES[0])
     gone = [entry.activation for entry in entries if entry.seeds == 0]
     not_run = none_ran(entries)
-    labels = {entry.activation: _label(entry) for entry in entries}
+    labels = {entry.activation: legend_text(entry) for entry in entries}
     figure = new_figure(
         study,
-        style.wrap(f"{model}: where in the text do its trainings disagree?", 80),
-        _note(study, model),
+        f"{model}: where in the text do its trainings disagree?",
+        [basis(study, [model], HOLDS_FOR[Generalisation.SEEDS]), behind_of(entries)],
         ROW_INCHES * len(LABELS) + 1.0,
-        [] if not_run else activation_handles(study, labels, gone),
+        activation_handles(study, labels, gone),
+        exploratory=True,
     )
     grid = figure.add_gridspec(len(LABELS), len(STRATA), width_ratios=(1.0, 1.0, 1.2))
     strata = strata[strata["model"] == model]
@@ -87,12 +79,6 @@ def draw_strata(
     return figure
 
 
-def _label(entry: Entry) -> str:
-    name = style.wrap(style.readable(entry.activation), 24)
-    notes = entry.why or entry.note
-    return f"{name}: {notes}" if notes else name
-
-
 def _draw_panel(
     axes: Axes,
     study: Study,
@@ -104,9 +90,7 @@ def _draw_panel(
     """Draw one measure by stratum: activations side by side, each with its interval."""
     strata = STRATA[stratification]
     if not_run:
-        style.draw_missing(axes, gap_text(Gap.NOT_RUN))
-        axes.set_xticks([])
-        axes.set_yticks([])
+        style.hatch_whole(axes, gap_text(Gap.NOT_RUN))
         return
     counts = dict(zip(rows["stratum"], rows["positions"], strict=True))
     axes.set_xticks(range(len(strata)), [_tick(stratum, counts) for stratum in strata])
@@ -114,58 +98,20 @@ def _draw_panel(
     axes.grid(visible=False, axis="x")
     width = DODGE / max(len(activations), 1)
     for index, activation in enumerate(activations):
-        own = rows[rows["activation"] == activation]
-        values = {str(row["stratum"]): row for row in own.to_dict("records")}
         shift = (index - (len(activations) - 1) / 2) * width
-        look = style.look(activation, study.figures.colours)
-        for place, stratum in enumerate(strata):
-            if stratum in values and np.isfinite(values[stratum]["estimate"]):
-                key = f"{values[stratum]['measure']}:{stratification}:{stratum}:{activation}"
-                _draw_mark(axes, place + shift, values[stratum], look, key)
-    for place in range(1, len(strata)):
+        for row in rows[rows["activation"] == activation].to_dict("records"):
+            span = span_of(row, "estimate")
+            if span is not None:
+                key = f"{row['measure']}:{stratification}:{row['stratum']}:{activation}"
+                x = strata.index(row["stratum"]) + shift
+                draw_mark(axes, x, span, look_of(study, activation), key, 5.0)
+    for place, stratum in enumerate(strata):
         axes.axvline(place - 0.5, color=style.GRID, linewidth=0.7, zorder=0.5)
-
-
-def _draw_mark(
-    axes: Axes, x: float, row: Mapping[Hashable, Any], look: style.Look, key: str
-) -> None:
-    known = bool(np.isfinite(row["low"]))
-    if known:
-        axes.plot(
-            [x, x],
-            [row["low"], row["high"]],
-            color=look.colour,
-            linewidth=1.6,
-            gid=f"interval:{key}",
-        )
-    axes.plot(
-        [x],
-        [row["estimate"]],
-        color=look.colour,
-        marker=look.marker,
-        markersize=5,
-        markerfacecolor=look.colour if known else "white",
-        markeredgecolor=look.colour,
-        linestyle="none",
-        gid=f"level:{key}",
-    )
+        if stratum not in counts:
+            style.draw_missing(axes, "none", x=(place - 0.48, place + 0.48))
 
 
 def _tick(stratum: str, counts: Mapping[str, int]) -> str:
     if stratum in KINDS:
         return f"{KINDS[Kind(stratum)]}\n{counts.get(stratum, 0)}"
     return {"1": "1\nleast", "5": "5\nmost"}.get(stratum, stratum)
-
-
-def _note(study: Study, model: str) -> str:
-    return "\n".join(
-        [
-            "Positions of the probe, told apart by the mean prediction of all final cells of this "
-            "model, so that each stratum is the same text for every activation and seed. Mark: "
-            "mean over pairs of seeds at the last step, of the loss over seeds; hollow without "
-            f"interval. Bar: {confidence_text(study)} interval (jackknife over seeds), for new "
-            "seeds on the same text; kinds with few positions may look otherwise in other text.",
-            f"Between trainings, {ARM_WORDS[drawn_arm(study, model)]}. Vertical axes differ and "
-            "need not start at 0. Other: punctuation and all else.",
-        ]
-    )
