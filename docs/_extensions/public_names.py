@@ -27,11 +27,7 @@ class PublicNames(SphinxDirective):
 def _directive(name: str) -> list[str]:
     value: Any = getattr(reprocore, name)
     if inspect.isclass(value):
-        members = (
-            []
-            if issubclass(value, Exception)
-            else ["   :members:", "   :exclude-members: model_config"]
-        )
+        members = [] if issubclass(value, Exception) else _MEMBERS
         return ["```{eval-rst}", f".. autoclass:: reprocore.{name}", *members, "```", ""]
     kind = "autofunction" if callable(value) else "autodata"
     hidden = ["   :no-value:"] if kind == "autodata" else []
