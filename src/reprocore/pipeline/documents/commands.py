@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any
 
 INTRODUCTION = """\
@@ -19,6 +20,8 @@ Studies are run by Snakemake itself: see the [tutorial](../tutorial.md), and
 [its options](https://snakemake.readthedocs.io/en/stable/executing/cli.html). What its `--config`
 takes are the keys of the [configuration](config.md), such as `partial=true` or `gpu=available`.
 """
+# In a table's cell, code included.
+BAR = "\\|"
 # Of every program that is made with typer.
 _COMMON = ("--help", "--install-completion", "--show-completion")
 
@@ -58,8 +61,8 @@ def _parameters(command: Any) -> Iterator[str]:
         # A default in words of its own stands at the end of the help.
         meaning, _, worded = (each.help or "").partition("[default: ")
         default = worded.rstrip("]") or _default(each)
-        meaning = f"{meaning.strip()}{_limits(each)}".replace("|", "\\|")
-        yield f"| `{label}` | {default} | {meaning} |"
+        cells = (f"`{label}`", default, f"{meaning.strip()}{_limits(each)}")
+        yield f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |"
 
 
 def _default(parameter: Any) -> str:
@@ -67,10 +70,13 @@ def _default(parameter: Any) -> str:
         return "required"
     if parameter.default is None or getattr(parameter, "is_flag", False):
         return ""
-    return f"`{parameter.default!r}`"
+    plain = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
+    return f"`{plain!r}`"
 
 
 def _limits(parameter: Any) -> str:
+    if isinstance(parameter.default, Enum):
+        return f" One of {', '.join(f'`{each.value}`' for each in type(parameter.default))}."
     least, most = (getattr(parameter, end, None) for end in ("min", "max"))
     if least is None:
         return ""
