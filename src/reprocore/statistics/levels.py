@@ -102,8 +102,9 @@ def components(values: npt.ArrayLike) -> Components:
     """Variance of a mean over two crossed random factors (Owen 2007; Cameron et al. 2011).
 
     Seeds and blocks each count what they have in common with the other, V_i, so V_s + V_b has it
-    twice. V is never below either of them, since a variance of few seeds or blocks may by chance
-    fall below its part of V_i.
+    twice. No more than the smaller of them is taken off, since a variance of few seeds or blocks
+    may by chance fall below its part of V_i; nor does more of it count in ν, which would fall
+    below 1 and make the interval endless.
 
     Args:
         values: [..., M, B], one figure per seed and block, or `block_pseudo_values`; M, B ≥ 2.
@@ -115,8 +116,9 @@ def components(values: npt.ArrayLike) -> Components:
     rest = x - by_seed[..., :, None] - by_block[..., None, :] + mean[..., None, None]
     v_s, v_b = by_seed.var(axis=-1, ddof=1) / m, by_block.var(axis=-1, ddof=1) / b
     v_i = (rest**2).sum(axis=(-2, -1)) / ((m - 1) * (b - 1) * m * b)
-    total = np.maximum(v_s + v_b - v_i, np.maximum(v_s, v_b))
-    parts = v_s**2 / (m - 1) + v_b**2 / (b - 1) + v_i**2 / ((m - 1) * (b - 1))
+    twice = np.minimum(v_i, np.minimum(v_s, v_b))
+    total = np.maximum(v_s, v_b) + (np.minimum(v_s, v_b) - twice)
+    parts = v_s**2 / (m - 1) + v_b**2 / (b - 1) + twice**2 / ((m - 1) * (b - 1))
     dof = np.divide(total**2, parts, out=np.ones_like(total), where=parts > 0)
     return Components(mean, v_s, v_b, v_i, total, dof)
 

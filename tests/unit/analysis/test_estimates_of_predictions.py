@@ -128,7 +128,8 @@ def two_way(values: np.ndarray) -> tuple[float, float, float, float, float]:
     ]
     v_i = sum(rest) / ((m - 1) * (b - 1) * m * b)
     v = max(v_s + v_b - v_i, v_s, v_b)
-    nu = v**2 / (v_s**2 / (m - 1) + v_b**2 / (b - 1) + v_i**2 / ((m - 1) * (b - 1)))
+    twice = min(v_i, v_s, v_b)
+    nu = v**2 / (v_s**2 / (m - 1) + v_b**2 / (b - 1) + twice**2 / ((m - 1) * (b - 1)))
     return mean, math.sqrt(v_s), math.sqrt(v_b), math.sqrt(v), nu
 
 

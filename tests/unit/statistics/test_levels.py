@@ -57,7 +57,9 @@ def naive(y):
     ) / ((seeds - 1) * (blocks - 1) * seeds * blocks)
     v = max(v_s + v_b - v_i, v_s, v_b)
     nu = v**2 / (
-        v_s**2 / (seeds - 1) + v_b**2 / (blocks - 1) + v_i**2 / ((seeds - 1) * (blocks - 1))
+        v_s**2 / (seeds - 1)
+        + v_b**2 / (blocks - 1)
+        + min(v_i, v_s, v_b) ** 2 / ((seeds - 1) * (blocks - 1))
     )
     return theta, v_s, v_b, v_i, v, nu
 
@@ -183,3 +185,15 @@ def test_the_interval_covers_new_seeds_and_new_text(by_block):
     found = components(x)
     low, high = interval(found.mean, np.sqrt(found.total), found.dof, OPEN, 0.95)
     assert 0.93 <= np.mean((low <= 1) & (high >= 1)) <= 0.98
+
+
+def test_degrees_of_freedom_hold_where_noise_hides_seeds_and_text():
+    x = np.random.default_rng(0).normal(size=(2000, 3, 4))
+    found = components(x)
+    assert (found.both > np.minimum(found.seeds, found.text)).mean() > 0.3
+    assert found.total == pytest.approx(
+        np.maximum(found.seeds + found.text - found.both, np.maximum(found.seeds, found.text))
+    )
+    assert found.dof.min() >= 1 / (1 / 2 + 1 / 3 + 1 / 6) - 1e-9
+    low, high = interval(found.mean, np.sqrt(found.total), found.dof, OPEN, 0.95)
+    assert ((low <= 0) & (high >= 0)).mean() > 0.95
