@@ -123,7 +123,7 @@ class Display:
         return row
 
     def _rest(self, room: int, trains: bool, now: float) -> str:
-        """Return the last training and those under way; one in turn if there is no room for both."""
+        """Return the last training and those under way, in turn if there is no room for both."""
         progress = self._progress
         jobs = [job for job in list(progress.running.values()) if job.is_training == trains]
         names = [job.name for job in jobs]
