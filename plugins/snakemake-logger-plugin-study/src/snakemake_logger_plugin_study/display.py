@@ -42,6 +42,14 @@ def left_text(progress: Progress, now: float) -> str:
     return f"{'about' if is_all else 'more than'} {time_text} left"
 
 
+class StudyConsole(Console):
+    """A console whose reader may go away; rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Write no more."""
+        self.quiet = True
+
+
 class Display:
     """The place in which a run is shown.
 
@@ -51,7 +59,7 @@ class Display:
     def __init__(self, stream: TextIO, progress: Progress, has_bar: bool, no_colour: bool) -> None:
         """Prepare it; nothing is shown yet."""
         is_terminal = stream.isatty()
-        self._console = Console(
+        self._console = StudyConsole(
             file=stream, force_terminal=is_terminal, no_color=no_colour or None, highlight=False
         )
         self._progress, self._start = progress, time.time()
@@ -133,8 +141,7 @@ class Display:
         if progress.last is not None and trains:
             job, result = progress.last
             last = f"last {job.name}{result_text((job, {'val_loss': result.get('val_loss')}))}"
-        shown = next((text for text in under_way if len(text) <= room), "")
-        both = f"{last}; {shown}" if last and shown else last or shown
-        if len(both) <= room:
-            return both
-        return last if len(last) <= room and (not shown or now % (2 * TURN) < TURN) else shown
+        both = [f"{last}; {text}" for text in under_way] if last else []
+        turn = now % (2 * TURN) < TURN
+        alone = [last, *under_way] if turn else [*under_way, last]
+        return next((text for text in (*both, *alone) if text and len(text) <= room), "")
