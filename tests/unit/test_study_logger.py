@@ -248,6 +248,7 @@ def test_an_error_is_shown_in_full_unless_the_log_says_why(
     shown.emit(failed())
     assert stream.getvalue() == f"failed: charlm relu seed 3; log: {tmp_path / 'log'}\n"
     shown.emit(started(tmp_path, local=False))
+    (tmp_path / "log").write_text("error: the loss became nan\n")
     shown.emit(failed())
     assert "failed: charlm relu seed 3: the loss became nan; log:" in stream.getvalue()
 
