@@ -30,10 +30,10 @@ demo: $(INSTALLED)
 	@echo
 	@echo "Next:"
 	@echo "  source $(BIN)/activate"
-	@echo "  reprocore status $(QUICK)                # what is done, and when"
-	@echo "  reprocore sample charlm/relu/1 $(QUICK)  # text that a trained model writes"
-	@echo "  snakemake --logger study $(QUICK) --config 'seeds=[1,2,3,4,5]'  # one more seed"
-	@echo "  snakemake --profile profiles/local                                # the full study"
+	@echo "  reprocore status $(QUICK)                 # what is done"
+	@echo "  reprocore sample charlm/relu/1 $(QUICK)   # what a model writes"
+	@echo "  snakemake --logger study $(QUICK) --config 'seeds=[1,2,3,4,5]'"
+	@echo "  snakemake --profile profiles/local                               # the full study"
 
 test: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered

@@ -132,7 +132,7 @@ def test_a_terminal_has_one_bar_and_the_finding_at_the_end(in_terminal: tuple[st
     assert re.search(r"[1-3]/4 trained .*last small (relu|swiglu) seed [12]: loss \d\.\d{3}", plain)
     assert re.search(r"now small (relu|swiglu) seed [12]", plain)
     lines = left_standing(shown)
-    assert not any("trained" in line or "Finished" in line for line in lines), lines
+    assert not any("/4 trained" in line or "Finished" in line for line in lines), lines
     assert "To run: 4 trainings and 14 other steps" in lines
     assert lines[-1] == "Read on: out/summary.md" or lines[-1] == "Read on: out/report.html"
     assert any("positions" in line for line in lines[-5:]), lines
@@ -242,5 +242,5 @@ def test_ctrl_c_takes_the_bar_away_and_says_what_stopped(
     assert terminal.process.returncode != 0
     assert any(line.startswith("error: small/slow/all-1: stopped at iteration") for line in lines)
     assert any("To try the rest again" in line for line in lines)
-    assert not any("trained" in line for line in lines), lines
+    assert not any("/1 trained" in line for line in lines), lines
     assert not any("Traceback" in line for line in lines)
