@@ -17,6 +17,8 @@ from reprocore.errors import ReprocoreError
 CELL_LAYERS = frozenset({"training", "data"})
 # What makes the tables and figures: all but the settings, which a rule names one by one.
 TABLE_LAYERS = CELL_LAYERS | {"analysis", "report", "statistics", "store", "vocabulary"}
+# Folders of installed packages; Debian has its own name for them.
+INSTALLED = {"site-packages", "dist-packages"}
 
 
 def canonical_json(content: Any) -> str:
@@ -96,8 +98,9 @@ def _is_loose(name: str) -> bool:
     spec = _find(name)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return False
-    places = (sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib"))
-    return not any(Path(spec.origin).is_relative_to(place) for place in places)
+    path = Path(spec.origin)
+    # By name too: a virtual environment may see another's packages, or the system's.
+    return not (path.is_relative_to(sysconfig.get_path("stdlib")) or INSTALLED & set(path.parts))
 
 
 @cache

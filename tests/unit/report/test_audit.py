@@ -47,7 +47,14 @@ from reprocore.store.schemas import (
 )
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import ClaimReason, ClaimVerdict, Condition, ContrastVerdict, Family
+from reprocore.vocabulary import (
+    ClaimReason,
+    ClaimVerdict,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Reason,
+)
 
 SHIPPED = ROOT / "config" / "claims.yaml"
 GOLDEN = Path(__file__).with_name("audit_golden.json")
@@ -85,7 +92,7 @@ def row_of(table: str, **values: Any) -> dict[str, Any]:
 
 
 def estimate(value: float, se: float | None, measure: str = "relative_pd", step: int = 100) -> Any:
-    figures = {"estimate": value, "se": se, "seeds": 10}
+    figures = {"estimate": value, "se": se, "seeds": 10, "dof": 9.0}
     return row_of("estimates", activation="relu", measure=measure, step=step, **figures)
 
 
@@ -336,6 +343,23 @@ def test_a_level_is_judged_by_its_interval(study, value, se, verdict) -> None:
     result = judged(study, LEVEL, tables(estimates=[estimate(value, se, "churn")]))
     assert result.verdict == verdict
     assert (result.seeds_more is not None) == ((value, se) == (0.90, 0.05))
+
+
+def test_a_level_on_a_bound_decides_nothing(study) -> None:
+    row = estimate(1.0, 0.01, "churn") | {"dof": None, "reason": Reason.ON_A_BOUND}
+    result = judged(study, LEVEL, tables(estimates=[row]))
+    assert result.verdict == UNDECIDED
+    assert [fact.reason for fact in result.facts] == [ClaimReason.NO_INTERVAL]
+
+
+@pytest.mark.parametrize(("share_of_seeds", "known"), [(1.0, True), (0.9, True), (0.3, False)])
+def test_more_seeds_do_not_help_where_the_text_leaves_too_much_open(
+    study, share_of_seeds: float, known: bool
+) -> None:
+    row = estimate(0.9, 0.05, "churn")
+    row["se_seeds"] = 0.05 * share_of_seeds
+    result = judged(study, LEVEL, tables(estimates=[row]))
+    assert (result.verdict, result.seeds_more is not None) == (UNDECIDED, known)
 
 
 def test_a_level_where_another_quantity_was_reached(study) -> None:
