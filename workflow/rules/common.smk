@@ -168,7 +168,7 @@ def tell_finding():
         logger.warning(f"What the study has found cannot be read: {error}")
         return
     page = "report.html" if "report.html" in PLAN.wanted else "summary.md"
-    for line in ("", *lines, f"Read on: {RESULTS}/{page}"):
+    for line in (*lines, f"Read on: {RESULTS}/{page}"):
         logger.info(line)
 
 
