@@ -9,28 +9,32 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
-SLURM_STEADY = plugins/snakemake-executor-plugin-slurm-steady
+PLUGINS = plugins/snakemake-executor-plugin-slurm-steady plugins/snakemake-logger-plugin-study
+QUICK = --configfile config/quick.yaml
 JOBS ?= 2
 
 .PHONY: env demo test quick check format docs clean
 
 env: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml $(SLURM_STEADY)/pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml $(PLUGINS:=/pyproject.toml) constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is too old; Python 3.11 or newer is needed, say PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	  --editable '.[workflow,dev,docs]' --editable $(SLURM_STEADY)
+	  --editable '.[workflow,dev,docs]' $(addprefix --editable ,$(PLUGINS))
 	@touch $@
 
-# The bar needs a terminal; elsewhere a line says how far the run is.
 demo: $(INSTALLED)
-	if [ -t 2 ]; then logger=--logger=rich; else logger=--quiet=rules; fi; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake $$logger --configfile config/quick.yaml
-	@echo "summary:  results-quick/summary.md"
-	@echo "figures:  results-quick/figures/cross_model.png and results-quick/figures/<model>/"
-	@echo "status:   $(BIN)/reprocore status --configfile config/quick.yaml"
+	@PATH="$(abspath $(BIN)):$$PATH" snakemake --logger study $(QUICK) || \
+	  { echo "Commands are found after: source $(BIN)/activate"; exit 1; }
+	@echo
+	@echo "Next:"
+	@echo "  source $(BIN)/activate"
+	@echo "  reprocore status $(QUICK)                 # what is done"
+	@echo "  reprocore sample charlm/relu/1 $(QUICK)   # what a model writes"
+	@echo "  snakemake --logger study $(QUICK) --config 'seeds=[1,2,3,4,5]'"
+	@echo "  snakemake --profile profiles/local                               # the full study"
 
 test: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered
