@@ -8,7 +8,7 @@ from reprocore.study.cells import Cell
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
 MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
 # Of the final predictions of the arm that the study of a model is about.
-POSITION_TABLES = ("cross", "strata")
+POSITION_TABLES = ("cross", "strata", "text")
 ACROSS_TABLES = ("ratios", "early_model_order", "scale")
 SUMMARY_FILES = ("summary.parquet", "summary.csv", "summary.md")
 TUNING_TABLE = "tuning.parquet"
