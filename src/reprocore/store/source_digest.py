@@ -17,6 +17,8 @@ from reprocore.errors import ReprocoreError
 CELL_LAYERS = frozenset({"training", "data"})
 # What makes the tables and figures: all but the settings, which a rule names one by one.
 TABLE_LAYERS = CELL_LAYERS | {"analysis", "report", "statistics", "store", "vocabulary"}
+# Folders of installed packages; Debian has its own name for them.
+INSTALLED = {"site-packages", "dist-packages"}
 
 
 def canonical_json(content: Any) -> str:
@@ -77,6 +79,20 @@ def text_digest(path: str | Path) -> str:
     return digest(_canonical(_parse(Path(path))))
 
 
+def data_digest(package: str) -> str:
+    """Return a digest of the files below a package that are no Python, by name and content.
+
+    Raises:
+        ReprocoreError: the package cannot be found.
+    """
+    spec = _find(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ReprocoreError(f"package {package!r} is not found on the Python path")
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc"))
+    return digest({str(p.relative_to(folder)): p.read_text("utf-8") for p in files})
+
+
 @cache
 def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the canonical code of a module and the modules that it imports."""
@@ -96,8 +112,9 @@ def _is_loose(name: str) -> bool:
     spec = _find(name)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return False
-    places = (sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib"))
-    return not any(Path(spec.origin).is_relative_to(place) for place in places)
+    path = Path(spec.origin)
+    # By name too: a virtual environment may see another's packages, or the system's.
+    return not (path.is_relative_to(sysconfig.get_path("stdlib")) or INSTALLED & set(path.parts))
 
 
 @cache

@@ -13,6 +13,7 @@ ACROSS_TABLES = ("ratios", "early_model_order", "scale")
 SUMMARY_FILES = ("summary.parquet", "summary.csv", "summary.md")
 TUNING_TABLE = "tuning.parquet"
 AUDIT_FILES = ("audit.parquet", "audit.md")
+PAGE = "report.html"
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.
 UNCHECKED = ("logs", "pilot")
 
@@ -59,7 +60,7 @@ def derived_files(
         found.setdefault(choice_file(cell.model, cell.activation), set()).add(cell)
     if tuning is not None:
         found |= dict.fromkeys((TUNING_TABLE, *_figures(["tuning"], "figures")), tried)
-    return found | dict.fromkeys((*SUMMARY_FILES, *figures), cells | tried)
+    return found | dict.fromkeys((*SUMMARY_FILES, *figures, PAGE), cells | tried)
 
 
 def choice_file(model: str, activation: str) -> str:

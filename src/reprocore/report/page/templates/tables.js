@@ -1,0 +1,76 @@
+// Tables: sorted by a press on a heading, filtered, and the contrasts by measure.
+function sortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = element("button", { type: "button" }, ...head.childNodes);
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      sortBy(table.tBodies[0], column, down ? -1 : 1);
+    });
+  });
+}
+
+// What has no value stands last, whichever way is sorted.
+function sortBy(body, column, sign) {
+  const value = (row) => {
+    const cell = row.cells[column];
+    const text = cell?.dataset.value ?? cell?.textContent.trim() ?? "";
+    return text === "" || text === "–" ? null : text;
+  };
+  const keyed = [...body.rows].map((row) => [value(row), row]);
+  const compare = (a, b) => {
+    if (a === null || b === null) return (a === null) - (b === null);
+    const [x, y] = [Number(a), Number(b)];
+    return sign * (Number.isNaN(x - y) ? a.localeCompare(b, "en", { numeric: true }) : x - y);
+  };
+  keyed.sort(([a], [b]) => compare(a, b));
+  body.append(...keyed.map(([, row]) => row));
+}
+
+document.querySelectorAll("table.sortable").forEach(sortable);
+
+for (const filter of document.querySelectorAll("[data-filter]")) {
+  const rows = [...byId(filter.dataset.filter).tBodies[0].rows];
+  filter.addEventListener("change", () => {
+    const kept = [...filter.querySelectorAll("input:checked")].map((input) => input.value);
+    for (const row of rows) row.hidden = !kept.includes(row.dataset.kind);
+  });
+}
+
+const number = (value, text) => element("td", { class: "number", "data-value": value ?? "" }, text);
+
+function contrastRow(row) {
+  const kind = `verdict v-${row.verdict.replaceAll(" ", "-")}`;
+  return element("tr", {},
+    element("th", { scope: "row" }, row.model),
+    element("td", {}, row.label),
+    element("td", {}, row.other),
+    element("td", {}, row.place),
+    number(row.estimate, row.text),
+    number(row.p, row.p === null ? "–" : row.p.toFixed(4)),
+    element("td", {}, element("span", { class: kind }, row.verdict)),
+    element("td", {}, row.exploratory ? "exploratory" : "declared"),
+    element("td", {}, row.note));
+}
+
+const contrasts = unpack(data.contrasts);
+view(["measure", "family"], () => {
+  const rows = where(contrasts, { measure: state.measure, family: state.family });
+  const none = element("tr", {}, element("td", { colspan: 9, class: "missing" }, "not compared"));
+  const table = byId("contrasts-table");
+  table.tBodies[0].replaceChildren(...(rows.length ? rows.map(contrastRow) : [none]));
+  for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
+});
+
+view(["measure", "family", "condition"], () => {
+  const { measure, family, condition } = state;
+  const rows = where(contrasts, { measure, family, condition })
+    .map((row) => ({ ...row, note: row.verdict }))
+    .map((row) => family === "reference" ? row : { ...row, label: `${row.label} / ${row.other}` });
+  const name = data.measures[measure].label;
+  const title = rows.some((row) => row.complement) ? `ratio of 1 − ${name}` : `ratio of ${name}`;
+  grid("contrasts-charts", "ratios", byModel(rows), { title, ...limits(rows, [1]) }, title);
+});
