@@ -265,12 +265,13 @@ def compare(
             [name, *interval_numbers(estimate.estimate, estimate.low, estimate.high, *ends)]
         )
     console.print(table_of(title, ("measure", *heads), rows, numbers=heads))
-    reasons = {text for row in map(result_row, estimates.values()) for text in reason_texts(row)}
+    without = [result_row(estimate) for estimate in estimates.values() if estimate.low is None]
+    reasons = {text for row in without for text in reason_texts(row)}
     if reasons:
         console.print(f"No interval: {', '.join(sorted(reasons))}.")
     console.print("Divergences are in nats; churn and overlap are shares.")
     if len(files) > 2:
-        console.print(f"low, high: {confidence:.0%} interval, jackknife over models.")
+        console.print(f"low, high: {confidence:.0%} interval, for new models on the same text.")
 
 
 @app.command()

@@ -70,6 +70,8 @@ TEXT_MEASURES: Mapping[str, Measure] = MappingProxyType(
 PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType(
     {**MEASURES, **AGREEMENT_MEASURES, **TEXT_MEASURES}
 )
+# Means over positions, which are known of every block of text.
+POSITION_MEASURES = (*MEASURE_NAMES, "flips")
 SCORES = ("val_loss", "val_accuracy")
 QUANTITIES = (*SCORES, *PAIR_MEASURES)
 # Two activations whose ratio is within this count as equivalent; None: nothing does.
@@ -168,6 +170,27 @@ class Condition(StrEnum):
 
     FINAL = auto()  # at the last step
     MATCHED_LOSS = auto()  # where each pair of seeds reaches the same validation loss
+
+
+class Generalisation(StrEnum):
+    """What an interval holds for."""
+
+    SEEDS_AND_TEXT = "seeds and text"  # new ones of both
+    SEEDS = "seeds"  # new seeds on the same text
+
+
+def bounds_of(quantity: str) -> tuple[float, float]:
+    """Return what an interval of a level stays between; what can be negative is left open."""
+    if quantity in SCORES:
+        return (0.0, 1.0 if quantity == "val_accuracy" else math.inf)
+    measure = PAIR_MEASURES[quantity]
+    return (measure.lower, measure.upper) if measure.lower >= 0 else (-math.inf, math.inf)
+
+
+def generalisation(quantity: str) -> Generalisation:
+    """Return what the interval of a level holds for; only a mean over positions has blocks."""
+    over_text = quantity in SCORES or quantity in POSITION_MEASURES
+    return Generalisation.SEEDS_AND_TEXT if over_text else Generalisation.SEEDS
 
 
 class Method(StrEnum):

@@ -45,6 +45,7 @@ FILES = {
     "corpus/probe.parquet": "corpus/tokens.parquet",
     **{f"{CELL}/{name}": f"{OTHER_CELL}/{name}" for name in CELL_FILES},
     "pairs/small/relu/all.parquet": "pairs/memory/relu/all.parquet",
+    "blocks/small/relu/all.parquet": "blocks/memory/relu/all.parquet",
     **{f"models/small/{name}.parquet": f"models/memory/{name}.parquet" for name in TABLES},
     "across/ratios.parquet": "across/early_model_order.parquet",
     "summary.parquet": "models/small/estimates.parquet",
@@ -169,7 +170,8 @@ def results_of(out: Path) -> dict[str, bytes]:
     """What must be the same bit for bit, however it came about."""
     kinds = ("weights.safetensors", "predictions.parquet", "evaluation.parquet")
     names = [path for kind in (*kinds, "continuations.parquet") for path in out.rglob(kind)]
-    names += [*out.glob("pairs/**/*.parquet"), *out.glob("corpus/*"), out / "summary.parquet"]
+    names += [*out.glob("pairs/**/*.parquet"), *out.glob("blocks/**/*.parquet")]
+    names += [*out.glob("corpus/*"), out / "summary.parquet"]
     return {str(path.relative_to(out)): path.read_bytes() for path in names}
 
 
@@ -351,6 +353,7 @@ ROUND: dict[str, Callable[[Path, Path], None]] = {
     "cells/memory/relu/all-2/predictions.parquet": folder,
     "pairs/small/swiglu/all.parquet": without_numbers,
     "pairs/memory/relu/all.parquet": link_to_nothing,
+    "blocks/memory/swiglu/all.parquet": without_numbers,
     "models/small/curves.parquet": noise,
     "models/memory/estimates.parquet": swapped,
     "summary.csv": emptied,

@@ -59,6 +59,7 @@ def test_the_results_follow_the_contract(project: Project) -> None:
     }
     assert (out / "corpus/tokens.parquet").is_file()
     assert (out / "pairs/memory/swiglu/all.parquet").is_file()
+    assert (out / "blocks/memory/swiglu/all.parquet").is_file()
     assert (out / "models/small/estimates.parquet").is_file()
     summary = pd.read_parquet(out / "summary.parquet")
     assert len(summary) == 4

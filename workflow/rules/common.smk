@@ -106,10 +106,10 @@ def model_cells(model):
     return [cell for cell in PLAN.taken if cell.model == model]
 
 
-def model_pairs(model):
-    """Pairs files of a model: one for each group with at least two seeds."""
+def model_pairs(model, kind="pairs"):
+    """Files of pairs, or blocks, of a model: one for each group with at least two seeds."""
     return [
-        f"{RESULTS}/pairs/{'/'.join(group)}.parquet"
+        f"{RESULTS}/{kind}/{'/'.join(group)}.parquet"
         for group, cells in PLAN.groups.items()
         if group[0] == model and len(cells) > 1
     ]

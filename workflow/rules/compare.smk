@@ -20,6 +20,10 @@ def pairs_of_model(wildcards):
     return model_pairs(wildcards.model)
 
 
+def blocks_of_model(wildcards):
+    return model_pairs(wildcards.model, "blocks")
+
+
 def files_of_model(name):
     def of_wildcards(wildcards):
         return cell_files(model_cells(wildcards.model), name)
@@ -34,9 +38,11 @@ rule compare:
         continuations=files_of_group("continuations.parquet"),
     output:
         pairs=f"{RESULTS}/pairs/{{model}}/{{activation}}/{{arm}}.parquet",
+        blocks=f"{RESULTS}/blocks/{{model}}/{{activation}}/{{arm}}.parquet",
     log:
         f"{RESULTS}/logs/compare/{{model}}/{{activation}}/{{arm}}.log",
     params:
+        **settings("compare"),
         source=source("compare.py", "reprocore.analysis.pairs"),
     script:
         "../scripts/compare.py"
@@ -46,7 +52,9 @@ rule estimate:
     input:
         forced_if_damaged,
         pairs=pairs_of_model,
+        blocks=blocks_of_model,
         histories=files_of_model("history.parquet"),
+        evaluations=files_of_model("evaluation.parquet"),
         descriptions=files_of_model("cell.json"),
     output:
         estimates=f"{RESULTS}/models/{{model}}/estimates.parquet",

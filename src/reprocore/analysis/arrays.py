@@ -10,8 +10,10 @@ import numpy.typing as npt
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import check_comparable, check_probabilities, check_targets
 from reprocore.statistics.divergence import pairwise
-from reprocore.statistics.jackknife import Estimate, jackknife, pair_matrix
+from reprocore.statistics.jackknife import pair_matrix
+from reprocore.statistics.levels import Level, level_on_this_text
 from reprocore.store.predictions import read_predictions
+from reprocore.vocabulary import bounds_of
 
 SUFFIXES = (".parquet", ".npy", ".npz")
 
@@ -100,12 +102,13 @@ def _from_arrays(path: Path, content: dict[str, npt.NDArray[np.generic]]) -> Arr
 
 def compare_arrays(
     arrays: Sequence[Array], confidence: float = 0.95
-) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[np.float64]], dict[str, Estimate]]:
+) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[np.float64]], dict[str, Level]]:
     """Compare two or more models on the same positions.
 
     Returns:
         Pairs of indices [P, 2]; each measure's values [P]; each measure's estimate over pairs,
-        with the jackknife interval from three models on. `relative_pd_true` needs targets.
+        with an interval for new models on the same text from three models on.
+        `relative_pd_true` needs targets.
 
     Raises:
         ReprocoreError: fewer than two, or of different shapes, targets or probes.
@@ -122,7 +125,7 @@ def compare_arrays(
     known = next((ids for ids in targets if ids is not None), None)
     pairs, values = pairwise(np.stack([array.probabilities for array in arrays]), known)
     estimates = {
-        name: jackknife(pair_matrix(pairs, numbers)[1], confidence)
+        name: level_on_this_text(pair_matrix(pairs, numbers)[1], bounds_of(name), confidence)
         for name, numbers in values.items()
     }
     return pairs, values, estimates

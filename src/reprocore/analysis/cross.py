@@ -12,10 +12,9 @@ from reprocore.statistics.agreement import agreement
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.cross import across, within
 from reprocore.statistics.divergence import pairwise
-from reprocore.statistics.levels import OPEN, Bounds
 from reprocore.store.position_schemas import CROSS_SCHEMA
 from reprocore.study.study import Study
-from reprocore.vocabulary import AGREEMENT_MEASURES, CODE_SEPARATOR, MEASURES, Measure, Reason
+from reprocore.vocabulary import AGREEMENT_MEASURES, CODE_SEPARATOR, MEASURES, Reason, bounds_of
 
 COMPARED = {**MEASURES, **AGREEMENT_MEASURES}
 
@@ -60,13 +59,13 @@ def _compared(
     seeds = [seed for seed in first if seed in second]
     i, j = ([own[seed] for seed in seeds] for own in rows)
     if alike:
-        found = within(matrix[np.ix_(i, i)], bounds_of(COMPARED[measure]), confidence)
+        found = within(matrix[np.ix_(i, i)], bounds_of(measure), confidence)
         yield {"same_seed": False, **result_row(found)}
         return
     own = np.stack([matrix[np.ix_(i, i)], matrix[np.ix_(j, j)]])
-    compared = COMPARED[measure]
     both = across(
-        *(matrix[np.ix_(i, j)], own, compared.more_is_closer, bounds_of(compared)), confidence
+        *(matrix[np.ix_(i, j)], own, COMPARED[measure].more_is_closer, bounds_of(measure)),
+        confidence,
     )
     part = 0 < len(seeds) < max(len(first), len(second))
     for same_seed, found in zip((True, False), both, strict=True):
@@ -75,11 +74,6 @@ def _compared(
             codes = (Reason.PART_OF_SEEDS, row["reason"])
             row["reason"] = CODE_SEPARATOR.join(filter(None, codes))
         yield row
-
-
-def bounds_of(measure: Measure) -> Bounds:
-    """Return what an interval of a measure keeps to; κ and correlations stay on their scale."""
-    return OPEN if measure.lower < 0 else (measure.lower, measure.upper)
 
 
 def _matrices(final: FinalPredictions) -> dict[str, Floats]:

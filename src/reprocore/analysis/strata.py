@@ -15,7 +15,7 @@ from reprocore.statistics.levels import possible
 from reprocore.statistics.strata import PARTS, entropy, fifths, surprisal
 from reprocore.store.position_schemas import STRATA_SCHEMA
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Kind, Stratification
+from reprocore.vocabulary import Kind, Stratification, bounds_of
 
 DIVERGENCES = ("relative_pd", "churn", "total_variation")
 LOSS = "loss"
@@ -105,6 +105,6 @@ def _estimates(
         pairs, values = pairwise(stack, targets)
         for name in DIVERGENCES:
             found = jackknife(pair_matrix(pairs, values[name])[1], confidence)
-            yield name, possible(found, (MEASURES[name].lower, MEASURES[name].upper), confidence)
+            yield name, possible(found, bounds_of(name), confidence)
     losses: Floats = np.array([surprisal(seed, targets).mean() for seed in stack])
     yield LOSS, mean_interval(losses, confidence)

@@ -105,7 +105,8 @@ def _row(
 
 def _no_interval(final: pd.DataFrame) -> list[Reason]:
     """Return why estimates of the last step have no interval, one reason of each kind."""
-    reasons = {reason for text in final["reason"] for reason in split_codes(text, Reason)}
+    texts = final.loc[final["low"].isna(), "reason"]
+    reasons = {reason for text in texts for reason in split_codes(text, Reason)}
     return sorted(reasons)
 
 

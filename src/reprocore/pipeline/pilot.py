@@ -123,11 +123,12 @@ def _tables(study: Study, model: str, root: Path) -> tuple[list[Path], Path]:
     for activation in study.activations_of(model):
         group = [cell for cell in cells if cell.activation == activation]
         path = root / "pairs" / model / activation / "all.parquet"
-        files = (
+        predictions, continuations = (
             [cell.folder(root) / f"{name}.parquet" for cell in group]
             for name in ("predictions", "continuations")
         )
-        write_table(path, compare_cells(*files))
+        tables = compare_cells(predictions, continuations, study.probe.block)
+        write_table(path, tables["pairs"])
         pairs.append(path)
     curves = root / "curves.parquet"
     write_table(curves, gather_curves(cell.folder(root) / "history.parquet" for cell in cells))

@@ -11,6 +11,7 @@ from reprocore.analysis.per_model import RESOLVED
 from reprocore.report.words import (
     CONDITIONS,
     EXPLORATORY,
+    HOLDS_FOR,
     PLACES,
     VERDICTS,
     flag_texts,
@@ -22,7 +23,15 @@ from reprocore.store.files import atomic
 from reprocore.store.schemas import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, SCORES, Condition, ContrastVerdict, Family, counted
+from reprocore.vocabulary import (
+    MEASURES,
+    SCORES,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Generalisation,
+    counted,
+)
 
 SHOWN = ("relative_pd", "total_variation", "churn")
 
@@ -79,8 +88,8 @@ def summary_text(
         f"# {study.title}",
         "## Estimates",
         _estimates(rows),
-        f"At the last step, {ranges}: over seeds by t for loss and accuracy, by the jackknife over "
-        "seeds for differences. A dash is a number that does not exist; nothing is filled in.",
+        f"At the last step, {ranges}, {HOLDS_FOR[Generalisation.SEEDS_AND_TEXT]}. A dash is a "
+        "number that does not exist; nothing is filled in.",
     ]
     spread = [row for row in sensitivity if row["measure"] == measure]
     if spread:

@@ -17,7 +17,9 @@ from reprocore.vocabulary import (
     ContrastVerdict,
     Flag,
     Gap,
+    Generalisation,
     Reason,
+    generalisation,
     split_codes,
 )
 
@@ -26,6 +28,10 @@ Row = Mapping[Any, Any]
 CONDITIONS = {Condition.FINAL: "final", Condition.MATCHED_LOSS: "matched loss"}
 PLACES = {Condition.FINAL: "at the last step", Condition.MATCHED_LOSS: "at matched loss"}
 EXPLORATORY = "exploratory"
+HOLDS_FOR = {
+    Generalisation.SEEDS_AND_TEXT: "for new seeds and new text",
+    Generalisation.SEEDS: "for new seeds on the same text",
+}
 
 VERDICTS = {
     ContrastVerdict.MORE_REPRODUCIBLE: "more reproducible",
@@ -127,6 +133,11 @@ def place_text(study: Study, condition: Condition) -> str:
     primary, place = study.statistics.primary, PLACES[condition]
     declared = (primary.measure, primary.condition) == (study.drawn_measure, condition)
     return place if declared else f"{place} ({EXPLORATORY})"
+
+
+def holds_for(quantity: str) -> str:
+    """Return what the interval of a level holds for."""
+    return HOLDS_FOR[generalisation(quantity)]
 
 
 def gap_text(gap: Gap | None, seeds: int = 0) -> str:

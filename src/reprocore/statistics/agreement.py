@@ -7,7 +7,7 @@ lowest symbol id. Logarithms are natural.
 import numpy as np
 import numpy.typing as npt
 
-from reprocore.statistics.checks import Floats, Integers, check_targets, stacked
+from reprocore.statistics.checks import Floats, Integers, check_block, check_targets, stacked
 
 
 def agreement(
@@ -44,6 +44,30 @@ def agreement(
         "kappa": _kappas(likeliest, symbols, first, second),
         "loss_correlation": np.clip(_dots(standard, first, second), -1.0, 1.0),
     }
+
+
+def flips_by_block(
+    probabilities: npt.ArrayLike, targets: npt.ArrayLike, pairs: npt.ArrayLike, block: int
+) -> Floats:
+    """Return the `flips` of `agreement` in each block of positions, [P, B].
+
+    Args:
+        probabilities: see `agreement`.
+        targets: likewise.
+        pairs: likewise.
+        block: positions of a block, N/B; each block follows the last.
+
+    Raises:
+        ReprocoreError: as `agreement`, or N is no multiple of `block`.
+    """
+    stack = stacked(probabilities)
+    _, positions, symbols = stack.shape
+    ids = check_targets(targets, positions, symbols)
+    check_block(block, positions)
+    right = np.stack([np.asarray(model).argmax(axis=1) == ids for model in stack])
+    first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
+    flipped = right[first] != right[second]
+    return np.asarray(flipped.reshape(len(first), -1, block).mean(axis=-1))
 
 
 def _shares(

@@ -80,6 +80,16 @@ def check_targets(
     return ids.astype(np.int64)
 
 
+def check_block(block: int, positions: int) -> None:
+    """Raise unless positions can be cut into blocks of so many.
+
+    Raises:
+        ReprocoreError: `block` is below 1, or does not divide `positions`.
+    """
+    if block < 1 or positions % block:
+        raise ReprocoreError(f"block: {block}, must divide the {positions} positions")
+
+
 def check_comparable(
     names: Sequence[str],
     shapes: Sequence[tuple[int, ...]],

@@ -71,10 +71,14 @@ class Contrast:
         difference: mean of the first less that of the second; None if not finite.
         ratio: mean of the first over that of the second; None unless both are above 0.
         se: standard error of the difference.
+        dof: degrees of freedom of its t.
         low: lower end of the difference's interval, which is that of this contrast alone.
         high: upper end of it.
         ratio_low: lower end of the ratio's interval (Fieller 1954), of this contrast alone.
         ratio_high: upper end of it.
+        first_cv: standard error of the first mean over that mean. With it and the second's the
+            ratio's interval is known at every level (`ratio_interval_at`).
+        second_cv: standard error of the second mean over that mean.
         method: how it was compared; None for not at all.
         p: two-sided, by t; None where there is no test.
         p_equivalence: that the ratio is outside the margin.
@@ -95,10 +99,13 @@ class Contrast:
     difference: float | None
     ratio: float | None
     se: float | None = None
+    dof: float | None = None
     low: float | None = None
     high: float | None = None
     ratio_low: float | None = None
     ratio_high: float | None = None
+    first_cv: float | None = None
+    second_cv: float | None = None
     method: Method | None = None
     p: float | None = None
     p_equivalence: float | None = None
@@ -291,14 +298,21 @@ def _compared(
     return replace(
         contrast,
         se=se,
+        dof=float(difference.dof),
         low=estimate - half,
         high=estimate + half,
         ratio_low=ends[0] if ends else None,
         ratio_high=ends[1] if ends else None,
+        first_cv=_cv_of_mean(a) if ends else None,
+        second_cv=_cv_of_mean(b) if ends else None,
         p=float(difference.p_two_sided()) if se > 0 and tested else None,
         p_equivalence=_equivalence(a, b, margin, paired) if tested else None,
         reasons=tuple(_limits(contrast, se)),
     )
+
+
+def _cv_of_mean(x: Floats) -> float:
+    return float(x.std(ddof=1) / math.sqrt(len(x)) / x.mean())
 
 
 def _equivalence(a: Floats, b: Floats, margin: Margin | None, paired: bool) -> float | None:

@@ -5,12 +5,14 @@ given, in float64, without renormalising. Ties between symbols go to the lowest 
 """
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.checks import Floats, Integers, check_targets, stacked
+from reprocore.statistics.checks import Floats, Integers, check_block, check_targets, stacked
 from reprocore.vocabulary import LN2, MEASURES
 
 TOP = 5
@@ -105,33 +107,90 @@ def pairwise(
     Raises:
         ReprocoreError: `probabilities` are not 3-D or empty, or `targets` do not fit them.
     """
+    pairs, sums, sizes = _sums_of_pairs(probabilities, targets, None)
+    return pairs, _means(sums.whole, *sizes)
+
+
+def pairwise_by_block(
+    probabilities: npt.ArrayLike, targets: npt.ArrayLike | None, block: int
+) -> tuple[Integers, dict[str, Floats], dict[str, Floats]]:
+    """Return what `pairwise` does, and for each measure its means by block of positions [P, B].
+
+    Args:
+        probabilities: see `pairwise`.
+        targets: likewise.
+        block: positions of a block, N/B; each block follows the last.
+
+    Raises:
+        ReprocoreError: as `pairwise`, or N is no multiple of `block`.
+    """
+    pairs, sums, (positions, symbols) = _sums_of_pairs(probabilities, targets, block)
+    return pairs, _means(sums.whole, positions, symbols), _means(sums.parts, block, symbols)
+
+
+class _Sums:
+    """Sums of every measure over positions, for each pair: of all [P], and of each block [P, B]."""
+
+    def __init__(self, pairs: int, positions: int, names: Iterable[str], block: int | None):
+        self.whole = {name: np.zeros(pairs) for name in names}
+        self.block = block
+        shape = (pairs, positions // block if block else 0)
+        self.parts = {name: np.zeros(shape) for name in self.whole}
+
+    def go_to(self, start: int, rows: int) -> None:
+        """Take what is added next as terms of so many positions from `start` on."""
+        if self.block is not None:
+            first, last = start // self.block, (start + rows - 1) // self.block
+            self.blocks = slice(first, last + 1)
+            self.firsts = np.maximum(np.arange(first, last + 1) * self.block - start, 0)
+
+    def add(self, name: str, pair: int, terms: npt.NDArray[Any]) -> None:
+        """Add terms [rows] or [rows, V]."""
+        self.whole[name][pair] += terms.sum()
+        if self.block is not None:
+            edges = self.firsts * (terms.size // len(terms))
+            sums = np.add.reduceat(terms.ravel(), edges, dtype=np.float64)
+            self.parts[name][pair, self.blocks] += sums
+
+
+def _sums_of_pairs(
+    probabilities: npt.ArrayLike, targets: npt.ArrayLike | None, block: int | None
+) -> tuple[Integers, _Sums, tuple[int, int]]:
+    """Return the pairs, the sums of the measures, and the numbers of positions and symbols."""
     stack = stacked(probabilities)
     models, positions, symbols = stack.shape
+    if block is not None:
+        check_block(block, positions)
     pairs = np.column_stack(np.triu_indices(models, 1)).astype(np.int64)
     ids = None if targets is None else check_targets(targets, positions, symbols)
-    sums = {name: np.zeros(len(pairs)) for name in MEASURES}
+    names = [name for name in MEASURES if ids is not None or name != "relative_pd_true"]
+    sums = _Sums(len(pairs), positions, names, block)
     rows = max(1, BLOCK_ELEMENTS // symbols)
     for start in range(0, positions, rows):
-        block = slice(start, start + rows)
-        p = np.ascontiguousarray(stack[:, block], dtype=np.float64)
+        chunk = slice(start, start + rows)
+        p = np.ascontiguousarray(stack[:, chunk], dtype=np.float64)
+        sums.go_to(start, p.shape[1])
         _add_divergences(p, pairs, sums)
         _add_ranks(p, pairs, sums)
         if ids is not None:
-            at_target = p[:, np.arange(p.shape[1]), ids[block]]
+            at_target = p[:, np.arange(p.shape[1]), ids[chunk]]
             for k, (i, j) in enumerate(pairs):
-                sums["relative_pd_true"][k] += _ratio(at_target[i], at_target[j]).sum()
-    values = {
-        "relative_pd": 2.0 * sums["relative_pd"] / (positions * symbols),
-        "relative_pd_true": 2.0 * sums["relative_pd_true"] / positions,
-        "total_variation": np.minimum(0.5 * sums["total_variation"] / positions, 1.0),
-        "jensen_shannon": np.clip(sums["jensen_shannon"] / positions, 0.0, LN2),
-        "jeffreys": np.maximum(sums["jeffreys"] / positions, 0.0),
-        "churn": sums["churn"] / positions,
-        "top5_overlap": sums["top5_overlap"] / (positions * min(TOP, symbols)),
+                sums.add("relative_pd_true", k, _ratio(at_target[i], at_target[j]))
+    return pairs, sums, (positions, symbols)
+
+
+def _means(sums: dict[str, Floats], positions: int, symbols: int) -> dict[str, Floats]:
+    """Return each measure of its sums over so many positions."""
+    of = {
+        "relative_pd": lambda x: 2.0 * x / (positions * symbols),
+        "relative_pd_true": lambda x: 2.0 * x / positions,
+        "total_variation": lambda x: np.minimum(0.5 * x / positions, 1.0),
+        "jensen_shannon": lambda x: np.clip(x / positions, 0.0, LN2),
+        "jeffreys": lambda x: np.maximum(x / positions, 0.0),
+        "churn": lambda x: x / positions,
+        "top5_overlap": lambda x: x / (positions * min(TOP, symbols)),
     }
-    if ids is None:
-        del values["relative_pd_true"]
-    return pairs, values
+    return {name: of[name](total) for name, total in sums.items()}
 
 
 def _pair(p: npt.ArrayLike, q: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -171,8 +230,8 @@ def _likeliest(p: Floats) -> tuple[Integers, npt.NDArray[np.bool_]]:
     return first, members
 
 
-def _add_divergences(p: Floats, pairs: Integers, sums: dict[str, Floats]) -> None:
-    """Add the block p [M, B, V] to the sums [P], reusing three temporaries for all pairs."""
+def _add_divergences(p: Floats, pairs: Integers, sums: _Sums) -> None:
+    """Add the positions p [M, rows, V] to the sums, reusing three temporaries for all pairs."""
     logs = _log(p)
     negentropy = p * logs
     positive = [bool((model > 0.0).all()) for model in p]
@@ -183,15 +242,16 @@ def _add_divergences(p: Floats, pairs: Integers, sums: dict[str, Floats]) -> Non
         np.subtract(logs[i], logs[j], out=work)
         work *= difference
         same_zeros = (positive[i] and positive[j]) or np.array_equal(p[i] == 0.0, p[j] == 0.0)
-        sums["jeffreys"][k] += work.sum() if same_zeros else math.inf
+        terms = work if same_zeros else np.where((p[i] == 0.0) != (p[j] == 0.0), math.inf, work)
+        sums.add("jeffreys", k, terms)
 
         np.abs(difference, out=difference)
-        sums["total_variation"][k] += difference.sum()
+        sums.add("total_variation", k, difference)
 
         np.add(p[i], p[j], out=total)
         np.greater(total, 0.0, out=present)
         np.divide(difference, total, out=difference, where=present)
-        sums["relative_pd"][k] += difference.sum()
+        sums.add("relative_pd", k, difference)
 
         # The mask anew: half of the smallest float is 0.
         total *= 0.5
@@ -201,11 +261,12 @@ def _add_divergences(p: Floats, pairs: Integers, sums: dict[str, Floats]) -> Non
         np.add(negentropy[i], negentropy[j], out=total)
         total *= 0.5
         total -= work
-        sums["jensen_shannon"][k] += total.sum()
+        sums.add("jensen_shannon", k, total)
 
 
-def _add_ranks(p: Floats, pairs: Integers, sums: dict[str, Floats]) -> None:
+def _add_ranks(p: Floats, pairs: Integers, sums: _Sums) -> None:
     ranked = [_likeliest(row) for row in p]
     for k, (i, j) in enumerate(pairs):
-        sums["churn"][k] += np.count_nonzero(ranked[i][0] != ranked[j][0])
-        sums["top5_overlap"][k] += np.count_nonzero(ranked[i][1] & ranked[j][1])
+        sums.add("churn", k, ranked[i][0] != ranked[j][0])
+        common = np.einsum("nv,nv->n", ranked[i][1].view(np.uint8), ranked[j][1].view(np.uint8))
+        sums.add("top5_overlap", k, common)

@@ -14,7 +14,7 @@ from scipy.special import expit, logit, stdtrit
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
-from reprocore.statistics.jackknife import Estimate
+from reprocore.statistics.jackknife import Estimate, jackknife
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ROUNDING
 from reprocore.vocabulary import Reason
 
@@ -53,8 +53,9 @@ class Level:
         se_text: that for new text with the same seeds.
         low: lower end of the interval, or None.
         high: upper end of it.
+        dof: degrees of freedom of `se`, None without interval.
         seeds: M.
-        blocks: B.
+        blocks: B; 0 where the text is not taken in blocks.
         reasons: why there is no interval, or why it has no width.
     """
 
@@ -64,6 +65,7 @@ class Level:
     se_text: float | None
     low: float | None
     high: float | None
+    dof: float | None
     seeds: int
     blocks: int
     reasons: tuple[Reason, ...] = ()
@@ -83,12 +85,26 @@ def block_pseudo_values(means: npt.ArrayLike) -> Floats:
     return np.asarray((2 * (seeds - 1) * r - seeds * total) / (seeds - 2))
 
 
+def seed_means(pairs: npt.NDArray[np.int64], values: Floats) -> Floats:
+    """Mean [M, ...] over the M−1 pairs of each of M seeds.
+
+    Args:
+        pairs: [P, 2], indices of seeds; all pairs of M.
+        values: [P, ...], of each pair.
+    """
+    sums = np.zeros((int(pairs.max()) + 1, *values.shape[1:]))
+    for column in pairs.T:
+        np.add.at(sums, column, values)
+    return sums / (len(sums) - 1)
+
+
 def components(values: npt.ArrayLike) -> Components:
     """Variance of a mean over two crossed random factors (Owen 2007; Cameron et al. 2011).
 
     Seeds and blocks each count what they have in common with the other, V_i, so V_s + V_b has it
-    twice. V is never below either of them, since a variance of few seeds or blocks may by chance
-    fall below its part of V_i.
+    twice. No more than the smaller of them is taken off, since a variance of few seeds or blocks
+    may by chance fall below its part of V_i; nor does more of it count in ν, which would fall
+    below 1 and make the interval endless.
 
     Args:
         values: [..., M, B], one figure per seed and block, or `block_pseudo_values`; M, B ≥ 2.
@@ -100,8 +116,9 @@ def components(values: npt.ArrayLike) -> Components:
     rest = x - by_seed[..., :, None] - by_block[..., None, :] + mean[..., None, None]
     v_s, v_b = by_seed.var(axis=-1, ddof=1) / m, by_block.var(axis=-1, ddof=1) / b
     v_i = (rest**2).sum(axis=(-2, -1)) / ((m - 1) * (b - 1) * m * b)
-    total = np.maximum(v_s + v_b - v_i, np.maximum(v_s, v_b))
-    parts = v_s**2 / (m - 1) + v_b**2 / (b - 1) + v_i**2 / ((m - 1) * (b - 1))
+    twice = np.minimum(v_i, np.minimum(v_s, v_b))
+    total = np.maximum(v_s, v_b) + (np.minimum(v_s, v_b) - twice)
+    parts = v_s**2 / (m - 1) + v_b**2 / (b - 1) + twice**2 / ((m - 1) * (b - 1))
     dof = np.divide(total**2, parts, out=np.ones_like(total), where=parts > 0)
     return Components(mean, v_s, v_b, v_i, total, dof)
 
@@ -206,7 +223,7 @@ def _without(x: Floats, reason: Reason) -> Level:
     with np.errstate(invalid="ignore"):
         mean = float(x.mean())
     seeds, blocks = x.shape
-    return Level(mean, None, None, None, None, None, seeds, blocks, (reason,))
+    return Level(mean, None, None, None, None, None, None, seeds, blocks, (reason,))
 
 
 def _level(values: Floats, bounds: Bounds, confidence: float) -> Level:
@@ -214,13 +231,32 @@ def _level(values: Floats, bounds: Bounds, confidence: float) -> Level:
     seeds, blocks = values.shape
     if blocks == 1:
         mean, se = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(seeds)
-        return Level(mean, None, se, None, None, None, seeds, blocks, (Reason.ONE_BLOCK,))
+        return Level(mean, None, se, None, None, None, None, seeds, blocks, (Reason.ONE_BLOCK,))
     found = components(values)
     mean, v_s, v_b, v = (float(part) for part in (found.mean, found.seeds, found.text, found.total))
     errors = (math.sqrt(v), math.sqrt(v_s), math.sqrt(v_b))
     if errors[0] <= ROUNDING * abs(mean):
-        return Level(mean, 0.0, 0.0, 0.0, mean, mean, seeds, blocks, (Reason.NO_VARIATION,))
+        reasons = (Reason.NO_VARIATION,)
+        return Level(mean, 0.0, 0.0, 0.0, mean, mean, None, seeds, blocks, reasons)
     if not bounds[0] < mean < bounds[1]:
-        return Level(mean, *errors, None, None, seeds, blocks, (Reason.ON_A_BOUND,))
-    ends = interval(mean, errors[0], found.dof, bounds, confidence)
-    return Level(mean, *errors, float(ends[0]), float(ends[1]), seeds, blocks)
+        return Level(mean, *errors, None, None, None, seeds, blocks, (Reason.ON_A_BOUND,))
+    low, high = map(float, interval(mean, errors[0], found.dof, bounds, confidence))
+    return Level(mean, *errors, low, high, float(found.dof), seeds, blocks)
+
+
+def level_on_this_text(
+    matrix: npt.ArrayLike, bounds: Bounds = OPEN, confidence: float = 0.95
+) -> Level:
+    """Level of a measure of pairs that is no mean over positions, for new seeds alone.
+
+    Args:
+        matrix: [M, M], symmetric: the measure of each pair; the diagonal does not count.
+        bounds: see `level_of_pairs`, as for all else.
+        confidence: likewise.
+    """
+    found = possible(jackknife(matrix, confidence), bounds, confidence)
+    mean, se, ends, reasons = found.estimate, found.se, (found.low, found.high), found.reasons
+    if se is not None and se <= ROUNDING * abs(mean):
+        ends, reasons = (mean, mean), (Reason.NO_VARIATION,)
+    dof = None if reasons else found.seeds - 1.0
+    return Level(mean, se, se, None, *ends, dof, found.seeds, 0, reasons)

@@ -109,15 +109,55 @@ def ratio_interval(
     else:
         covariance = np.diag([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
         dof = float(welch_difference(a, b).dof)
-    q = float(stdtrit(dof, (1 + confidence) / 2)) ** 2
-    leading = b.mean() ** 2 - q * covariance[1, 1]
-    middle = a.mean() * b.mean() - q * covariance[0, 1]
-    last = a.mean() ** 2 - q * covariance[0, 0]
-    root = middle**2 - leading * last
-    if leading <= 0 or root < 0:
+    return _fieller((a.mean(), b.mean()), covariance, _squared_quantile(dof, confidence))
+
+
+def ratio_interval_at(
+    ratio: float,
+    ends: tuple[float, float],
+    cvs: tuple[float, float],
+    dof: float,
+    confidence: float,
+    wanted: float,
+) -> tuple[float, float] | None:
+    """Fieller's interval at another confidence, from one that is known.
+
+    With the second mean as unit, the sum of the ends gives the covariance of the two means, and
+    with their own errors that is all that the interval of any level is made of.
+
+    Args:
+        ratio: of the two means, above 0.
+        ends: of its interval at `confidence`.
+        cvs: of the first and of the second mean, its standard error over the mean.
+        dof: degrees of freedom of the t.
+        confidence: of `ends`, in 0–1, exclusive.
+        wanted: confidence of the interval that is asked for, likewise.
+
+    Returns:
+        Its ends; None if at that confidence the second mean is not clearly different from 0.
+    """
+    q = _squared_quantile(dof, confidence)
+    both = (ratio - (1 - q * cvs[1] ** 2) * (ends[0] + ends[1]) / 2) / q
+    covariance = np.array([[(cvs[0] * ratio) ** 2, both], [both, cvs[1] ** 2]])
+    return _fieller((ratio, 1.0), covariance, _squared_quantile(dof, wanted))
+
+
+def _squared_quantile(dof: float, confidence: float) -> float:
+    return float(stdtrit(dof, (1 + confidence) / 2)) ** 2
+
+
+def _fieller(
+    means: tuple[float, float], covariance: Floats, q: float
+) -> tuple[float, float] | None:
+    """Return the ends of all ρ with (first − ρ·second)² at most q of its variance, if they are."""
+    leading = means[1] ** 2 - q * covariance[1, 1]
+    middle = means[0] * means[1] - q * covariance[0, 1]
+    last = means[0] ** 2 - q * covariance[0, 0]
+    square = middle**2 - leading * last
+    if leading <= 0 or square < -ROUNDING * middle**2:
         return None
-    ends = ((middle - math.sqrt(root)) / leading, (middle + math.sqrt(root)) / leading)
-    return float(ends[0]), float(ends[1])
+    root = math.sqrt(max(square, 0.0))
+    return float((middle - root) / leading), float((middle + root) / leading)
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:

@@ -56,7 +56,7 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "choose_rate": ("tuning",),
     "tabulate_tuning": ("tuning", "cells"),
     "draw_tuning": ("cells", "title", "figures"),
-    "compare": (),
+    "compare": ("block",),
     "estimate": ("confidence",),
     "analyse": ("statistics", "activations", "arms"),
     "positions": ("confidence", "activations", "arms"),
@@ -94,6 +94,8 @@ def _setting(study: Study, name: str, model: str | None) -> Any:
             return corpus_settings(study)
         case "confidence":
             return study.statistics.confidence
+        case "block":
+            return study.probe.block
         case "measure":
             return study.drawn_measure
         case "activations":

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.cell_schemas import CONTINUATIONS_SCHEMA, EVALUATION_SCHEMA
-from reprocore.store.schemas import CURVES_SCHEMA, ESTIMATES_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.schemas import BLOCKS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import GROUP, Cell
 
@@ -67,6 +67,15 @@ def read_pairs(path: str | Path) -> pa.Table:
         ReprocoreError: the file is missing, damaged or foreign.
     """
     return read_table(path, PAIRS_SCHEMA)
+
+
+def read_blocks(path: str | Path) -> pa.Table:
+    """Read the means by seed and block of text that `compare_cells` made.
+
+    Raises:
+        ReprocoreError: the file is missing, damaged or foreign.
+    """
+    return read_table(path, BLOCKS_SCHEMA)
 
 
 def final_rows(frame: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,8 @@ from reprocore.store.columns import (
 )
 from reprocore.vocabulary import (
     MEASURES,
+    PAIR_MEASURES,
+    POSITION_MEASURES,
     QUANTITIES,
     TEXT_MEASURES,
     ClaimReason,
@@ -33,11 +35,13 @@ from reprocore.vocabulary import (
     ContrastVerdict,
     Family,
     Flag,
+    Generalisation,
     Method,
     Reason,
     ScaledBy,
     ScaledQuantity,
     Trial,
+    generalisation,
 )
 
 _MODEL = column("model", TEXT, "name of the model")
@@ -81,7 +85,21 @@ PAIRS_SCHEMA = pa.schema(
     ]
 )
 
-_NO_INTERVAL = (Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS)
+BLOCKS_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ACTIVATION, _ARM, _SEED, STEP),
+        column("block", INT, "block of the probe, from 0, in the order of the text"),
+        *(
+            column(name, FLOAT, f"{PAIR_MEASURES[name].label}: mean over the seed's pairs", "1")
+            for name in POSITION_MEASURES
+        ),
+    ]
+)
+
+_NO_INTERVAL = (
+    *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.FEW_SEEDS),
+    *(Reason.ONE_BLOCK, Reason.ON_A_BOUND),
+)
 
 ESTIMATES_SCHEMA = pa.schema(
     [
@@ -91,11 +109,16 @@ ESTIMATES_SCHEMA = pa.schema(
         STEP,
         _MEASURE,
         column("estimate", FLOAT, "mean over pairs, or over seeds"),
-        nullable("se", FLOAT, "standard error over seeds"),
+        nullable("se", FLOAT, "standard error for what the interval holds for"),
+        nullable("se_seeds", FLOAT, "standard error for new seeds on the same text"),
+        nullable("se_text", FLOAT, "standard error for new text with the same seeds"),
         *interval("the estimate"),
+        nullable("dof", FLOAT, "degrees of freedom of se"),
+        codes("generalisation", Generalisation, "what the interval holds for: new ones of these"),
         column("seeds", INT, "seeds that the estimate rests on"),
         column("pairs", INT, "pairs of seeds; 0 for a mean"),
-        codes("reason", _NO_INTERVAL, "why there is no interval; empty if there is one"),
+        column("blocks", INT, "blocks of text; 0 for an interval that is for new seeds alone"),
+        codes("reason", (*_NO_INTERVAL, Reason.NO_VARIATION), "why it has no interval or width"),
     ]
 )
 
@@ -133,9 +156,12 @@ CONTRASTS_SCHEMA = pa.schema(
         nullable("difference", FLOAT, "mean of the first less that of the second"),
         nullable("ratio", FLOAT, "mean of the first over that of the second"),
         nullable("se", FLOAT, "of the difference, over seeds"),
+        nullable("dof", FLOAT, "degrees of freedom of its t"),
         *interval("the difference, of this contrast alone"),
         nullable("ratio_low", FLOAT, "lower end of the ratio's interval (Fieller), likewise"),
         nullable("ratio_high", FLOAT, "upper end of the ratio's interval (Fieller), likewise"),
+        nullable("first_cv", FLOAT, "standard error of the first's mean over that mean"),
+        nullable("second_cv", FLOAT, "standard error of the second's mean over that mean"),
         codes("method", Method, "how it was compared; null for not at all").with_nullable(True),
         nullable("p", FLOAT, "two-sided, by t; null where seeds are too few"),
         nullable("p_equivalence", FLOAT, "that the ratio is outside the margin"),
@@ -243,8 +269,7 @@ RATIOS_SCHEMA = pa.schema(
         column("first", TEXT, "the activation in question"),
         column("second", TEXT, "the activation that it is compared with"),
         nullable("ratio", FLOAT, "geometric mean over models of first over second"),
-        nullable("low", FLOAT, "lower end of its interval, for these models"),
-        nullable("high", FLOAT, "upper end of its interval, for these models"),
+        *interval("the ratio, for these models"),
         nullable("chance_lower", FLOAT, "that the mean ratio is below 1"),
         nullable("share_lower", FLOAT, "expected share of models where the first is lower"),
         nullable("models", INT, "models that it rests on"),
@@ -262,8 +287,7 @@ EARLY_MODEL_ORDER_SCHEMA = pa.schema(
         *(_ARM, _MEASURE),
         nullable("budget", FLOAT, "share of the training steps done"),
         nullable("estimate", FLOAT, "Kendall's correlation over models with the final CV"),
-        nullable("low", FLOAT, "lower end of its interval"),
-        nullable("high", FLOAT, "upper end of its interval"),
+        *interval("the correlation"),
         nullable("models", INT, "models ranked"),
         nullable("agree", INT, "pairs of models that differ at both steps, alike"),
         nullable("disagree", INT, "pairs that differ at both steps, the other way round"),
@@ -289,7 +313,7 @@ SUMMARY_SCHEMA = pa.schema(
         nullable("parameters", INT, "trainable parameters"),
         nullable("step", INT, "optimiser steps of the final models"),
         *(
-            nullable(f"{name}{end}", FLOAT, f"{meaning} of {name}")
+            nullable(f"{name}{end}", FLOAT, f"{meaning} of {name}, for new {generalisation(name)}")
             for name in QUANTITIES
             for end, meaning in _ENDS.items()
         ),
@@ -333,12 +357,7 @@ SCALE_SCHEMA = pa.schema(
         codes("quantity", ScaledQuantity, "what changes over the models of `scale`"),
         nullable("activation", TEXT, "whose level; null for the squared CV across activations"),
         codes("scaled_by", ScaledBy, "over log10 of the parameters, or over the loss"),
-        nullable(
-            "slope",
-            FLOAT,
-            "of the measure's natural logarithm, or of the squared CV in percent², "
-            "for tenfold parameters or for 1 nat of loss",
-        ),
+        nullable("slope", FLOAT, "of ln(level) or CV² in percent², per tenfold or 1 nat of loss"),
         *interval("the slope, for these models, over seeds"),
         column("models", INT, "models that it rests on"),
         column("models_total", INT, "models of `scale`"),

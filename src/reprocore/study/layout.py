@@ -41,7 +41,8 @@ def derived_files(
     groups: dict[str, set[Cell]] = defaultdict(set)
     models: dict[str, set[Cell]] = defaultdict(set)
     for cell in cells:
-        groups[f"pairs/{cell.model}/{cell.activation}/{cell.arm}.parquet"].add(cell)
+        for kind in ("pairs", "blocks"):
+            groups[f"{kind}/{cell.model}/{cell.activation}/{cell.arm}.parquet"].add(cell)
         models[cell.model].add(cell)
     found: dict[str, set[Cell]] = {path: set() for path in CORPUS_FILES}
     # Rests on no cell: cells rest on it.

@@ -14,7 +14,7 @@ from reprocore.analysis.estimates import (
     estimate_groups,
     estimate_model,
     gather_cells,
-    gather_curves,
+    gather_scores,
 )
 from reprocore.analysis.summary import summarise
 from reprocore.errors import ReprocoreError
@@ -26,27 +26,48 @@ from reprocore.report.summary_text import (
 )
 from reprocore.report.words import flag_texts
 from reprocore.statistics.jackknife import jackknife
-from reprocore.store.cell_schemas import HISTORY_SCHEMA
+from reprocore.store.cell_schemas import EVALUATION_SCHEMA, HISTORY_SCHEMA
 from reprocore.store.files import write_json
 from reprocore.store.records import sealed
-from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.schemas import BLOCKS_SCHEMA, CELLS_SCHEMA, CONTRASTS_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import (
     MEASURE_NAMES,
     PAIR_MEASURES,
+    POSITION_MEASURES,
     QUANTITIES,
     Condition,
     ContrastVerdict,
     Family,
     Flag,
+    Generalisation,
     Reason,
     join_codes,
 )
 
 SHARES = ("right_to_wrong", "wrong_to_right", "wrong_to_wrong")
 STEPS = (50, 100)
+BLOCKS = 3
+
+
+def write_blocks(path: Path, text: np.ndarray) -> Path:
+    """Write the blocks of a pairs file, whose values differ by block by these factors alone."""
+    frame, rows = pd.read_parquet(path), []
+    for step in STEPS:
+        of_step = frame[frame.step == step]
+        for seed in np.unique(of_step[["seed_a", "seed_b"]]):
+            own = of_step[(of_step.seed_a == seed) | (of_step.seed_b == seed)]
+            labels = own.iloc[0][["model", "activation", "arm"]].to_dict()
+            means = own[list(POSITION_MEASURES)].mean()
+            rows += [
+                labels | {"seed": seed, "step": step, "block": b} | (means * factor).to_dict()
+                for b, factor in enumerate(text / text.mean())
+            ]
+    beside = Path(str(path).replace("/pairs/", "/blocks/"))
+    write_table(beside, pa.Table.from_pylist(rows, schema=BLOCKS_SCHEMA))
+    return beside
 
 
 def study_of(models: tuple[str, ...] = ("charlm",), seeds: int = 4) -> Study:
@@ -79,7 +100,7 @@ def describe(cell: Cell, **changes: object) -> dict[str, object]:
 
 
 @pytest.fixture
-def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Path]]]:
+def fill(tmp_path: Path) -> Callable[..., list[list[Path]]]:
     """Return a function that writes the files of a model's cells and gives their paths."""
 
     def write(
@@ -87,9 +108,9 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
         activations: tuple[str, ...] = ("relu", "gelu"),
         seeds: tuple[int, ...] = (1, 2, 3, 4),
         **changes: object,
-    ) -> tuple[list[Path], list[Path], list[Path]]:
+    ) -> list[list[Path]]:
         random = np.random.default_rng(len(model))
-        pairs, histories, descriptions = [], [], []
+        pairs, blocks, histories, evaluations, descriptions = [], [], [], [], []
         for activation in activations:
             for seed in seeds:
                 cell = Cell(model, activation, "all", seed)
@@ -103,6 +124,15 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
                 table = pa.Table.from_pylist(rows, schema=named)
                 write_table(folder / "history.parquet", table)
                 write_json(folder / "cell.json", sealed(describe(cell, **changes)))
+                rows = [
+                    {"step": step, "block": b, "accuracy": 0.4 + b / 100 + seed / 50}
+                    | {"loss": 3 - step / 100 + seed / 10 + (b - 1) / 10}
+                    for step in STEPS
+                    for b in range(BLOCKS)
+                ]
+                named = EVALUATION_SCHEMA.with_metadata({"cell": cell.key})
+                write_table(folder / "evaluation.parquet", pa.Table.from_pylist(rows, schema=named))
+                evaluations.append(folder / "evaluation.parquet")
                 histories.append(folder / "history.parquet")
                 descriptions.append(folder / "cell.json")
             path = tmp_path / f"pairs/{model}/{activation}/all.parquet"
@@ -121,24 +151,30 @@ def fill(tmp_path: Path) -> Callable[..., tuple[list[Path], list[Path], list[Pat
                 )
                 write_table(path, table)
                 pairs.append(path)
-        return pairs, histories, descriptions
+                blocks.append(write_blocks(path, random.uniform(0.9, 1.1, BLOCKS)))
+        return [pairs, blocks, histories, evaluations, descriptions]
 
     return write
 
 
 def summary_of(study: Study, folder: Path, files: list[tuple]) -> pd.DataFrame:
     estimates, cells = [], []
-    for index, (pairs, histories, descriptions) in enumerate(files):
-        tables = estimate_model(pairs, histories, descriptions, 0.95)
+    for index, of_model in enumerate(files):
+        tables = estimate_model(*of_model, 0.95)
         for name, paths in (("estimates", estimates), ("cells", cells)):
             write_table(folder / f"{index}-{name}.parquet", tables[name])
             paths.append(folder / f"{index}-{name}.parquet")
     return summarise(study, estimates, cells).to_pandas()
 
 
-def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
-    pairs, histories, _ = fill()
-    frame = estimate_groups(pairs, gather_curves(histories), 0.9).to_pandas()
+def estimated(files: list[list[Path]], confidence: float = 0.95) -> pd.DataFrame:
+    pairs, blocks, _, evaluations, _ = files
+    return estimate_groups(pairs, blocks, gather_scores(evaluations), confidence).to_pandas()
+
+
+def test_estimates_are_those_of_the_pairs_with_an_interval_for_new_text_too(fill) -> None:
+    files = fill()
+    pairs, frame = files[0], estimated(files, 0.9)
     assert len(frame) == 2 * len(STEPS) * (len(QUANTITIES) - 1) + 2
     stored = pd.read_parquet(pairs[0])
     matrix = np.zeros((4, 4))
@@ -148,29 +184,35 @@ def test_estimates_are_the_jackknife_of_the_pairs(fill, tmp_path: Path) -> None:
     (found,) = frame[
         (frame.activation == "relu") & (frame.step == 100) & (frame.measure == "churn")
     ].itertuples()
-    assert (found.estimate, found.se) == pytest.approx((wanted.estimate, wanted.se))
-    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
-    assert (found.seeds, found.pairs) == (4, 6)
+    assert (found.estimate, found.se_seeds) == pytest.approx((wanted.estimate, wanted.se))
+    by_block = pd.read_parquet(files[1][0]).query("step == 100").groupby("block")["churn"].mean()
+    assert found.se_text == pytest.approx(by_block.std() / np.sqrt(BLOCKS))
+    assert found.se >= max(found.se_seeds, found.se_text)
+    assert 0 < found.low < found.estimate < found.high < 1
+    assert (found.seeds, found.pairs, found.blocks) == (4, 6, BLOCKS)
+    assert found.generalisation == Generalisation.SEEDS_AND_TEXT
 
 
 def test_the_distance_of_texts_is_estimated_at_the_last_step_alone(fill, tmp_path: Path) -> None:
     files = fill()
-    frame = estimate_groups(files[0], gather_curves(files[1]), 0.95).to_pandas()
+    frame = estimated(files)
     (found,) = frame[
         (frame.measure == "continuation_distance") & (frame.activation == "gelu")
     ].itertuples()
     stored = pd.read_parquet(files[0][1])
     assert found.step == 100
     assert found.estimate == pytest.approx(stored["continuation_distance"].mean())
-    assert found.low < found.estimate < found.high
+    assert 0 < found.low < found.estimate < found.high < 1
+    assert (found.generalisation, found.blocks) == (Generalisation.SEEDS, 0)
+    assert found.se == found.se_seeds
+    assert np.isnan(found.se_text)
     summary = summary_of(study_of(), tmp_path, [files]).set_index("activation")
     assert summary.loc["gelu", "continuation_distance"] == found.estimate
     assert summary.loc["gelu", "continuation_distance_high"] == found.high
 
 
 def test_losses_are_means_over_seeds_at_the_same_step(fill) -> None:
-    pairs, histories, _ = fill()
-    frame = estimate_groups(pairs, gather_curves(histories), 0.95).to_pandas()
+    frame = estimated(fill())
     losses = frame[(frame.measure == "val_loss") & (frame.activation == "relu")]
     assert losses.set_index("step")["estimate"].to_dict() == pytest.approx({50: 2.75, 100: 2.25})
 
@@ -218,7 +260,7 @@ def test_cells_above_the_unigram_entropy_are_flagged(fill, tmp_path: Path) -> No
 
 def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -> None:
     files = fill()
-    path = files[2][0]
+    path = files[-1][0]
     content = json.loads(path.read_text())
     content["hardware"]["processor"] = "another"
     content["identity"]["source"] = "another"
@@ -229,9 +271,9 @@ def test_cells_of_different_machines_or_code_are_flagged(fill, tmp_path: Path) -
 
 def test_a_cell_that_went_on_on_another_machine_is_flagged(fill, tmp_path: Path) -> None:
     files = fill()
-    content = json.loads(files[2][0].read_text())
+    content = json.loads(files[-1][0].read_text())
     content["earlier"] = [{"hardware": {"processor": "another"}, "until": 3}]
-    files[2][0].write_text(json.dumps(sealed(content)))
+    files[-1][0].write_text(json.dumps(sealed(content)))
     frame = summary_of(study_of(), tmp_path, [files])
     assert frame["flags"].tolist() == [Flag.MIXED_MACHINES, ""]
 
@@ -243,18 +285,23 @@ def test_cells_of_different_probes_are_an_error(fill, tmp_path: Path) -> None:
     assert "charlm/relu/all/1 and other/relu/all/1 predicted different probes" in one_line(error)
 
 
-def test_pairs_and_histories_of_different_seeds_are_an_error(fill) -> None:
-    pairs, histories, _ = fill()
+def test_pairs_and_scores_of_different_seeds_are_an_error(fill) -> None:
+    files = fill()
+    files[3] = files[3][1:]
     with pytest.raises(ReprocoreError) as error:
-        estimate_groups(pairs, gather_curves(histories[1:]), 0.95)
-    assert "has seeds [1, 2, 3, 4], the histories [2, 3, 4]" in one_line(error)
+        estimated(files)
+    assert "has seeds [1, 2, 3, 4], the evaluations [2, 3, 4]" in one_line(error)
+    files = fill()
+    files[1] = files[1][::-1]
+    with pytest.raises(ReprocoreError, match=r"relu/all.parquet: has seeds .*, .*gelu/all.* \[\]"):
+        estimated(files)
 
 
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"cell": 1}', "no json"], ids=["empty", "list", "{}", "1", "text"]
 )
 def test_a_foreign_description_is_an_error(fill, content: str) -> None:
-    _, _, descriptions = fill()
+    *_, descriptions = fill()
     descriptions[0].write_text(content)
     with pytest.raises(ReprocoreError) as error:
         gather_cells(descriptions)
@@ -262,7 +309,7 @@ def test_a_foreign_description_is_an_error(fill, content: str) -> None:
 
 
 def test_a_description_of_another_cell_is_an_error(fill) -> None:
-    _, _, descriptions = fill()
+    *_, descriptions = fill()
     descriptions[0].write_bytes(descriptions[1].read_bytes())
     with pytest.raises(ReprocoreError) as error:
         gather_cells(descriptions)
@@ -274,13 +321,25 @@ def test_an_infinite_measure_is_shown_as_infinite_without_interval(fill, tmp_pat
     for path in files[0]:
         frame = pd.read_parquet(path)
         frame["jeffreys"] = np.inf
-        table = pa.Table.from_pandas(frame, schema=PAIRS_SCHEMA, preserve_index=False)
-        write_table(path, table)
+        write_table(path, pa.Table.from_pandas(frame, schema=PAIRS_SCHEMA, preserve_index=False))
+        write_blocks(path, np.ones(BLOCKS))
     frame = summary_of(study_of(), tmp_path, [files])
     assert np.isinf(frame["jeffreys"]).all()
     assert frame["jeffreys_low"].isna().all()
     assert frame["flags"].tolist() == [Flag.NO_INTERVAL] * 2
     assert frame["reason"].tolist() == [Reason.INFINITE] * 2
+
+
+def test_what_does_not_vary_has_an_interval_without_width_and_no_flag(fill, tmp_path: Path) -> None:
+    files = fill()
+    for path in files[0]:
+        frame = pd.read_parquet(path)
+        frame["churn"] = 0.0
+        write_table(path, pa.Table.from_pandas(frame, schema=PAIRS_SCHEMA, preserve_index=False))
+        write_blocks(path, np.ones(BLOCKS))
+    frame = summary_of(study_of(), tmp_path, [files])
+    assert frame[["churn", "churn_low", "churn_high", "churn_se"]].eq(0).all(axis=None)
+    assert frame[["flags", "reason"]].to_numpy().tolist() == [["", ""]] * 2
 
 
 def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
@@ -335,7 +394,7 @@ def test_the_summary_shows_the_family_of_the_reference_and_labels_what_is_explor
 
 
 def test_the_cell_table_names_its_environment(fill) -> None:
-    _, _, descriptions = fill()
+    *_, descriptions = fill()
     table = gather_cells(descriptions)
     assert table.schema.equals(CELLS_SCHEMA)
     assert set(table["environment"].to_pylist()) == {"torch 2, one"}

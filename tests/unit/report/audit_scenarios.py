@@ -11,6 +11,8 @@ import math
 import random
 from typing import Any
 
+from scipy import stats
+
 from reprocore.vocabulary import Condition, ContrastVerdict, Family, Reason
 
 MODELS = {
@@ -171,6 +173,7 @@ class _World:
             "ratio": level[first] / level[second],
             "ratio_low": math.exp(logarithm - 2.3 * error) if interval else None,
             "ratio_high": math.exp(logarithm + 2.3 * error) if interval else None,
+            **ratio_errors(2.3 * error if interval else None, seeds - 1),
             "p_adjusted": p if seeds > 3 else None,
             "seeds": seeds,
             "reason": "" if interval else Reason.NOT_FINITE,
@@ -222,3 +225,11 @@ class _World:
 def scenario(name: str) -> dict[str, dict[str, list[Row]]]:
     """Return the tables of the models that ran, by model and table, of the arm `all`."""
     return _World(name).models()
+
+
+def ratio_errors(half: float | None, dof: int) -> Row:
+    """Errors of two independent means whose ratio has an interval of this half width, on logs."""
+    if half is None:
+        return {"dof": None, "first_cv": None, "second_cv": None}
+    cv = half / stats.t.ppf(0.975, dof) / math.sqrt(2)
+    return {"dof": dof, "first_cv": cv, "second_cv": cv}

@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from audit_scenarios import ACTIVATIONS, NAMED, SCENARIOS, scenario
+from audit_scenarios import ACTIVATIONS, NAMED, SCENARIOS, ratio_errors, scenario
 
 from conftest import ROOT, one_line, tiny_config
 from reprocore.errors import ReprocoreError
@@ -46,7 +47,14 @@ from reprocore.store.schemas import (
 )
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study, parse_study
-from reprocore.vocabulary import ClaimReason, ClaimVerdict, Condition, ContrastVerdict, Family
+from reprocore.vocabulary import (
+    ClaimReason,
+    ClaimVerdict,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Reason,
+)
 
 SHIPPED = ROOT / "config" / "claims.yaml"
 GOLDEN = Path(__file__).with_name("audit_golden.json")
@@ -84,7 +92,7 @@ def row_of(table: str, **values: Any) -> dict[str, Any]:
 
 
 def estimate(value: float, se: float | None, measure: str = "relative_pd", step: int = 100) -> Any:
-    figures = {"estimate": value, "se": se, "seeds": 10}
+    figures = {"estimate": value, "se": se, "seeds": 10, "dof": 9.0}
     return row_of("estimates", activation="relu", measure=measure, step=step, **figures)
 
 
@@ -96,6 +104,10 @@ def contrast(first: str, second: str, verdict: str, p: float = 1e-4, **more: Any
         "first": first,
         "second": second,
     }
+    if more.get("ratio_low") is not None:
+        half = math.log(more["ratio_high"] / more["ratio_low"]) / 2
+        more |= {"ratio": math.sqrt(more["ratio_low"] * more["ratio_high"])}
+        more |= ratio_errors(half, 9)
     return row_of("contrasts", **{"verdict": verdict, "p_adjusted": p, "seeds": 10} | labels | more)
 
 
@@ -331,6 +343,23 @@ def test_a_level_is_judged_by_its_interval(study, value, se, verdict) -> None:
     result = judged(study, LEVEL, tables(estimates=[estimate(value, se, "churn")]))
     assert result.verdict == verdict
     assert (result.seeds_more is not None) == ((value, se) == (0.90, 0.05))
+
+
+def test_a_level_on_a_bound_decides_nothing(study) -> None:
+    row = estimate(1.0, 0.01, "churn") | {"dof": None, "reason": Reason.ON_A_BOUND}
+    result = judged(study, LEVEL, tables(estimates=[row]))
+    assert result.verdict == UNDECIDED
+    assert [fact.reason for fact in result.facts] == [ClaimReason.NO_INTERVAL]
+
+
+@pytest.mark.parametrize(("share_of_seeds", "known"), [(1.0, True), (0.9, True), (0.3, False)])
+def test_more_seeds_do_not_help_where_the_text_leaves_too_much_open(
+    study, share_of_seeds: float, known: bool
+) -> None:
+    row = estimate(0.9, 0.05, "churn")
+    row["se_seeds"] = 0.05 * share_of_seeds
+    result = judged(study, LEVEL, tables(estimates=[row]))
+    assert (result.verdict, result.seeds_more is not None) == (UNDECIDED, known)
 
 
 def test_a_level_where_another_quantity_was_reached(study) -> None:

@@ -51,12 +51,19 @@ from reprocore.report.figures.trade_off import (
 )
 from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA
 from reprocore.store.readers import final_rows, read_estimates, read_pairs
-from reprocore.store.schemas import CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
+from reprocore.store.schemas import BLOCKS_SCHEMA, CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.cells import cells_of
 from reprocore.study.layout import ACROSS_TABLES, MODEL_FIGURES, STUDY_FIGURES
 from reprocore.study.study import parse_study
-from reprocore.vocabulary import MEASURE_NAMES, MEASURES, Condition, Reason, split_codes
+from reprocore.vocabulary import (
+    MEASURE_NAMES,
+    MEASURES,
+    POSITION_MEASURES,
+    Condition,
+    Reason,
+    split_codes,
+)
 
 # Drawing takes a second or so each.
 pytestmark = pytest.mark.slow
@@ -207,8 +214,30 @@ class Tables:
                 write_table(path, self._pairs(key, seeds, scale * (1 + 0.02 * number), number))
                 paths[key] = self.pairs[key] = path
         estimates = self.folder / "models" / model / "estimates.parquet"
-        write_table(estimates, estimate_groups(paths.values(), self.curves, 0.95))
+        blocks = [self._blocks(path) for path in paths.values()]
+        scores = self._scores()
+        write_table(estimates, estimate_groups(paths.values(), blocks, scores, 0.95))
         return estimates
+
+    def _scores(self):
+        """Two blocks for every row of the curves."""
+        columns = ["model", "activation", "arm", "seed", "iteration", "val_loss", "val_accuracy"]
+        rows = self.curves.to_pandas()[columns].rename(columns={"iteration": "step"})
+        return pd.concat([rows.assign(block=block) for block in (0, 1)])
+
+    def _blocks(self, path):
+        """Two blocks that differ by a hundredth, with the pairs' values between them."""
+        frame, rows = read_pairs(path).to_pandas(), []
+        for (step, seed), block in itertools.product(
+            itertools.product(STEPS, np.unique(frame[["seed_a", "seed_b"]])), (0, 1)
+        ):
+            own = frame[(frame.step == step) & ((frame.seed_a == seed) | (frame.seed_b == seed))]
+            means = own[list(POSITION_MEASURES)].mean() * (0.995 + 0.01 * block)
+            labels = own.iloc[0][["model", "activation", "arm"]].to_dict()
+            rows.append(labels | {"seed": seed, "step": step, "block": block} | means.to_dict())
+        beside = Path(str(path).replace("/pairs/", "/blocks/"))
+        write_table(beside, pa.Table.from_pylist(rows, schema=BLOCKS_SCHEMA))
+        return beside
 
     def _pairs(self, key, seeds, scale, number):
         random = np.random.default_rng([number, len(key[0])])

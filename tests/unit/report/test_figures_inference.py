@@ -153,7 +153,7 @@ def test_more_is_closer_turns_the_directions(armed):
     figure = draw_accuracy_against_pd(study, "convlm", *armed_tables(armed, "convlm"))
     assert any("best is at the upper right" in text for text in texts(figure))
     figure = draw_ratios(study, armed.analysis["ratios"], armed.summary)
-    assert any("lower = less alike" in text for text in texts(figure))
+    assert any("right of 1 = more alike than ReLU" in text for text in texts(figure))
 
 
 def armed_tables(tables, model):

@@ -14,6 +14,7 @@ from reprocore.vocabulary import (
     ContrastVerdict,
     Flag,
     Gap,
+    Generalisation,
     Reason,
     join_codes,
     split_codes,
@@ -35,6 +36,7 @@ SCHEMAS = {
         (Reason, words.REASONS),
         (Flag, words.FLAGS),
         (Gap, words.GAPS),
+        (Generalisation, words.HOLDS_FOR),
     ],
 )
 def test_every_code_has_words_of_its_own(kind: type[StrEnum], texts: dict[StrEnum, str]) -> None:
@@ -59,8 +61,7 @@ def test_a_table_has_the_numbers_that_its_reasons_name(name: str) -> None:
 def test_every_reason_is_of_some_table_or_of_arrays() -> None:
     known = set().union(*(codes_of(schema, "reason") for schema in SCHEMAS.values()))
     known |= codes_of(SCHEMAS["SENSITIVITY_SCHEMA"], "seeds_reason")
-    of_blocks = {Reason.ONE_BLOCK}
-    assert set(Reason) - known == {Reason.ONE_ACTIVATION} | of_blocks
+    assert set(Reason) - known == {Reason.ONE_ACTIVATION}
 
 
 def test_the_summary_has_what_its_flags_name() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.agreement import agreement
+from reprocore.statistics.agreement import agreement, flips_by_block
 from reprocore.statistics.divergence import pairwise
 
 SHARES = ("right_to_wrong", "wrong_to_right", "wrong_to_wrong")
@@ -96,7 +96,22 @@ def test_what_is_not_defined_is_not_a_number():
     assert np.isnan(same).tolist() == [0 in pair or 1 in pair for pair in pairs]
 
 
+@pytest.mark.parametrize("block", [1, 5, 30])
+def test_flips_of_blocks_are_those_of_their_positions(block):
+    rng = np.random.default_rng(3)
+    stack, targets = soft(rng, 4, 30, 5), rng.integers(0, 5, 30)
+    pairs = list(itertools.combinations(range(4), 2))
+    found = flips_by_block(stack, targets, pairs, block)
+    assert found.shape == (6, 30 // block)
+    for b in range(30 // block):
+        part = slice(b * block, (b + 1) * block)
+        wanted = agreement(stack[:, part], targets[part], pairs)["flips"]
+        assert found[:, b] == pytest.approx(wanted)
+
+
 def test_bad_input_is_one_line():
+    with pytest.raises(ReprocoreError, match="block: 3, must divide the 2 positions"):
+        flips_by_block(np.full((2, 2, 2), 0.5), [0, 1], [(0, 1)], 3)
     with pytest.raises(ReprocoreError, match="must be 2 integers"):
         agreement(np.full((2, 2, 2), 0.5), [0, 1, 1], [(0, 1)])
     with pytest.raises(ReprocoreError, match=r"must be \[models, positions, symbols\]"):

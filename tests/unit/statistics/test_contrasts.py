@@ -20,6 +20,7 @@ from reprocore.statistics.tests_over_seeds import (
     holm_over_groups,
     paired_difference,
     ratio_interval,
+    ratio_interval_at,
     seeds_needed,
     welch_difference,
 )
@@ -84,6 +85,21 @@ def test_symmetries(samples, scale):
     if ends is not None and scaled is not None and np.std(a - b) > 1e-3:
         assert ends[0] - 1e-9 <= a.mean() / b.mean() <= ends[1] + 1e-9
         assert scaled == pytest.approx(ends, rel=1e-6, abs=1e-6)
+
+
+@given(two_samples(), st.floats(0.5, 0.9999), st.floats(0.5, 0.9999))
+def test_a_ratio_interval_of_one_level_gives_that_of_another(samples, confidence, wanted):
+    a, b = samples
+    ends = ratio_interval(a, b, confidence)
+    if ends is None or a.mean() < 0.1 or b.mean() < 0.1:
+        return
+    cvs = tuple(stats.sem(x) / x.mean() for x in (a, b))
+    ratio = a.mean() / b.mean()
+    found = ratio_interval_at(ratio, ends, cvs, len(a) - 1, confidence, wanted)
+    expected = ratio_interval(a, b, wanted)
+    assert (found is None) == (expected is None)
+    if expected is not None and ends[1] < 100:
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_ratio_interval_ends_where_the_t_test_does():

@@ -229,6 +229,31 @@ def assert_pairwise_agrees(stack, targets):
         np.testing.assert_allclose(column, expected, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize(("positions", "block"), [(600, 50), (600, 600), (252, 63), (12, 1)])
+def test_blocks_are_the_means_of_their_positions_and_leave_the_whole_as_it_is(positions, block):
+    rng = np.random.default_rng(block)
+    stack = soft(rng, 4, positions, 65, scale=4.0)
+    stack[1:, :block][stack[1:, :block] < 1e-6] = 0.0
+    targets = rng.integers(0, 65, positions)
+    pairs, whole = divergence.pairwise(stack, targets)
+    _, same, parts = divergence.pairwise_by_block(stack, targets, block)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(same[name], values)
+        assert parts[name].shape == (6, positions // block)
+        np.testing.assert_allclose(parts[name].mean(axis=1), values, rtol=1e-11, atol=1e-14)
+        for b in (0, positions // block - 1):
+            rows = slice(b * block, (b + 1) * block)
+            wanted = [value(name, stack[i, rows], stack[j, rows], targets[rows]) for i, j in pairs]
+            np.testing.assert_allclose(parts[name][:, b], wanted, rtol=1e-11, atol=1e-14)
+
+
+def test_blocks_must_divide_the_positions():
+    stack = soft(np.random.default_rng(0), 2, 6, 5)
+    for block in (4, 0):
+        with raises(f"block: {block}, must divide the 6 positions"):
+            divergence.pairwise_by_block(stack, None, block)
+
+
 def test_pairwise_without_targets_leaves_out_the_true_symbol():
     _, values = divergence.pairwise(soft(np.random.default_rng(0), 3, 5, 6))
     assert list(values) == WITHOUT_TARGETS

@@ -18,6 +18,7 @@ from reprocore.statistics.levels import (
     interval,
     level_of_pairs,
     level_of_seeds,
+    level_on_this_text,
 )
 from reprocore.vocabulary import Reason
 
@@ -56,7 +57,9 @@ def naive(y):
     ) / ((seeds - 1) * (blocks - 1) * seeds * blocks)
     v = max(v_s + v_b - v_i, v_s, v_b)
     nu = v**2 / (
-        v_s**2 / (seeds - 1) + v_b**2 / (blocks - 1) + v_i**2 / ((seeds - 1) * (blocks - 1))
+        v_s**2 / (seeds - 1)
+        + v_b**2 / (blocks - 1)
+        + min(v_i, v_s, v_b) ** 2 / ((seeds - 1) * (blocks - 1))
     )
     return theta, v_s, v_b, v_i, v, nu
 
@@ -80,6 +83,36 @@ def test_over_seeds_it_is_the_jackknife():
     blocks = block_pseudo_values(seed_means(y))
     for b in range(8):
         np.testing.assert_allclose(blocks[:, b], pseudo_values(y[..., b]))
+
+
+def test_on_this_text_it_is_the_jackknife_within_the_bounds():
+    matrix = np.array(
+        [[0, 0.2, 0.9, 0.8], [0.2, 0, 0.7, 0.9], [0.9, 0.7, 0, 0.95], [0.8, 0.9, 0.95, 0]]
+    )
+    plain, free = jackknife(matrix), level_on_this_text(matrix)
+    assert (free.estimate, free.se, free.low, free.high) == pytest.approx(
+        (plain.estimate, plain.se, plain.low, plain.high)
+    )
+    assert (free.se_seeds, free.se_text, free.dof, free.blocks) == (plain.se, None, 3, 0)
+    bounded = level_on_this_text(matrix, (0.0, 1.0))
+    assert plain.high > 1 > bounded.high > bounded.estimate > bounded.low > 0
+    assert bounded.se == plain.se
+
+
+@pytest.mark.parametrize(
+    ("matrix", "ends", "reason"),
+    [
+        (np.zeros((4, 4)), (0.0, 0.0), Reason.NO_VARIATION),
+        (1 - np.eye(3), (1.0, 1.0), Reason.NO_VARIATION),
+        ([[0, 0.3], [0.3, 0]], (None, None), Reason.FEW_SEEDS),
+        ([[0, 1, math.inf], [1, 0, 1], [math.inf, 1, 0]], (None, None), Reason.INFINITE),
+        ([[0, 1, 1], [1, 0, math.nan], [1, math.nan, 0]], (None, None), Reason.NOT_A_NUMBER),
+        ([[0, 0, -0.3], [0, 0, 0.3], [-0.3, 0.3, 0]], (None, None), Reason.ON_A_BOUND),
+    ],
+)
+def test_on_this_text_edge_cases_have_reasons(matrix, ends, reason):
+    level = level_on_this_text(matrix, (0.0, 1.0))
+    assert (level.low, level.high, level.reasons) == (*ends, (reason,))
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, 2.0), (0.0, math.inf), OPEN])
@@ -152,3 +185,15 @@ def test_the_interval_covers_new_seeds_and_new_text(by_block):
     found = components(x)
     low, high = interval(found.mean, np.sqrt(found.total), found.dof, OPEN, 0.95)
     assert 0.93 <= np.mean((low <= 1) & (high >= 1)) <= 0.98
+
+
+def test_degrees_of_freedom_hold_where_noise_hides_seeds_and_text():
+    x = np.random.default_rng(0).normal(size=(2000, 3, 4))
+    found = components(x)
+    assert (found.both > np.minimum(found.seeds, found.text)).mean() > 0.3
+    assert found.total == pytest.approx(
+        np.maximum(found.seeds + found.text - found.both, np.maximum(found.seeds, found.text))
+    )
+    assert found.dof.min() >= 1 / (1 / 2 + 1 / 3 + 1 / 6) - 1e-9
+    low, high = interval(found.mean, np.sqrt(found.total), found.dof, OPEN, 0.95)
+    assert ((low <= 0) & (high >= 0)).mean() > 0.95

@@ -535,6 +535,15 @@ def test_a_helper_beside_a_users_module_counts(user_module) -> None:
     assert source_digest("mine_top") != before
 
 
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_packages_of_another_environment_do_not_count(tmp_path, monkeypatch, folder) -> None:
+    other = tmp_path / folder
+    other.mkdir()
+    (other / "neighbour_package.py").write_text("SLOPE = 1\n", "utf-8")
+    monkeypatch.syspath_prepend(other)
+    assert not source_digest_module._is_loose("neighbour_package")
+
+
 def test_a_name_that_a_module_lacks_is_told_before_anything_runs(user_module) -> None:
     user_module("mine_act", "def act(x):\n    return x\n")
     custom = {"mine": {"path": "mine_act:atc"}}

@@ -15,10 +15,10 @@ from reprocore.errors import ReprocoreError
 from reprocore.statistics import divergence
 from reprocore.store.cell_schemas import CONTINUATIONS_SCHEMA, predictions_schema
 from reprocore.store.predictions import Predictions, read_predictions, write_predictions
-from reprocore.store.readers import read_pairs
+from reprocore.store.readers import read_blocks, read_pairs
 from reprocore.store.schemas import PAIRS_SCHEMA
 from reprocore.store.tables import write_table
-from reprocore.vocabulary import MEASURE_NAMES
+from reprocore.vocabulary import MEASURE_NAMES, POSITION_MEASURES
 
 
 def predictions(seed: int = 0, steps=(5, 10), count: int = 6, symbols: int = 4, hash="a1"):
@@ -240,8 +240,8 @@ def write_texts(path, cell: str, texts: list[str], start: int = 100) -> None:
     write_table(path, pa.table(columns, schema=schema))
 
 
-def compared(paths: dict) -> pa.Table:
-    return compare_cells(paths.values(), map(beside, paths.values()))
+def compared(paths: dict, name: str = "pairs") -> pa.Table:
+    return compare_cells(paths.values(), map(beside, paths.values()), 3)[name]
 
 
 def test_comparison_has_every_pair_at_every_step_with_every_measure(tmp_path):
@@ -274,6 +274,35 @@ def test_comparison_read_back(tmp_path):
     table = compared(store(tmp_path, {1: predictions(1), 2: predictions(2)}))
     write_table(tmp_path / "pairs.parquet", table)
     assert read_pairs(tmp_path / "pairs.parquet").equals(table)
+
+
+def measured(name, p, q, targets) -> float:
+    if name == "flips":
+        return np.mean((p.argmax(axis=1) == targets) != (q.argmax(axis=1) == targets))
+    return getattr(divergence, name)(p, q, *((targets,) if name == "relative_pd_true" else ()))
+
+
+def test_blocks_have_the_means_of_each_seed(tmp_path):
+    cells = {seed: predictions(seed) for seed in (12, 3, 7)}
+    write_table(tmp_path / "blocks.parquet", compared(store(tmp_path, cells), "blocks"))
+    table = read_blocks(tmp_path / "blocks.parquet")
+    keys = [(row["step"], row["seed"], row["block"]) for row in table.to_pylist()]
+    assert keys == list(itertools.product((5, 10), (3, 7, 12), (0, 1)))
+    for row in table.to_pylist():
+        index, rows = (5, 10).index(row["step"]), slice(3 * row["block"], 3 * row["block"] + 3)
+        own = cells[row["seed"]]
+        others = [cell for seed, cell in cells.items() if seed != row["seed"]]
+        for name in POSITION_MEASURES:
+            values = [
+                measured(
+                    name,
+                    own.probabilities[index, rows],
+                    other.probabilities[index, rows],
+                    own.targets[rows],
+                )
+                for other in others
+            ]
+            assert row[name] == pytest.approx(np.mean(values), rel=1e-9), name
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def compare(train_cell, model: str, arm: str, seeds=(1, 2)) -> dict[str, list]:
         [folder / f"{name}.parquet" for folder in folders.values()]
         for name in ("predictions", "continuations")
     )
-    return compare_cells(*files).to_pydict()
+    return compare_cells(*files, ARMED.probe.block)["pairs"].to_pydict()
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -15,6 +15,7 @@ from reprocore.store import position_schemas, schemas
 from reprocore.store.choices import read_choice
 from reprocore.store.predictions import read_predictions
 from reprocore.store.readers import (
+    read_blocks,
     read_continuations,
     read_evaluation,
     read_history,
@@ -25,8 +26,8 @@ from reprocore.store.tables import read_table
 from reprocore.study.cells import Cell
 
 KINDS = (
-    *("corpus", "preflight", "tuning", "cells", "pairs", "models", "across", "figures"),
-    *("summary", "other"),
+    *("corpus", "preflight", "tuning", "cells", "pairs", "blocks", "models", "across"),
+    *("figures", "summary", "other"),
 )
 
 _SCHEMAS: dict[str, pa.Schema] = {
@@ -52,6 +53,7 @@ _CELL_READERS: dict[str, Callable[[Path], Any]] = {
     "evaluation.parquet": read_evaluation,
     "continuations.parquet": read_continuations,
 }
+_GROUP_READERS: dict[str, Callable[[Path], Any]] = {"pairs": read_pairs, "blocks": read_blocks}
 _READERS: dict[str, Callable[[Path], Any]] = {
     "corpus/tokens": read_corpus,
     "corpus/probe": read_probe,
@@ -118,9 +120,7 @@ def _read(place: str, path: Path) -> None:
     if path.suffix != ".parquet":
         return
     kind = kind_of(place)
-    if kind == "pairs":
-        read_pairs(path)
-    elif reader := _READERS.get(f"{kind}/{path.stem}"):
+    if reader := _GROUP_READERS.get(kind) or _READERS.get(f"{kind}/{path.stem}"):
         reader(path)
     else:
         read_table(path, _SCHEMAS[f"{kind}/{path.stem}"])

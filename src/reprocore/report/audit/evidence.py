@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from reprocore.report.audit.outcome import NOT_MEASURED, Fact, Outcome, outcome
+from reprocore.statistics.planning import POWER
 from reprocore.statistics.tests_over_seeds import (
     LEAST_SEEDS,
     LEAST_SEEDS_OF_A_TEST,
+    ratio_interval_at,
     seeds_needed,
 )
 from reprocore.store.schemas import (
@@ -120,6 +122,8 @@ def _turned(row: Row) -> Row:
         "ratio_low": _inverse(row["ratio_high"]),
         "ratio_high": _inverse(row["ratio_low"]),
         "ratio": _inverse(row["ratio"]),
+        "first_cv": row["second_cv"],
+        "second_cv": row["first_cv"],
     }
 
 
@@ -142,6 +146,15 @@ class Evidence:
     def margin(self, measure: str) -> float:
         """Return the share by which two figures of a measure may differ and count as equal."""
         return self.study.statistics.margins.get(measure) or MARGIN
+
+    def ratio_ends(self, row: Row, alpha: float) -> tuple[float, float] | None:
+        """Return the ends of a contrast's ratio at level 1 − alpha, None where there are none."""
+        if None in (row["ratio_low"], row["ratio_high"]):
+            return None
+        ends = row["ratio_low"], row["ratio_high"]
+        known_level = self.study.statistics.confidence
+        own = row["ratio"], ends, (row["first_cv"], row["second_cv"]), row["dof"]
+        return ratio_interval_at(*own, known_level, 1 - alpha)
 
     def gap(self, model: str) -> Outcome | None:
         """Say why nothing is known of a model; None if something is."""
@@ -172,12 +185,16 @@ def read_evidence(study: Study, tables: Mapping[str, Sequence[str | Path]]) -> E
 
 
 class Known(NamedTuple):
-    """A figure with its standard error, in the scale in which its error is symmetric."""
+    """A figure with its standard error, in the scale in which its error is symmetric.
+
+    `se_seeds` is the part of the error that more seeds make smaller.
+    """
 
     estimate: float
     se: float
     dof: float
     seeds: int
+    se_seeds: float
     logarithm: bool = False
 
     def interval(self, alpha: float) -> tuple[float, float]:
@@ -194,13 +211,18 @@ class Known(NamedTuple):
         return math.exp(self.estimate) if self.logarithm else self.estimate
 
     def seeds_more(self, bounds: Bounds, alpha: float) -> int | None:
-        """Return the seeds to add for an estimate that stays to clear the nearest bound."""
+        """Return the seeds to add for an estimate that stays to clear the nearest bound.
+
+        None where the text alone leaves too much open, since no number of seeds changes that.
+        """
         ends = [end for end in bounds if end is not None and (end > 0 or not self.logarithm)]
         places = [math.log(end) if self.logarithm else end for end in ends]
         distance = min((abs(self.estimate - place) for place in places), default=0.0)
-        if distance == 0:
+        of_text = max(self.se**2 - self.se_seeds**2, 0.0)
+        left = distance**2 - (float(ndtri(1 - alpha / 2)) + float(ndtri(POWER))) ** 2 * of_text
+        if left <= 0:
             return None
-        wanted = seeds_needed(self.se, self.seeds, distance, alpha=alpha)
+        wanted = seeds_needed(self.se_seeds, self.seeds, math.sqrt(left), POWER, alpha)
         return None if wanted is None else max(1, wanted - self.seeds)
 
 
@@ -213,7 +235,10 @@ def known(row: Row, name: str = "estimate") -> Known | Fact:
         return Fact(ClaimReason.NO_INTERVAL, {"row": row})
     if se <= 0:
         return Fact(ClaimReason.NO_VARIATION, {})
-    return Known(float(value), float(se), seeds - 1, seeds)
+    if row.get("dof", seeds) is None:
+        return Fact(ClaimReason.NO_INTERVAL, {"row": row})
+    of_seeds = se if row.get("se_seeds") is None else row["se_seeds"]
+    return Known(float(value), float(se), row.get("dof", seeds - 1), seeds, float(of_seeds))
 
 
 def known_ratio(
@@ -229,7 +254,8 @@ def known_ratio(
     if not 0 < low < high:
         return Fact(ClaimReason.NO_VARIATION, {})
     centre, half = (math.log(high) + math.log(low)) / 2, (math.log(high) - math.log(low)) / 2
-    return Known(centre, half / float(stdtrit(seeds - 1, 1 - alpha / 2)), seeds - 1, seeds, True)
+    se = half / float(stdtrit(seeds - 1, 1 - alpha / 2))
+    return Known(centre, se, seeds - 1, seeds, se, True)
 
 
 def independent_ratio(above: Known, below: Known) -> Known | Fact:
@@ -240,4 +266,6 @@ def independent_ratio(above: Known, below: Known) -> Known | Fact:
     total = sum(v for v, _ in parts)
     dof = total**2 / sum(v**2 / free for v, free in parts)
     centre = math.log(above.estimate / below.estimate)
-    return Known(centre, math.sqrt(total), dof, min(above.seeds, below.seeds), True)
+    of_seeds = math.hypot(above.se_seeds / above.estimate, below.se_seeds / below.estimate)
+    seeds = min(above.seeds, below.seeds)
+    return Known(centre, math.sqrt(total), dof, seeds, of_seeds, True)

@@ -123,8 +123,8 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
             return outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
         if test.figure == "difference":
             return within(label.replace("/", " less "), known(row, "difference"), bounds, alpha)
-        ends = (row["ratio_low"], row["ratio_high"])
-        ratio = known_ratio(*ends, row["seeds"] or 0, evidence.alpha, row)
+        ends = evidence.ratio_ends(row, alpha) or (None, None)
+        ratio = known_ratio(ends[0], ends[1], row["seeds"] or 0, alpha, row)
         return within(label, ratio, bounds, alpha)
 
     return _over_pairs(test, evidence, judge)

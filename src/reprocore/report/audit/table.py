@@ -202,7 +202,8 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append(_line((f"{row['claim']} ({row['source']})", row["reported"], *texts)))
     lines += [
         "",
-        "Supported or refuted only where tests or intervals over seeds say so, at "
+        "Supported or refuted only where tests or intervals say so (of a level for new seeds and "
+        "new text, of a comparison for new seeds on the same text), at "
         f"{study.statistics.confidence:.0%} confidence for a claim as a whole; each interval names "
         "its own level. An estimate alone decides nothing. Undecided is no evidence for or "
         "against. Not measured is what this study has not run; nothing is filled in. Claims about "

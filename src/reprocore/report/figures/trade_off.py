@@ -21,7 +21,7 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
 from reprocore.report.figures.intervals import BEHIND, axis_label, direction
-from reprocore.report.words import gap_text
+from reprocore.report.words import gap_text, holds_for
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure
 
@@ -161,8 +161,8 @@ def _note(
         (f"{p.model} " if several else "") + style.readable(p.x.activation) for p in front
     )
     parts = [
-        f"Each mark: means at the last step. Bars: {level} intervals over seeds (jackknife for "
-        f"{measure.label}, t for accuracy); hollow: no interval. {which} "
+        f"Each mark: means at the last step. Bars: {level} intervals ({holds_for(measure.name)}); "
+        f"hollow: no interval. {which} "
         "Axes do not start at 0.",
     ]
     if front:

@@ -24,6 +24,7 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import WIDTH, activation_handles, new_figure
 from reprocore.report.figures.intervals import BEHIND
+from reprocore.report.words import holds_for
 from reprocore.study.cells import GROUP
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Measure
@@ -133,7 +134,8 @@ def _note(study: Study, measure: Measure, entries: Entries) -> str:
         f"{name} ({ends}{unit}; "
         f"{'higher' if measure.more_is_closer else 'lower'} = predictions more alike), "
         f"at the last training step, over pairs of {len(study.seeds)} seeds. {which}",
-        f"Bars in (a) and (d) and ± in (c): {level} interval; in (a) and (c) jackknife over seeds. "
+        f"Bars in (a) and (d) and ± in (c): {level} interval; in (a) and (c) "
+        f"{holds_for(measure.name)}. "
         "Whether two activations differ is decided by their paired contrast, "
         "not by whether their bars overlap. Horizontal axes of (a) and (b) do not start at 0.",
         "Hatched: there is no such number, and none is filled in.",

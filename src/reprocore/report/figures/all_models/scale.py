@@ -22,7 +22,7 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
 from reprocore.report.figures.intervals import axis_label, direction
-from reprocore.report.words import gap_text, reason_texts
+from reprocore.report.words import gap_text, holds_for, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, ScaledBy, ScaledQuantity
 
@@ -322,7 +322,8 @@ def _note(
     parts = [
         "Each mark: one model with one activation in (a) and (b), one model in (c) and (d), there "
         "at the mean loss of its activations; at the last step; the more parameters, the larger. "
-        f"Bars: {level} intervals over seeds; hollow: no interval.{which} Marks of one model are "
+        f"Bars: {level} intervals, in (a) and (b) {holds_for(measure.name)}, in (c) and (d) over "
+        f"seeds; hollow: no interval.{which} Marks of one model are "
         "set side by side in (a). The vertical axis starts at 0 only in (c) and (d).",
         f"Above each panel, with {level} intervals over seeds: the slope of the least-squares line "
         f"of the logarithm of {measure.label}, given as a factor (×1: no change); in (c) and (d) "

@@ -22,7 +22,7 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, title
 from reprocore.report.figures.intervals import axis_label, direction
-from reprocore.report.words import counted, gap_text
+from reprocore.report.words import counted, gap_text, holds_for
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap
 
@@ -221,11 +221,11 @@ def draw_pd_along_training(
 def _tracks_note(study: Study, model: str) -> str:
     return (
         "Line: mean over pairs of seeds at each stored step. Band: "
-        f"{confidence_text(study)} interval (jackknife over seeds). At the left, training time is "
-        "on a scale on which each doubling is one step wide; at the right, the same points against "
-        "the mean validation loss reached by then, so that activations are compared where they "
-        "predict equally well. Dotted: the matched loss, the worst final loss of a pair of seeds, "
-        "the last place where all can be compared. Between trainings, "
+        f"{confidence_text(study)} interval ({holds_for(study.drawn_measure)}). At the left, "
+        "training time is on a scale on which each doubling is one step wide; at the right, the "
+        "same points against the mean validation loss reached by then, so that activations are "
+        "compared where they predict equally well. Dotted: the matched loss, the worst final loss "
+        "of a pair of seeds, the last place where all can be compared. Between trainings, "
         f"{ARM_WORDS[drawn_arm(study, model)]}."
     )
 

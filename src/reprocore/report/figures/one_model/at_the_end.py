@@ -26,9 +26,9 @@ from reprocore.report.figures.intervals import (
     row_label,
     set_range,
 )
-from reprocore.report.words import gap_text
+from reprocore.report.words import HOLDS_FOR, gap_text, holds_for
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Gap
+from reprocore.vocabulary import MEASURES, Gap, Generalisation
 
 COLUMNS = 4
 MEASURE_INCHES = 2.3
@@ -76,7 +76,8 @@ def _measures_note(study: Study, model: str, entries: list[Entry]) -> str:
     level = confidence_text(study)
     parts = [
         "Each panel is another measure of the same pairs of trainings, at the last step: mean "
-        f"over all pairs of seeds, with its {level} interval (jackknife over seeds). "
+        f"over all pairs of seeds, with its {level} interval "
+        f"({HOLDS_FOR[Generalisation.SEEDS_AND_TEXT]}). "
         f"Between trainings, {ARM_WORDS[drawn_arm(study, model)]}.",
         "Horizontal axes differ and do not start at 0. Bars that overlap do not show that "
         "activations are alike, nor bars apart that they differ: see the contrasts. "
@@ -116,10 +117,10 @@ def draw_accuracy_and_loss(
     figure = new_figure(
         study,
         style.wrap(f"{model}: how well does it predict the next character?", 80),
-        f"Large mark and bar: mean over seeds at the last step with its {level} t interval. Small "
-        "marks: single seeds. Unigram entropy: the loss of always predicting the letter "
-        f"frequencies; a model at or above it ({BEHIND}) has learned nothing. Hatched: there is "
-        "no such number.",
+        f"Large mark and bar: mean over seeds at the last step with its {level} interval "
+        f"({holds_for('val_loss')}). Small marks: single seeds. Unigram entropy: the loss "
+        f"of always predicting the letter frequencies; a model at or above it ({BEHIND}) has "
+        "learned nothing. Hatched: there is no such number.",
         max(1.4, height) + 1.1,
     )
     grid = figure.add_gridspec(1, 2)

@@ -1,0 +1,62 @@
+"""Keep a study's small files: everything but weights, predictions, logs and what they rest on.
+
+Only models whose tables are all there are kept, so that a study can be published model by model.
+`SHA256SUMS` lists every file of the archive (`sha256sum --check SHA256SUMS`).
+
+    python docs/study/archive.py RESULTS ARCHIVE
+"""
+
+import argparse
+import hashlib
+import shutil
+from pathlib import Path
+
+from reprocore.study.layout import MODEL_TABLES, POSITION_TABLES
+
+LARGE = ("predictions.parquet", "weights.safetensors")
+# What a run prints, checks or makes anew from the archive itself.
+LEFT_OUT = ("logs", "records", "corpus", "preflight", "pilot", ".lock")
+BY_MODEL = ("cells", "pairs", "blocks", "models", "figures", "tuning")
+SUMS = "SHA256SUMS"
+
+
+def done_models(results: Path) -> set[str]:
+    """Return the models that have all tables."""
+    names = [f"{name}.parquet" for name in (*MODEL_TABLES, *POSITION_TABLES)]
+    folders = results.glob("models/*")
+    return {folder.name for folder in folders if all((folder / n).is_file() for n in names)}
+
+
+def is_kept(path: Path, done: set[str]) -> bool:
+    """Return whether a file, relative to the results, belongs into the archive."""
+    top = path.parts[0]
+    if top in LEFT_OUT or path.name in LARGE or path.suffix == ".svg" or path.name.startswith("."):
+        return False
+    of_model = top in BY_MODEL and len(path.parts) > 2
+    return path.parts[1] in done if of_model else True
+
+
+def main() -> None:
+    """Copy the files and write their sums."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("archive", type=Path)
+    arguments = parser.parse_args()
+    done = done_models(arguments.results)
+    for source in sorted(arguments.results.rglob("*")):
+        path = source.relative_to(arguments.results)
+        if source.is_file() and is_kept(path, done):
+            (arguments.archive / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, arguments.archive / path)
+    kept = sorted(p for p in arguments.archive.rglob("*") if p.is_file() and p.name != SUMS)
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(arguments.archive)}\n"
+        for path in kept
+    ]
+    (arguments.archive / SUMS).write_text("".join(lines), "utf-8")
+    size = sum(path.stat().st_size for path in kept) / 1e6
+    print(f"{', '.join(sorted(done)) or 'no model'}: {len(kept)} files, {size:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
