@@ -26,6 +26,7 @@ class Topic(StrEnum):
     ALL_DECIDED = auto()
     SOME_DECIDED = auto()
     NONE_DECIDED = auto()
+    VERDICT = auto()
     CLEAR_OVER_MODELS = auto()
     NOT_CLEAR_OVER_MODELS = auto()
     SEEDS_NEEDED = auto()
@@ -141,8 +142,12 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
         yield Finding(Topic.FEW_SEEDS if few else Topic.NOT_COMPARED)
         return
     topics = {0: Topic.NONE_DECIDED, len(tested): Topic.ALL_DECIDED}
-    data = {"decided": decided, "tested": tested, "untested": len(declared) - len(tested)}
+    reference = {row["second"] for row in tested}
+    data = {"decided": len(decided), "tested": len(tested), "reference": sorted(reference)}
     yield Finding(topics.get(len(decided), Topic.SOME_DECIDED), data)
+    for verdict in ContrastVerdict:
+        if rows := [row for row in tested if row["verdict"] == verdict]:
+            yield Finding(Topic.VERDICT, {"verdict": verdict, "rows": rows})
     models = {row["model"] for row in tested}
     if decided and len(models) > 1:
         clear = [row for row, _ in clear_over_models(tables.study, tested)]

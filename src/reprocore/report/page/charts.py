@@ -42,7 +42,11 @@ def specifications(looks: Sequence[tuple[str, style.Look]]) -> dict[str, Spec]:
 
 def _configured(chart: alt.LayerChart) -> alt.LayerChart:
     return (
-        chart.properties(width="container", background="transparent")
+        chart.properties(
+            width="container",
+            background="transparent",
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
         .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(
@@ -94,19 +98,22 @@ def _lines(looks: Sequence[tuple[str, style.Look]]) -> alt.LayerChart:
         x=alt.X(
             "step:Q",
             title="@across",
-            scale=alt.Scale(type="log", base=2, nice=False),
-            axis=alt.Axis(grid=False, values=["@ticks"], format="~r", labelOverlap="greedy"),
+            scale=alt.Scale(type="log", base=2, nice=False, padding=8),
+            axis=alt.Axis(
+                grid=False, values=["@ticks"], format="~r", labelOverlap="greedy", labelSeparation=6
+            ),
         ),
-        color=_colour(looks),
     )
     y = alt.Y("estimate:Q", title="@title", scale=_LIMITS, axis=alt.Axis(tickCount=5))
     tips = [alt.Tooltip("label:N", title="activation"), alt.Tooltip("step:Q", title="step")]
     tips.append(alt.Tooltip("text:N", title="value"))
     return alt.layer(
-        base.mark_area(opacity=0.13).encode(y=alt.Y("low:Q"), y2="high:Q", fill=_colour(looks)),
-        base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=_dash(looks)),
+        base.mark_area(opacity=0.13).encode(y=alt.Y("low:Q"), y2="high:Q", color=_colour(looks)),
+        base.mark_line(strokeWidth=1.8).encode(
+            y=y, strokeDash=_dash(looks), color=_colour(looks)
+        ),
         base.mark_point(size=28, filled=True, opacity=1).encode(
-            y=y, shape=_shape(looks), tooltip=tips
+            y=y, shape=_shape(looks), color=_colour(looks), tooltip=tips
         ),
     ).properties(height=210)
 

@@ -23,9 +23,9 @@ def made_of(tables: Tables) -> Row:
         "Trainings": counted(len(cells), "cell") + _hours(cells),
         "Trained on": "; ".join(_counts(cells, "environment")),
         "Machines": ", ".join(run.get("hosts", [])),
-        "Code that trained": "; ".join(_counts(cells, "source")),
-        "Probe": "; ".join(_counts(cells, "probe_hash")),
-        "Commit": _commit(environment()["code"]),
+        "Training code, by digest": "; ".join(_by_model(cells, "source")),
+        "Probe, by hash": "; ".join(_counts(cells, "probe_hash")),
+        "Commit of this page": _commit(environment()["code"]),
         "Versions": ", ".join(f"{k} {v}" for k, v in environment()["versions"].items()),
     }
     settings = json.dumps(study.model_dump(mode="json"), indent=2, ensure_ascii=False)
@@ -50,6 +50,14 @@ def _counts(cells: list[Row], column: str) -> list[str]:
     if len(counts) == 1:
         return list(counts)
     return [f"{value} ({counted(count, 'cell')})" for value, count in counts.items()]
+
+
+def _by_model(cells: list[Row], column: str) -> list[str]:
+    values: dict[str, list[str]] = {}
+    for row in cells:
+        known = values.setdefault(row["model"], [])
+        known += [] if row[column] in known else [row[column]]
+    return [f"{model} {', '.join(known)}" for model, known in values.items()]
 
 
 def _commit(code: Row | None) -> str:

@@ -1,8 +1,6 @@
 """What the page's charts and switched tables show, as JSON: rows of the tables, with words."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import ARM_WORDS, Entry, summary_entries
@@ -16,7 +14,7 @@ from reprocore.report.page.tables import (
     rounded,
     with_interval,
 )
-from reprocore.report.words import CONDITIONS, VERDICTS, reason_texts
+from reprocore.report.words import CONDITIONS, HOLDS_FOR, VERDICTS, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
     COMPLEMENTS,
@@ -25,6 +23,7 @@ from reprocore.vocabulary import (
     ContrastVerdict,
     Measure,
     Stratification,
+    generalisation,
 )
 
 # A mark of the figures as a letter, for text.
@@ -32,6 +31,10 @@ GLYPHS = {
     **{"o": "●", "s": "■", "^": "▲", "v": "▼", "<": "◀", ">": "▶", "D": "◆", "d": "◆"},
     **{"P": "✚", "X": "✚", "*": "★", "h": "●", "H": "■", "8": "●", "p": "◆"},
 }
+
+
+# What the line of the early signs is called.
+ORDER = "order of activations"
 
 
 def payload(tables: Tables) -> Row:
@@ -43,7 +46,7 @@ def payload(tables: Tables) -> Row:
         "models": list(study.models),
         "activations": {model: list(study.activations_of(model)) for model in study.models},
         "labels": {name: style.readable(name) for name in study.studied_activations()},
-        "specifications": specifications(looks(study)),
+        "specifications": specifications([*looks(study), (ORDER, style.Look(style.INK, "o", "-"))]),
         "levels": packed(_levels(tables)),
         "curves": packed(_curves(tables)),
         "contrasts": packed(map(contrast, tables.drawn("contrasts"))),
@@ -72,7 +75,8 @@ def packed(rows: Iterable[Row]) -> Row:
 def _measure(measure: Measure) -> Row:
     closer = "higher" if measure.more_is_closer else "lower"
     alike = f"{closer} means more alike" if measure.name in PAIR_MEASURES else ""
-    return {"label": measure.label, "heading": heading(measure), "alike": alike}
+    holds = HOLDS_FOR[generalisation(measure.name)]
+    return {"label": measure.label, "heading": heading(measure), "alike": alike, "holds": holds}
 
 
 def _levels(tables: Tables) -> Iterator[Row]:
@@ -180,4 +184,4 @@ def _source(row: Row) -> Row:
 def _early(row: Row) -> Row:
     names = ("model", "step", "budget", "estimate", "low", "high", "seeds")
     text = with_interval(row["estimate"], row["low"], row["high"])
-    return {**{name: row[name] for name in names}, "text": text}
+    return {**{name: row[name] for name in names}, "label": ORDER, "text": text}

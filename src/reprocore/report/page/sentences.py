@@ -6,9 +6,8 @@ from typing import Any
 from reprocore.report.figures.style import readable
 from reprocore.report.page.answer import Finding, Topic
 from reprocore.report.page.tables import QUANTITIES, Row, with_interval
-from reprocore.report.words import VERDICTS
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
-from reprocore.vocabulary import ContrastVerdict, counted
+from reprocore.vocabulary import counted
 
 # Of a list, so many are named; the tables below have all.
 NAMED = 6
@@ -36,9 +35,12 @@ def place(row: Row) -> str:
 def percent(row: Row) -> str:
     """Write a share with its interval in percent."""
     ends = (row[name] for name in ("estimate", "low", "high"))
-    scaled = (None if end is None else 100 * end for end in ends)
-    number, bracket, rest = with_interval(*scaled).partition(" [")
-    return f"{number}%{bracket}{rest.replace(']', '%]') if bracket else ''}"
+    number, bracket, rest = with_interval(*map(_hundredfold, ends)).partition(" ")
+    return f"{number}%{bracket}{rest}"
+
+
+def _hundredfold(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def level(row: Row) -> str:
@@ -53,66 +55,63 @@ def ratio(row: Row) -> str:
 
 def _changed(data: Data) -> str:
     low, high = data["low"], data["high"]
-    if data["count"] == 1:
-        return (
-            "Trained again with another seed, the model names another likeliest next character at "
-            f"{percent(low)} of the positions ({place(low)})."
-        )
-    return (
-        "Trained again with another seed, a model names another likeliest next character at "
-        f"between {percent(low)} of the positions ({place(low)}) and {percent(high)} "
-        f"({place(high)})."
-    )
+    found = f"at {percent(low)} of all positions ({place(low)})"
+    if data["count"] > 1:
+        found = f"at {percent(low)} ({place(low)}) to {percent(high)} ({place(high)}) of the text"
+    return f"Trained again with another seed, a model expects another next character {found}."
 
 
 def _distance(data: Data) -> str:
     measure, low, high = QUANTITIES[data["measure"]], data["low"], data["high"]
-    scale = f"the measure declared beforehand (from {measure.lower:g} to {measure.upper:.3g})"
-    found = f"it is {level(low)}"
+    found = f"{level(low)} ({place(low)})"
     if data["count"] > 1:
-        found = f"it runs from {level(low)} ({place(low)}) to {level(high)} ({place(high)})"
-    return f"In {measure.label}, {scale}, {found}."
-
-
-def _contrast(row: Row) -> str:
-    words = VERDICTS[ContrastVerdict(row["verdict"])]
-    link = "to" if row["verdict"] == ContrastVerdict.EQUIVALENT else "than"
+        found = f"{level(low)} ({place(low)}) to {level(high)} ({place(high)})"
     return (
-        f"{readable(row['first'])} is {words} {link} {readable(row['second'])} in {row['model']} "
-        f"(ratio {ratio(row)})"
+        f"In {measure.label}, the measure that the study declared, which can be "
+        f"{measure.lower:g} to {measure.upper:.3g}, two trainings are {found} apart."
     )
 
 
-def _comparisons(count: int) -> str:
-    return "The one comparison" if count == 1 else f"All {count} comparisons"
+def _compared(data: Data) -> str:
+    """Begin a sentence on the comparisons that were declared."""
+    names = listed([readable(name) for name in data["reference"]])
+    one = data["tested"] == 1
+    return f"{'comparison' if one else 'comparisons'} with {names} that the study declared"
 
 
 def _all_decided(data: Data) -> str:
-    start = f"{_comparisons(len(data['tested']))} declared beforehand"
-    verb = "is" if len(data["tested"]) == 1 else "are"
-    return f"{start} {verb} decided: {listed([*map(_contrast, data['decided'])])}."
+    if data["tested"] == 1:
+        return f"The one {_compared(data)} is decided."
+    return f"All {data['tested']} {_compared(data)} are decided."
 
 
 def _some_decided(data: Data) -> str:
-    decided, tested = data["decided"], data["tested"]
-    verb = "is" if len(decided) == 1 else "are"
-    rest = len(tested) - len(decided)
+    decided, rest = data["decided"], data["tested"] - data["decided"]
     return (
-        f"Of {len(tested)} comparisons declared beforehand, {len(decided)} {verb} decided: "
-        f"{listed([*map(_contrast, decided)])}. {rest} {'is' if rest == 1 else 'are'} undecided: "
-        "these seeds leave both directions possible, which does not mean that there is no "
-        "difference."
+        f"Of the {data['tested']} {_compared(data)}, {decided} {_is(decided)} decided and {rest} "
+        f"{_is(rest)} not: there these seeds leave both directions possible, which does not mean "
+        "that there is no difference."
     )
 
 
 def _none_decided(data: Data) -> str:
-    count = len(data["tested"])
-    start = "The one comparison" if count == 1 else f"None of the {count} comparisons"
-    verb = "is not decided" if count == 1 else "is decided"
+    one = data["tested"] == 1
+    start = f"The one {_compared(data)} is not" if one else f"None of the {data['tested']} "
+    start += "" if one else f"{_compared(data)} is"
     return (
-        f"{start} declared beforehand {verb}: these seeds do not tell whether the activation makes "
-        "a model more or less reproducible. That does not mean that it makes no difference."
+        f"{start} decided: these seeds do not tell whether the activation makes a model more or "
+        "less reproducible. That does not mean that it makes no difference."
     )
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _verdict(data: Data) -> str:
+    parts = [f"{readable(r['first'])} in {r['model']}, ratio {ratio(r)}" for r in data["rows"]]
+    more = len(parts) - NAMED
+    return "; ".join(parts[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _clear(data: Data) -> str:
@@ -137,14 +136,14 @@ def _seeds(row: Row, step: int) -> str:
 
 def _swapped(data: Data) -> str:
     low, high = data["low"], data["high"]
-    label = QUANTITIES[data["measure"]].label
-    found = f"{ratio(low)} times as far as training again does"
+    found = f"{_swap(low)} times"
     if data["count"] > 1:
-        found = f"between {_swap(low)} and {_swap(high)} times as far as training again does"
+        found = f"{_swap(low)} to {_swap(high)} times"
     pairs = counted(data["count"], "pair")
     return (
-        f"Swapping the activation, and the seed with it, moves the predictions {found} ({label}); "
-        f"for {data['larger']} of {pairs} of activations it is clearly the larger change."
+        f"Swapping the activation together with the seed moves the predictions {found} as far as "
+        f"changing the seed alone ({QUANTITIES[data['measure']].label}). For {data['larger']} of "
+        f"{pairs} of activations the swap is clearly the larger change."
     )
 
 
@@ -212,6 +211,7 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
     Topic.ALL_DECIDED: _all_decided,
     Topic.SOME_DECIDED: _some_decided,
     Topic.NONE_DECIDED: _none_decided,
+    Topic.VERDICT: _verdict,
     Topic.CLEAR_OVER_MODELS: _clear,
     Topic.NOT_CLEAR_OVER_MODELS: lambda data: (
         f"Over all {data['models']} models together, no single difference stays clear: among so "
@@ -228,7 +228,9 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
         "All activations of a model share one learning rate, which may suit one better than "
         "another."
     ),
-    Topic.RATE_AT_END: _rows("The best learning rate is an end of the grid, so a better one may lie beyond"),
+    Topic.RATE_AT_END: _rows(
+        "The best learning rate is an end of the grid, so that a better one may lie beyond it"
+    ),
     Topic.MIXED_MACHINES: _rows("Trained on different machines or with different versions"),
     Topic.MIXED_CODE: _rows("Trained by different versions of the code"),
 }

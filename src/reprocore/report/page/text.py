@@ -60,7 +60,9 @@ def _blocks(mean: pd.DataFrame, corpus: Corpus) -> list[Row]:
 
 def before(corpus: Corpus, position: int, length: int = BEFORE) -> str:
     """Return the characters of the corpus before a position."""
-    return visible(decode(corpus.tokens[max(position - length, 0) : position], corpus.symbols))
+    words = decode(corpus.tokens[max(position - length, 0) : position], corpus.symbols)
+    # It begins with a whole word, where there is one.
+    return visible(words[1 + min((words.find(gap) for gap in " \n" if gap in words), default=-1) :])
 
 
 def _packed(rows: pd.DataFrame, index: Mapping[str, int], wide: bool) -> Row:

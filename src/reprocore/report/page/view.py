@@ -7,7 +7,7 @@ from typing import Any
 from reprocore.report.audit.table import SHOWN as SHOWN_LINES
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import ARM_WORDS, confidence_text, summary_entries
-from reprocore.report.page.answer import answer_of
+from reprocore.report.page.answer import Finding, answer_of
 from reprocore.report.page.payload import GLYPHS, contrast, level, looks
 from reprocore.report.page.sentences import sentence
 from reprocore.report.page.tables import (
@@ -19,9 +19,9 @@ from reprocore.report.page.tables import (
     heading,
     with_interval,
 )
-from reprocore.report.words import CLAIM_VERDICTS, flag_texts
+from reprocore.report.words import CLAIM_VERDICTS, HOLDS_FOR, VERDICTS, flag_texts
 from reprocore.study.study import Study
-from reprocore.vocabulary import ClaimVerdict, Family, Stratification
+from reprocore.vocabulary import ClaimVerdict, Family, Stratification, generalisation
 
 BESIDE = ("relative_pd", "total_variation", "churn", "val_loss", "val_accuracy")
 
@@ -32,10 +32,13 @@ def view_of(tables: Tables, text: Row, generated: Row) -> Row:
     first = first_shown(tables)
     return {
         "title": study.title,
-        "answer": [sentence(finding) for finding in (*answer.level, *answer.activation)],
+        "lead": sentence(answer.level[0]),
+        "answer": [said(finding) for finding in (*answer.level[1:], *answer.activation)],
         "limits": [sentence(finding) for finding in answer.limits],
         "confidence": confidence_text(study),
         "measure": heading(QUANTITIES[study.drawn_measure]),
+        "holds": HOLDS_FOR[generalisation(study.drawn_measure)],
+        "condition": study.statistics.primary.condition,
         "measures": {name: heading(measure) for name, measure in QUANTITIES.items()},
         "drawn": study.drawn_measure,
         "model_options": [(model, model) for model in study.models],
@@ -52,13 +55,19 @@ def view_of(tables: Tables, text: Row, generated: Row) -> Row:
         "kinds": kinds(tables, first),
         "written": written(generated, first),
         "crossed": crossed(tables),
-        "sources": bool(tables.rows("sources")),
+        "sources": any(len(study.arms_of(model)) > 1 for model in study.models),
         "tuning": bool(tables.rows("tuning")),
-        "early": bool([r for r in tables.rows("early") if finite(r["estimate"]) is not None]),
+        "early": any(map(tells, tables.drawn("early", measure=study.drawn_measure))),
         "audit": audit(tables),
         "verdicts": verdict_counts(tables),
-        "arms": [(model, ARM_WORDS[study.primary_arm(model)]) for model in study.models],
+        "arms": arms(study),
     }
+
+
+def said(finding: Finding) -> Row:
+    """Return a sentence, and the verdict that stands before it, if any."""
+    code = finding.data.get("verdict")
+    return {"text": sentence(finding), "verdict": VERDICTS[code] if code else ""}
 
 
 def shown_measures(study: Study) -> list[str]:
@@ -139,6 +148,20 @@ def kinds(tables: Tables, first: Row) -> list[Row]:
         of_kind = found.setdefault(row["stratum"], {"kind": words, "positions": row["positions"]})
         of_kind[row["measure"]] = with_interval(row["estimate"], row["low"], row["high"])
     return list(found.values())
+
+
+def tells(row: Row) -> bool:
+    """Return whether a correlation of an early sign is known any better than not at all."""
+    low, high = finite(row["low"]), finite(row["high"])
+    return low is not None and high is not None and (low > -1 or high < 1)
+
+
+def arms(study: Study) -> list[str]:
+    """Return what follows the seed, once if it is the same for all models."""
+    words = {model: ARM_WORDS[study.primary_arm(model)] for model in study.models}
+    if len({*words.values()}) == 1:
+        return [next(iter(words.values()))]
+    return [f"{text} ({model})" for model, text in words.items()]
 
 
 def chosen(first: Row) -> Row:

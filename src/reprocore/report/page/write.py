@@ -1,6 +1,7 @@
 """From the tables of a study to the page: one file that asks for nothing from outside."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reprocore.data.tokens import read_corpus
 from reprocore.report.page.made import made_of
@@ -66,13 +67,21 @@ def parts(scripts: Sequence[str]) -> dict[str, Markup]:
 @cache
 def environment() -> Environment:
     """Return the templates; every text that they show is escaped."""
-    return Environment(
+    templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["numbers"] = lambda text: _wrapped(r"\[[^\[\]]*\]", "ci", text)
+    templates.filters["headed"] = lambda text: _wrapped(r"\([^()]*\)", "unit", text)
+    return templates
+
+
+def _wrapped(pattern: str, kind: str, text: str) -> Markup:
+    """Return a text escaped, with what has a pattern in an element of a class."""
+    return Markup(re.sub(pattern, rf'<span class="{kind}">\g<0></span>', str(escape(text))))
 
 
 @cache

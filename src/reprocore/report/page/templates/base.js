@@ -20,6 +20,12 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// A number with its interval, in which the interval is set smaller.
+function numbered(text) {
+  const [first, ...rest] = text.split(" [");
+  return rest.length ? [`${first} `, element("span", { class: "ci" }, `[${rest}`)] : [text];
+}
+
 // Draw a part now, and again whenever one of its choices changes.
 function view(needs, draw) {
   views.push({ needs, draw });

@@ -83,6 +83,7 @@ view(["measure"], () => {
   const rows = where(levels, { measure: state.measure });
   const { heading, alike } = data.measures[state.measure];
   byId("levels").querySelector("[data-direction]").textContent = alike;
+  byId("levels").querySelector("[data-holds]").textContent = data.measures[state.measure].holds;
   grid("levels-charts", "rows", byModel(rows), { title: heading, ...limits(rows) }, heading);
 });
 
@@ -167,7 +168,7 @@ view(["model"], () => {
 });
 
 view([], () => {
-  const rows = unpack(data.early).map((row) => ({ ...row, label: "order of activations" }));
+  const rows = unpack(data.early);
   const places = { title: "Kendall’s correlation", across: "optimiser steps", low: -1.05, high: 1.05 };
   grid("early-charts", "lines", byModel(rows), { ...places, ticks: ticksOf(rows, "step") }, "rank correlation");
 });

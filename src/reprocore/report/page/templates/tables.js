@@ -40,7 +40,8 @@ for (const filter of document.querySelectorAll("[data-filter]")) {
   });
 }
 
-const number = (value, text) => element("td", { class: "number", "data-value": value ?? "" }, text);
+const number = (value, text) =>
+  element("td", { class: "number", "data-value": value ?? "" }, ...numbered(text));
 
 function contrastRow(row) {
   const kind = `verdict v-${row.verdict.replaceAll(" ", "-")}`;
@@ -57,8 +58,9 @@ function contrastRow(row) {
 }
 
 const contrasts = unpack(data.contrasts);
-view(["measure", "family"], () => {
-  const rows = where(contrasts, { measure: state.measure, family: state.family });
+view(["measure", "family", "condition"], () => {
+  const { measure, family, condition } = state;
+  const rows = where(contrasts, { measure, family, condition });
   const none = element("tr", {}, element("td", { colspan: 9, class: "missing" }, "not compared"));
   const table = byId("contrasts-table");
   table.tBodies[0].replaceChildren(...(rows.length ? rows.map(contrastRow) : [none]));

@@ -85,8 +85,8 @@ function show(at) {
     .map(([name, row]) => predictionRow(name, own, row, at));
   byId("character").replaceChildren(
     element("h3", {}, `The true character: ${shownSign(characters[at])}`),
-    element("p", {}, `${percent(share)} of ${own.seeds.length} seeds name another likeliest ` +
-      `character than all on average; total variation ${apart.toFixed(2)}.`),
+    element("p", {}, `${Math.round(share * own.seeds.length)} of ${own.seeds.length} seeds expect ` +
+      `another than the average; total variation ${apart.toFixed(2)}.`),
     element("table", {}, element("thead", {}, element("tr", {}, ...heads)),
       element("tbody", {}, ...rows)));
 }
