@@ -11,6 +11,8 @@ import altair as alt
 from reprocore.report.figures import style
 
 Spec = dict[str, Any]
+Looks = Sequence[tuple[str, style.Look]]
+Layers = alt.LayerChart | alt.FacetChart
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 ROW_HEIGHT = 24
@@ -24,15 +26,19 @@ DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 2, 1.5, 2], ":": [1.5, 2]}
 _LIMITS = alt.Scale(domain=["@low", "@high"], nice=False, zero=False)
 
 
-def specifications(looks: Sequence[tuple[str, style.Look]]) -> dict[str, Spec]:
+def specifications(looks: Looks) -> dict[str, Spec]:
     """Return each kind of chart by its name.
 
     Args:
         looks: the label of each activation, and how it is drawn.
+
+    Returns:
+        `rows`, `ratios`, `lines`, `rates` and `heat`; `plain` is rows that are no activations.
     """
     charts = {
         "rows": _rows(looks, None),
         "ratios": _rows(looks, 1.0),
+        "plain": _rows([], None),
         "lines": _lines(looks),
         "rates": _rates(),
         "heat": _heat(),
@@ -40,7 +46,7 @@ def specifications(looks: Sequence[tuple[str, style.Look]]) -> dict[str, Spec]:
     return {name: _configured(chart).to_dict() for name, chart in charts.items()}
 
 
-def _configured(chart: alt.LayerChart) -> alt.LayerChart:
+def _configured(chart: Layers) -> Layers:
     return (
         chart.properties(
             width="container",
@@ -64,7 +70,7 @@ def _configured(chart: alt.LayerChart) -> alt.LayerChart:
     )
 
 
-def _rows(looks: Sequence[tuple[str, style.Look]], reference: float | None) -> alt.LayerChart:
+def _rows(looks: Looks, reference: float | None) -> Layers:
     """One row for each label: a number with its interval, or why there is none."""
     base = alt.Chart(alt.NamedData("rows")).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False, labelLimit=190)),
@@ -92,7 +98,7 @@ def _rows(looks: Sequence[tuple[str, style.Look]], reference: float | None) -> a
     return alt.layer(*layers).properties(height={"step": ROW_HEIGHT})
 
 
-def _lines(looks: Sequence[tuple[str, style.Look]]) -> alt.LayerChart:
+def _lines(looks: Looks) -> Layers:
     """A line for each activation, with the band of its interval."""
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X(
@@ -109,16 +115,14 @@ def _lines(looks: Sequence[tuple[str, style.Look]]) -> alt.LayerChart:
     tips.append(alt.Tooltip("text:N", title="value"))
     return alt.layer(
         base.mark_area(opacity=0.13).encode(y=alt.Y("low:Q"), y2="high:Q", color=_colour(looks)),
-        base.mark_line(strokeWidth=1.8).encode(
-            y=y, strokeDash=_dash(looks), color=_colour(looks)
-        ),
+        base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=_dash(looks), color=_colour(looks)),
         base.mark_point(size=28, filled=True, opacity=1).encode(
             y=y, shape=_shape(looks), color=_colour(looks), tooltip=tips
         ),
     ).properties(height=210)
 
 
-def _rates() -> alt.LayerChart:
+def _rates() -> Layers:
     """Losses by learning rate: each training, their mean, and the chosen rate."""
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X(
@@ -145,7 +149,7 @@ def _rates() -> alt.LayerChart:
 _RATE_COLUMNS = ("learning_rate", "seed", "val_loss", "mean_loss", "trial")
 
 
-def _heat() -> alt.LayerChart:
+def _heat() -> Layers:
     """Seeds by seeds."""
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X("seed_a:O", title="seed", axis=alt.Axis(labelAngle=0, orient="top")),
@@ -168,20 +172,24 @@ def _heat() -> alt.LayerChart:
     ).properties(height={"step": 34})
 
 
-def _colour(looks: Sequence[tuple[str, style.Look]]) -> alt.Color:
+def _colour(looks: Looks) -> Any:
+    if not looks:
+        return alt.value(style.INK)
     colours = [look.colour for _, look in looks]
     return alt.Color("label:N", scale=_named(looks, colours), legend=None)
 
 
-def _shape(looks: Sequence[tuple[str, style.Look]]) -> alt.Shape:
+def _shape(looks: Looks) -> Any:
+    if not looks:
+        return alt.value("circle")
     shapes = [SHAPES.get(look.marker, "circle") for _, look in looks]
     return alt.Shape("label:N", scale=_named(looks, shapes), legend=None)
 
 
-def _dash(looks: Sequence[tuple[str, style.Look]]) -> alt.StrokeDash:
+def _dash(looks: Looks) -> alt.StrokeDash:
     dashes = [DASHES[look.line] for _, look in looks]
     return alt.StrokeDash("label:N", scale=_named(looks, dashes), legend=None)
 
 
-def _named(looks: Sequence[tuple[str, style.Look]], values: list[Any]) -> alt.Scale:
+def _named(looks: Looks, values: list[Any]) -> alt.Scale:
     return alt.Scale(domain=[label for label, _ in looks], range=values)

@@ -41,7 +41,7 @@ def payload(tables: Tables) -> Row:
     """Return everything that is drawn but the text, by the name of what draws it."""
     study = tables.study
     return {
-        "measures": {name: _measure(measure) for name, measure in QUANTITIES.items()},
+        "measures": {name: measure_words(measure) for name, measure in QUANTITIES.items()},
         "drawn": study.drawn_measure,
         "models": list(study.models),
         "activations": {model: list(study.activations_of(model)) for model in study.models},
@@ -72,7 +72,8 @@ def packed(rows: Iterable[Row]) -> Row:
     return {"names": names, "rows": [[rounded(row[name]) for name in names] for row in several]}
 
 
-def _measure(measure: Measure) -> Row:
+def measure_words(measure: Measure) -> Row:
+    """Return what a page says of a measure."""
     closer = "higher" if measure.more_is_closer else "lower"
     alike = f"{closer} means more alike" if measure.name in PAIR_MEASURES else ""
     holds = HOLDS_FOR[generalisation(measure.name)]

@@ -115,8 +115,7 @@ def with_interval(estimate: float | None, low: float | None, high: float | None)
     written = interval_numbers(estimate, low, high)
     if low is None and high is None:
         return written[0]
-    ends = (end if value is not None else "∞" for end, value in zip(written[1:], (low, high)))
-    return f"{written[0]} [{', '.join(ends)}]"
+    return f"{written[0]} [{written[1]}, {written[2]}]"
 
 
 def finite(value: float | None) -> float | None:

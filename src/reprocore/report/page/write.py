@@ -21,7 +21,10 @@ from reprocore.store.files import atomic
 from reprocore.study.study import Study
 
 TEMPLATES = Path(__file__).parent / "templates"
-STYLE, SCRIPTS = "page.css", ("base.js", "charts.js", "tables.js", "text.js", "start.js")
+STYLE = "page.css"
+# What every page has, before and after its own scripts.
+FIRST, LAST = ("base.js", "charts.js", "tables.js"), ("start.js",)
+STUDY = ("study.js", "contrasts.js", "text.js")
 
 
 def write_page(
@@ -47,14 +50,17 @@ def write_page(
     text, written = packed_text(tables, words), generated(continuations, words)
     data = {**payload(tables), "text": text, "generated": written}
     view = {**view_of(tables, text, written), "made": made_of(tables)}
-    write_html(out, "study.html", view, data)
+    write_html(out, "study.html", view, data, STUDY)
 
 
-def write_html(out: str | Path, template: str, view: Mapping[str, Any], data: Row) -> None:
+def write_html(
+    out: str | Path, template: str, view: Mapping[str, Any], data: Row, scripts: Sequence[str]
+) -> None:
     """Fill a template with what it shows, the data, and the scripts that draw from it."""
     page = environment().get_template(template)
+    text = page.render(**view, **parts((*FIRST, *scripts, *LAST)), data=as_json(data))
     with atomic(out) as temporary:
-        temporary.write_text(page.render(**view, **parts(SCRIPTS), data=as_json(data)), "utf-8")
+        temporary.write_text(text, "utf-8")
 
 
 def parts(scripts: Sequence[str]) -> dict[str, Markup]:
@@ -87,7 +93,7 @@ def _wrapped(pattern: str, kind: str, text: str) -> Markup:
 @cache
 def library() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script; what would end it early is escaped."""
-    return vl_convert.javascript_bundle().replace("</script", "<\\/script")
+    return vl_convert.javascript_bundle(None).replace("</script", "<\\/script")
 
 
 def as_json(data: Any) -> Markup:

@@ -39,18 +39,6 @@ function choose(key, value) {
   for (const { needs, draw } of views) if (needs.includes(key)) draw();
 }
 
-// The model's own activations alone can be chosen.
-function offerActivations() {
-  const own = data.activations[state.model];
-  for (const key of ["activation", "first", "second"]) {
-    const selects = document.querySelectorAll(`select[data-choose="${key}"]`);
-    for (const select of selects) {
-      for (const option of select.options) option.hidden = !own.includes(option.value);
-    }
-    if (!own.includes(state[key])) choose(key, key === "second" ? own.at(-1) : own[0]);
-  }
-}
-
 // Bytes of a text in base64; two bytes a number if `wide`.
 function numbers(text, wide = false) {
   const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));

@@ -8,6 +8,9 @@ const characters = data.text.blocks.flatMap((block) => block.characters);
 const shownSign = (sign) => ({ " ": "␣", "↵\n": "↵" })[sign] ?? sign;
 const passages = byId("passages");
 let here = 0;
+passages.setAttribute("tabindex", "0");
+passages.setAttribute("role", "listbox");
+passages.setAttribute("aria-label", "Characters; move with the arrow keys");
 
 const textOf = () => data.text.of[state.model]?.[state.activation];
 
@@ -86,7 +89,7 @@ function show(at) {
   byId("character").replaceChildren(
     element("h3", {}, `The true character: ${shownSign(characters[at])}`),
     element("p", {}, `${Math.round(share * own.seeds.length)} of ${own.seeds.length} seeds expect ` +
-      `another than the average; total variation ${apart.toFixed(2)}.`),
+      `another character than all do on average; total variation ${apart.toFixed(2)}.`),
     element("table", {}, element("thead", {}, element("tr", {}, ...heads)),
       element("tbody", {}, ...rows)));
 }
