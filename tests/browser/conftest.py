@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from synthetic_page import PageStudy
 from test_figures import make_study
+
+from synthetic_page import PageStudy
 
 CLAIMS = Path(__file__).parents[2] / "config" / "claims.yaml"
 

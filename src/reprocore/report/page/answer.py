@@ -27,6 +27,7 @@ class Topic(StrEnum):
     SOME_DECIDED = auto()
     NONE_DECIDED = auto()
     VERDICT = auto()
+    UNTESTED = auto()
     CLEAR_OVER_MODELS = auto()
     NOT_CLEAR_OVER_MODELS = auto()
     SEEDS_NEEDED = auto()
@@ -148,6 +149,8 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
     for verdict in ContrastVerdict:
         if rows := [row for row in tested if row["verdict"] == verdict]:
             yield Finding(Topic.VERDICT, {"verdict": verdict, "rows": rows})
+    if untested := [row for row in declared if row["p_adjusted"] is None]:
+        yield Finding(Topic.UNTESTED, {"rows": untested})
     models = {row["model"] for row in tested}
     if decided and len(models) > 1:
         clear = [row for row, _ in clear_over_models(tables.study, tested)]

@@ -163,8 +163,10 @@ def _heat() -> Layers:
     colour = alt.Color(
         "value:Q",
         title="@title",
-        scale=alt.Scale(range=["#fdf3ea", "#D55E00"], domain=["@low", "@high"]),
-        legend=alt.Legend(orient="bottom", direction="horizontal", gradientLength=220),
+        scale=alt.Scale(range=["#fdf3ea", "#f0a05f"], domain=["@low", "@high"]),
+        legend=alt.Legend(
+            orient="bottom", direction="horizontal", gradientLength=220, offset=12, padding=8
+        ),
     )
     return alt.layer(
         base.mark_rect(cornerRadius=2).encode(color=colour),

@@ -76,7 +76,9 @@ def _compared(data: Data) -> str:
     """Begin a sentence on the comparisons that were declared."""
     names = listed([readable(name) for name in data["reference"]])
     one = data["tested"] == 1
-    return f"{'comparison' if one else 'comparisons'} with {names} that the study declared"
+    return (
+        f"{'comparison' if one else 'comparisons'} with {names} that the study declared and tested"
+    )
 
 
 def _all_decided(data: Data) -> str:
@@ -212,6 +214,7 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
     Topic.SOME_DECIDED: _some_decided,
     Topic.NONE_DECIDED: _none_decided,
     Topic.VERDICT: _verdict,
+    Topic.UNTESTED: lambda data: f"Not tested, for want of seeds: {_verdict(data)}.",
     Topic.CLEAR_OVER_MODELS: _clear,
     Topic.NOT_CLEAR_OVER_MODELS: lambda data: (
         f"Over all {data['models']} models together, no single difference stays clear: among so "

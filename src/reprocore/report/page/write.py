@@ -92,8 +92,9 @@ def _wrapped(pattern: str, kind: str, text: str) -> Markup:
 
 @cache
 def library() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script; what would end it early is escaped."""
-    return vl_convert.javascript_bundle(None).replace("</script", "<\\/script")
+    """Return the charting library as one script; what would end it early is escaped."""
+    code = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return code.replace("</script", "<\\/script")
 
 
 def as_json(data: Any) -> Markup:

@@ -1,6 +1,4 @@
 // Charts: a specification of the page with its places filled, drawn one after the other.
-// What Vega says in the console: no advice on specifications.
-const ERRORS = 1;
 const MOST_WRITTEN = 66;
 const waiting = new Map();
 let busy = false;
@@ -40,10 +38,17 @@ function chart(place, name, rows, places, words) {
   place.setAttribute("aria-label", words);
   later(place, async () => {
     const spec = { ...filled(name, places), datasets: { rows }, description: words };
-    await vegaEmbed(place, spec, { actions: false, renderer: "svg", logLevel: ERRORS });
+    if (spec.height.step) spec.height = spec.height.step * rowsOf(rows);
+    await vegaEmbed(place, spec, { actions: false, renderer: "svg" });
     const svg = place.querySelector("svg");
     svg.setAttribute("aria-label", words);
   });
+}
+
+// How many rows a chart has whose height is given by the row.
+function rowsOf(rows) {
+  const name = rows[0].label === undefined ? "seed_b" : "label";
+  return new Set(rows.map((row) => row[name])).size;
 }
 
 // Ends of an axis that holds all numbers, with some room.

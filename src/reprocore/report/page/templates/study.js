@@ -70,7 +70,7 @@ view([], () => {
   const groups = ARMS.flatMap((arm) => byModel(where(rows, { arm }))
     .filter(([, own]) => own.length)
     .map(([model, own]) => [`${model}: ${own[0].words}`, own]));
-  const title = "share of the difference when all follow the seed";
+  const title = "share of the whole difference";
   grid("sources-charts", "ratios", groups, { title, ...limits(rows, [0, 1]) }, title);
 });
 
