@@ -25,6 +25,7 @@ from reprocore.store.identity import (
 from reprocore.store.source_digest import (
     CELL_LAYERS,
     TABLE_LAYERS,
+    data_digest,
     digest,
     source_digest,
     text_digest,
@@ -34,6 +35,7 @@ from reprocore.study.gpus import local_gpus
 from reprocore.study.layout import (
     ACROSS_TABLES,
     MODEL_FIGURES,
+    PAGE,
     TUNING_TABLE,
     choice_file,
     preflight_file,
@@ -125,6 +127,11 @@ def source(script, *modules, layers=TABLE_LAYERS):
     """Digest of a script and of the modules that it runs, with what these import."""
     code = [text_digest(SCRIPTS / script), source_digest(*modules, layers=layers)]
     return f"source {digest(code)}"
+
+
+def templates(package):
+    """Digest of the files of a package that are no Python, such as those of a page."""
+    return f"templates {data_digest(package)}"
 
 
 def settings(rule):

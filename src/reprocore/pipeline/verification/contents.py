@@ -40,6 +40,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "models/early": schemas.EARLY_SCHEMA,
     "models/cross": position_schemas.CROSS_SCHEMA,
     "models/strata": position_schemas.STRATA_SCHEMA,
+    "models/text": position_schemas.TEXT_SCHEMA,
     "across/ratios": schemas.RATIOS_SCHEMA,
     "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
     "across/scale": schemas.SCALE_SCHEMA,
