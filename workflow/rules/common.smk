@@ -170,7 +170,7 @@ def tell_finding():
     from reprocore.pipeline.finding import finding
 
     try:
-        lines = finding(STUDY)
+        lines = finding(STUDY, Path(RESULTS))
     except ReprocoreError as error:
         logger.warning(f"What the study has found cannot be read: {error}")
         return

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from reprocore.pipeline.documents.answer import TABLES, with_answer
+from reprocore.pipeline.documents.answer import with_answer
 from reprocore.pipeline.documents.commands import commands
 from reprocore.pipeline.documents.configuration import reference, schema
 from reprocore.pipeline.documents.tables import dictionary
@@ -19,7 +19,7 @@ def documents(root: Path, program: Any) -> dict[str, str]:
     """
     front = (root / "README.md").read_text("utf-8")
     return {
-        "README.md": with_answer(front, root / TABLES),
+        "README.md": with_answer(front, root),
         "config/README.md": reference(),
         "workflow/schemas/config.schema.json": schema(),
         "docs/reference/command-line.md": commands(program),
