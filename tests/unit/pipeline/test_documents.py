@@ -36,6 +36,7 @@ def test_generated_documents_are_as_generated(path: str) -> None:
 def test_documents_are_written_where_they_belong(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / "README.md", tmp_path)
     shutil.copytree(REPOSITORY / TABLES, tmp_path / TABLES)
+    shutil.copytree(REPOSITORY / "config", tmp_path / "config")
     paths = write_documents(tmp_path, PROGRAM)
     assert {path.relative_to(tmp_path).as_posix() for path in paths} == set(GENERATED)
     assert all(path.read_text("utf-8") for path in paths)
