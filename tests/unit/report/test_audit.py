@@ -136,6 +136,7 @@ def judged(study: Study, test: dict[str, Any], models: dict[str, Tables] | Table
     return judge(parse_claims(content, "claims.yaml", study)[0], Evidence(study, models))
 
 
+@pytest.mark.slow
 def test_verdicts_are_those_of_the_golden_scenarios(study, shipped) -> None:
     golden = json.loads(GOLDEN.read_text("utf-8"))
     assert list(golden) == [claim.id for claim in shipped]
