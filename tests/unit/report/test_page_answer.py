@@ -115,7 +115,9 @@ def test_too_few_seeds_for_a_verdict():
 
 def test_a_comparison_that_was_not_tested_is_named():
     rows = contrasts(LESS) + contrasts(UNDECIDED, p=None, model="two")
-    assert "Not tested, for want of seeds: GELU in two" in told(tables_of(study_of(), contrasts=rows))
+    assert "Not tested, for want of seeds: GELU in two" in told(
+        tables_of(study_of(), contrasts=rows)
+    )
 
 
 def test_one_activation():
