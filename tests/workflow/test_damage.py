@@ -353,7 +353,7 @@ ROUND: dict[str, Callable[[Path, Path], None]] = {
     "cells/memory/relu/all-2/predictions.parquet": folder,
     "pairs/small/swiglu/all.parquet": without_numbers,
     "pairs/memory/relu/all.parquet": link_to_nothing,
-    "blocks/memory/swiglu/all.parquet": without_numbers,
+    "blocks/small/relu/all.parquet": without_numbers,
     "models/small/curves.parquet": noise,
     "models/memory/estimates.parquet": swapped,
     "summary.csv": emptied,

@@ -294,7 +294,7 @@ def test_ratios_are_judged_by_their_intervals(study, quantifier, ratios, verdict
 def test_equality_to_decimals_is_judged_by_the_difference(study, difference, se, verdict) -> None:
     test = {"kind": "between", "figure": "difference", "bounds": [-1e-4, 1e-4]}
     test |= {"measures": ["relative_pd"], "first": ["swish"], "second": ["gelu"]}
-    rows = [contrast("gelu", "swish", OPEN, difference=difference, se=se)]
+    rows = [contrast("gelu", "swish", OPEN, difference=difference, se=se, dof=9)]
     assert judged(study, test, tables(contrasts=rows)).verdict == verdict
 
 

@@ -4,19 +4,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from reprocore.report.figures.style import readable
-from reprocore.report.page.answer import Finding, Topic
+from reprocore.report.page.answer import Answer, Finding, Topic
 from reprocore.report.page.tables import QUANTITIES, Row, with_interval
+from reprocore.report.words import VERDICTS
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
-from reprocore.vocabulary import counted
+from reprocore.vocabulary import ContrastVerdict, counted
 
 # Of a list, so many are named; the tables below have all.
 NAMED = 6
+# What the short answer leaves to the page, and which warnings it keeps.
+_LEFT = {Topic.DISTANCE, Topic.SEEDS_NEEDED, Topic.SWAPPED}
+_WARNED = {Topic.NOT_RUN, Topic.MISSING_SEEDS, Topic.ABOVE_UNIGRAM}
 Data = Mapping[str, Any]
 
 
 def sentence(finding: Finding) -> str:
     """Return the words of a finding."""
     return WORDS[finding.topic](finding.data)
+
+
+def short(answer: Answer) -> list[str]:
+    """Return the answer in a few sentences, for a place that has no page."""
+    told = [*answer.level, *answer.activation, *(f for f in answer.limits if f.topic in _WARNED)]
+    sentences = []
+    for finding in (finding for finding in told if finding.topic not in _LEFT):
+        if finding.topic != Topic.VERDICT:
+            sentences.append(sentence(finding))
+        elif finding.data["verdict"] != ContrastVerdict.UNDECIDED:
+            name = VERDICTS[finding.data["verdict"]].capitalize()
+            sentences.append(f"{name}: {sentence(finding)}.")
+    return sentences
 
 
 def listed(parts: Sequence[str], word: str = "and") -> str:
