@@ -82,6 +82,8 @@ def test_the_report_is_one_file_with_every_figure_and_its_caption(project: Proje
     text = (project.root / "report.html").read_text()
     for label in ("figure: cross model", "summary table", "training curves", "pd along training"):
         assert label in text
+    assert "A page to read" in text
+    assert "summary with the verdicts" in text
     assert "figures/memory/accuracy_and_loss.png" in text
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?:", text)
 

@@ -24,7 +24,7 @@ rule page:
         page=report(
             f"{RESULTS}/{PAGE}",
             caption="../report/page.rst",
-            category="The page",
+            category="A page to read",
             labels={"content": "the study on one page"},
         ),
     log:

@@ -31,17 +31,21 @@ function filled(name, places) {
 
 function chart(place, name, rows, places, words) {
   if (!rows.length) {
+    waiting.delete(place);
+    place.removeAttribute("role");
+    place.removeAttribute("aria-label");
     place.replaceChildren(element("p", { class: "missing" }, "not run, or not measured"));
     return;
   }
   delete document.documentElement.dataset.drawn;
-  place.setAttribute("aria-label", words);
   later(place, async () => {
     const spec = { ...filled(name, places), datasets: { rows }, description: words };
     if (spec.height.step) spec.height = spec.height.step * rowsOf(rows);
     await vegaEmbed(place, spec, { actions: false, renderer: "svg" });
-    const svg = place.querySelector("svg");
-    svg.setAttribute("aria-label", words);
+    // Vega names every mark for itself, in a way that readers of screens stumble over.
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", words);
+    place.querySelector("svg").setAttribute("aria-hidden", "true");
   });
 }
 
@@ -68,7 +72,7 @@ function grid(id, name, groups, places, words) {
   for (const [title, rows] of groups) {
     let figure = [...place.children].find((child) => child.dataset.title === title);
     if (!figure) {
-      const plot = element("div", { class: "chart", role: "img" });
+      const plot = element("div", { class: "chart" });
       figure = element("figure", { "data-title": title }, element("figcaption", {}, title), plot);
       place.append(figure);
     }

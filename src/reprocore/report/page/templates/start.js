@@ -6,3 +6,4 @@ for (const select of document.querySelectorAll("select[data-choose]")) {
 }
 for (const { draw } of [...views]) draw();
 document.documentElement.dataset.ready = "yes";
+performance.mark("ready");

@@ -5,6 +5,7 @@ const COLOURS = {
   total_variation: { most: 0.5, low: "0", high: "0.5 or more" },
 };
 const characters = data.text.blocks.flatMap((block) => block.characters);
+const NAMES = { " ": "space", "↵\n": "end of line" };
 const shownSign = (sign) => ({ " ": "␣", "↵\n": "↵" })[sign] ?? sign;
 const passages = byId("passages");
 let here = 0;
@@ -35,7 +36,8 @@ view(["model", "activation", "colour"], () => {
       const share = Math.min(shares[number] / 255 / most, 1);
       const kind = share >= 0.5 ? "c half" : "c";
       const place = { class: kind, style: `--d:${share.toFixed(3)}`, role: "option" };
-      made.append(element("span", { ...place, id: `c${number}`, "aria-selected": "false" }, sign));
+      const name = { "aria-label": NAMES[sign] ?? sign, "aria-selected": "false" };
+      made.append(element("span", { ...place, ...name, id: `c${number}` }, sign));
       number += 1;
     }
     return made;
