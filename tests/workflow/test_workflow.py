@@ -38,6 +38,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "draw_model": 2,
         "summarise": 1,
         "draw_study": 1,
+        "page": 1,
         "all": 1,
     }
     return project
@@ -106,7 +107,7 @@ def test_what_does_not_change_a_result_runs_nothing(project: Project) -> None:
 
 def test_a_figure_option_redraws_and_runs_nothing_else(project: Project) -> None:
     jobs = project.planned(project.changed(figures={"dpi": 60}))
-    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "all"}
+    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "page", "all"}
 
 
 def test_another_confidence_estimates_again_and_trains_nothing(project: Project) -> None:
@@ -313,6 +314,7 @@ def test_an_added_seed_runs_its_cells_and_what_follows(project: Project) -> None
         "summarise": 1,
         "draw_model": 2,
         "draw_study": 1,
+        "page": 1,
     }
     assert rules_of(jobs) == {"train": 4, "all": 1, **follows}
     assert project.jobs() == {}
