@@ -5,10 +5,12 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from reprocore.report.page.own import Comparison, write_own_page
+from reprocore import reproducibility
+from reprocore.report.page.own import write_own_page
 from reprocore.report.page.tables import with_interval
 from reprocore.store.readers import final_rows
 
@@ -211,21 +213,23 @@ def test_it_is_read_without_scripts_and_in_print(opened, made, tmp_path):
 def test_the_page_of_a_comparison_of_ones_own(opened, made, tmp_path):
     from test_figures import final_of
 
-    from reprocore.analysis.arrays import Array, compare_arrays
-
     final = final_of(made.cells[:4])
-    names = ["<b>first</b>", "second", "third", "\u202efourth"]
-    arrays = [Array(n, p, final.targets) for n, p in zip(names, final.probabilities, strict=True)]
-    pairs, values, estimates = compare_arrays(arrays)
-    found = Comparison(
-        "Mine </script><b>", names, pairs, values, estimates, 0.95, "for new models", ["Tested."]
-    )
-    write_own_page(found, tmp_path / "own.html")
+    others = np.sqrt(final.probabilities)
+    others /= others.sum(axis=2, keepdims=True)
+    groups = {"<b>first</b>": final.probabilities, "\u202esecond": others}
+    found = vars(reproducibility(groups, targets=final.targets, seeds=[1, 2, 3, 4]))
+    write_own_page(found, 0.95, "Mine </script><b>", tmp_path / "own.html")
     with opened(Path(tmp_path / "own.html")) as page:
-        churn = estimates["churn"]
-        wanted = with_interval(churn.estimate, churn.low, churn.high)
+        churn = found["estimates"][found["estimates"]["measure"] == "churn"]
         row = page.locator("#levels tbody tr", has_text="churn")
-        assert plain(row.locator("td").first.inner_text()) == wanted
+        for place, level in enumerate(churn.itertuples()):
+            wanted = with_interval(level.estimate, level.low, level.high)
+            assert plain(row.locator("td").nth(place).inner_text()) == wanted
+        (verdict,) = found["verdicts"].to_dict("records")
+        assert f"{verdict['second']}, relative_pd" in page.locator("#answer").inner_text()
+        assert page.locator("#contrasts tbody tr").count() > 5
+        assert page.locator("#pairs-chart svg").count() == 1
+        page.locator("select[data-choose=group]").select_option("\u202esecond")
         assert page.locator("#pairs-chart svg").count() == 1
         assert page.locator("bdi").inner_text() == "Mine </script><b>"
         assert page.locator("main b").count() == 0

@@ -1,117 +1,106 @@
 """The page of predictions of one's own: what `reprocore compare` finds, as far as it goes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from reprocore.report.comparison import SCORES, Tables, holds_for, records, verdict_text
 from reprocore.report.page.charts import specifications
 from reprocore.report.page.payload import measure_words, packed
-from reprocore.report.page.tables import QUANTITIES, Row, finite, heading, with_interval
+from reprocore.report.page.tables import QUANTITIES, Row, heading, with_interval
 from reprocore.report.page.write import write_html
-from reprocore.report.words import reason_texts
-from reprocore.vocabulary import counted, join_codes
+from reprocore.report.words import VERDICTS, notice_text, reason_texts
+from reprocore.vocabulary import PAIR_MEASURES, Family, counted
 
 
-class Found(Protocol):
-    """An estimate with its interval, as the statistics give it."""
-
-    @property
-    def estimate(self) -> float: ...  # noqa: D102
-    @property
-    def low(self) -> float | None: ...  # noqa: D102
-    @property
-    def high(self) -> float | None: ...  # noqa: D102
-    @property
-    def reasons(self) -> tuple[Any, ...]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Models of one's own, compared.
-
-    Attributes:
-        title: for the heading; any text.
-        names: of the M models.
-        pairs: indices of models, [P, 2].
-        values: each measure's value for each pair, [P].
-        estimates: each measure's mean over pairs, with its interval if there is one.
-        confidence: of the intervals.
-        holds: what the intervals hold for, in words such as `for new models on the same text`.
-        sentences: of the caller's, such as what was tested and found; shown as the answer.
-        facts: names and values that say where the predictions come from.
-    """
-
-    title: str
-    names: Sequence[str]
-    pairs: npt.NDArray[np.int64]
-    values: Mapping[str, npt.NDArray[np.float64]]
-    estimates: Mapping[str, Found]
-    confidence: float
-    holds: str
-    sentences: Sequence[str] = ()
-    facts: Sequence[tuple[str, str]] = field(default_factory=tuple)
-
-
-def write_own_page(found: Comparison, out: str | Path) -> None:
+def write_own_page(tables: Tables, confidence: float, title: str, out: str | Path) -> None:
     """Write the page of a comparison, atomically.
+
+    Args:
+        tables: `models`, `pairs`, `estimates`, `contrasts`, `verdicts` and `notices` of one step,
+            as `reprocore.Reproducibility` has them.
+        confidence: of the intervals, in 0–1.
+        title: above the heading; any text.
+        out: the file.
 
     Raises:
         ReprocoreError: the file cannot be written.
     """
-    drawn = "relative_pd" if "relative_pd" in found.values else next(iter(found.values))
+    pairs = list(records(tables["pairs"]))
+    drawn = [name for name in PAIR_MEASURES if pairs and pairs[0].get(name) is not None]
+    groups = list(dict.fromkeys(tables["models"]["group"]))
     view = {
-        "title": found.title,
-        "lead": _lead(found),
-        "answer": list(found.sentences),
-        "confidence": f"{100 * found.confidence:.6g}%",
-        "holds": found.holds,
-        "measures": {name: heading(QUANTITIES[name]) for name in found.values},
-        "drawn": drawn,
-        "levels": [
-            _level(name, level, len(found.names)) for name, level in found.estimates.items()
+        "title": title,
+        "leads": _leads(tables),
+        "answer": [verdict_text(row) for row in records(tables["verdicts"])],
+        "notices": [notice_text(row) for row in records(tables["notices"])],
+        "confidence": f"{100 * confidence:.6g}%",
+        "holds": holds_for(tables["estimates"]),
+        "measures": {name: heading(QUANTITIES[name]) for name in drawn},
+        "drawn": drawn[0] if drawn else None,
+        "groups": groups,
+        "paired": [(name, name) for name in groups],
+        "levels": _levels(tables),
+        "contrasts": [
+            _contrast(row)
+            for row in records(tables["contrasts"])
+            if row["family"] == Family.REFERENCE
         ],
-        "names": list(found.names),
-        "facts": list(found.facts),
+        "models": [(row["group"], row["model"], row["seed"]) for row in records(tables["models"])],
     }
-    write_html(out, "own.html", view, _payload(found, drawn), ("own.js",))
+    write_html(out, "own.html", view, _payload(pairs, drawn), ("own.js",))
 
 
-def _lead(found: Comparison) -> str:
-    models = counted(len(found.names), "model")
-    if "churn" not in found.estimates:
-        return f"{models} were compared, pair by pair."
-    churn = found.estimates["churn"]
-    ends = (None if end is None else 100 * end for end in (churn.estimate, churn.low, churn.high))
+def _leads(tables: Tables) -> list[str]:
+    """Say for each group how often two of its models name another likeliest symbol."""
+    sizes = tables["models"]["group"].value_counts()
+    return [
+        f"Two of the {counted(int(sizes[row['group']]), 'model')} of {row['group']} name another "
+        f"likeliest outcome at {_percent(row)} of the positions, on average over pairs."
+        for row in records(tables["estimates"])
+        if row["measure"] == "churn"
+    ]
+
+
+def _percent(row: Row) -> str:
+    ends = (None if row[k] is None else 100 * row[k] for k in ("estimate", "low", "high"))
     number, bracket, rest = with_interval(*ends).partition(" ")
-    return (
-        f"Two of these {models} name another likeliest outcome at {number}%{bracket}{rest} of the "
-        "positions, on average over pairs."
-    )
+    return f"{number}%{bracket}{rest}"
 
 
-def _level(name: str, level: Found, models: int) -> Row:
-    row = {"seeds": models, "reason": join_codes(level.reasons)}
+def _levels(tables: Tables) -> list[Row]:
+    """Return one row per measure: its level in each group, and why one has no interval."""
+    rows: dict[str, Row] = {}
+    for row in records(tables["estimates"]):
+        name = str(row["measure"])
+        own = rows.setdefault(name, {"measure": _name(name), "levels": {}, "notes": {}})
+        own["levels"][row["group"]] = with_interval(row["estimate"], row["low"], row["high"])
+        if row["low"] is None:
+            own["notes"][row["group"]] = "; ".join(reason_texts(row))
+    return list(rows.values())
+
+
+def _name(measure: str) -> str:
+    if measure in SCORES:
+        return measure
+    return heading(QUANTITIES[measure])
+
+
+def _contrast(row: Row) -> Row:
     return {
-        "measure": heading(QUANTITIES[name]),
-        "text": with_interval(level.estimate, level.low, level.high),
-        "estimate": finite(level.estimate),
+        "measure": _name(str(row["measure"])),
+        "first": row["first"],
+        "second": row["second"],
+        "ratio": with_interval(row["ratio"], row["ratio_low"], row["ratio_high"]),
+        "p": row["p_adjusted"],
+        "verdict": VERDICTS[row["verdict"]],
+        "exploratory": row["exploratory"],
         "note": "; ".join(reason_texts(row)),
     }
 
 
-def _payload(found: Comparison, drawn: str) -> Row:
-    rows = [
-        {"one": found.names[a], "other": found.names[b]}
-        | {name: finite(float(values[index])) for name, values in found.values.items()}
-        for index, (a, b) in enumerate(found.pairs.tolist())
-    ]
+def _payload(pairs: list[Row], measures: list[str]) -> Row:
+    kept = ("group", "model_a", "model_b", *measures)
     return {
-        "measures": {name: measure_words(QUANTITIES[name]) for name in found.values},
-        "drawn": drawn,
+        "measures": {name: measure_words(QUANTITIES[name]) for name in measures},
         "specifications": {"heat": specifications([])["heat"]},
-        "pairs": packed(rows),
+        "pairs": packed({name: row[name] for name in kept} for row in pairs),
     }

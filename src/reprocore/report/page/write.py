@@ -17,6 +17,7 @@ from reprocore.report.page.payload import payload
 from reprocore.report.page.tables import Files, Row, read_tables
 from reprocore.report.page.text import generated, packed_text
 from reprocore.report.page.view import view_of
+from reprocore.report.words import p_text
 from reprocore.store.files import atomic
 from reprocore.study.study import Study
 
@@ -81,6 +82,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["numbers"] = lambda text: _wrapped(r"\[[^\[\]]*\]", "ci", text)
+    templates.filters["p_value"] = p_text
     templates.filters["headed"] = lambda text: _wrapped(r"\([^()]*\)", "unit", text)
     return templates
 

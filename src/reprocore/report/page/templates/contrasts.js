@@ -1,4 +1,6 @@
 // The contrasts, by measure, place and family.
+const pText = (p) => (p === null ? "–" : p < 1e-4 ? "< 0.0001" : p.toFixed(4));
+
 function contrastRow(row) {
   const kind = `verdict v-${row.verdict.replaceAll(" ", "-")}`;
   return element("tr", {},
@@ -7,7 +9,7 @@ function contrastRow(row) {
     element("td", {}, row.other),
     element("td", {}, row.place),
     number(row.estimate, row.text),
-    number(row.p, row.p === null ? "–" : row.p.toFixed(4)),
+    number(row.p, pText(row.p)),
     element("td", {}, element("span", { class: kind }, row.verdict)),
     element("td", {}, row.exploratory ? "exploratory" : "declared"),
     element("td", {}, row.note));
