@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reprocore.analysis.arrays import compare_arrays, load_array
+    from reprocore.analysis.groups.reproducibility import Reproducibility, reproducibility
     from reprocore.errors import ReprocoreError
     from reprocore.statistics.divergence import pairwise
     from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval, pair_matrix
@@ -25,6 +26,7 @@ __all__ = [
     "FeedForward",
     "Predictions",
     "ReprocoreError",
+    "Reproducibility",
     "Study",
     "all_cells",
     "compare_arrays",
@@ -36,11 +38,13 @@ __all__ = [
     "pairwise",
     "parse_study",
     "read_predictions",
+    "reproducibility",
     "write_predictions",
 ]
 
 _MODULES = {
     "analysis.arrays": ("compare_arrays", "load_array"),
+    "analysis.groups.reproducibility": ("Reproducibility", "reproducibility"),
     "errors": ("ReprocoreError",),
     "statistics.divergence": ("pairwise",),
     "statistics.jackknife": ("Estimate", "jackknife", "mean_interval", "pair_matrix"),

@@ -13,15 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from reprocore.errors import ReprocoreError, visible
+from reprocore.pipeline.comparison import compare
 from reprocore.report.terminal import (
     MARKS,
     console,
     duration,
-    interval_numbers,
     table_of,
     usage_message,
 )
-from reprocore.vocabulary import counted
 
 if TYPE_CHECKING:
     from reprocore.study.study import Study
@@ -240,38 +239,7 @@ def verify(
     raise typer.Exit(1)
 
 
-@app.command()
-def compare(
-    files: Annotated[list[Path], typer.Argument(help="Two or more .parquet, .npy or .npz files.")],
-    step: Annotated[
-        int | None, typer.Option(help="Snapshot of Parquet files; the last if not given.")
-    ] = None,
-    confidence: Annotated[float, typer.Option(help="Level of the interval.")] = 0.95,
-) -> None:
-    """Compare the predictions of models: every measure, with an interval from three files on."""
-    from reprocore.analysis.arrays import compare_arrays, load_array
-    from reprocore.analysis.rows import result_row
-    from reprocore.report.words import reason_texts
-
-    pairs, values, estimates = compare_arrays(
-        [load_array(path, step) for path in files], confidence
-    )
-    title = f"{len(files)} models, {counted(len(pairs), 'pair')}"
-    heads = ("mean", "low", "high", "lowest", "highest")
-    rows = []
-    for name, estimate in estimates.items():
-        ends = (values[name].min(), values[name].max())
-        rows.append(
-            [name, *interval_numbers(estimate.estimate, estimate.low, estimate.high, *ends)]
-        )
-    console.print(table_of(title, ("measure", *heads), rows, numbers=heads))
-    without = [result_row(estimate) for estimate in estimates.values() if estimate.low is None]
-    reasons = {text for row in without for text in reason_texts(row)}
-    if reasons:
-        console.print(f"No interval: {', '.join(sorted(reasons))}.")
-    console.print("Divergences are in nats; churn and overlap are shares.")
-    if len(files) > 2:
-        console.print(f"low, high: {confidence:.0%} interval, for new models on the same text.")
+app.command()(compare)
 
 
 @app.command()

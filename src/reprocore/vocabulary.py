@@ -235,6 +235,7 @@ class Reason(StrEnum):
     PART_OF_SEEDS = auto()  # of those of two activations
     ONLY_COMMON_SEEDS = auto()  # of those of all activations
     UNPAIRED = auto()
+    SEEDS_NOT_NAMED = auto()  # so nothing can be paired
     CONSTANT_DIFFERENCE = auto()
     CONSTANT_RATIO = auto()
     NO_RATIO = auto()

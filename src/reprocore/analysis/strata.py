@@ -102,9 +102,15 @@ def _estimates(
 ) -> Iterator[tuple[str, Estimate]]:
     """Yield (measure, estimate) of M seeds [M, n, V] of one activation on n positions."""
     if len(stack) > 1:
-        pairs, values = pairwise(stack, targets)
-        for name in DIVERGENCES:
-            found = jackknife(pair_matrix(pairs, values[name])[1], confidence)
-            yield name, possible(found, bounds_of(name), confidence)
+        yield from stratum_divergences(*pairwise(stack, targets), confidence)
     losses: Floats = np.array([surprisal(seed, targets).mean() for seed in stack])
     yield LOSS, mean_interval(losses, confidence)
+
+
+def stratum_divergences(
+    pairs: npt.NDArray[np.int64], values: Mapping[str, Floats], confidence: float
+) -> Iterator[tuple[str, Estimate]]:
+    """Yield (measure, estimate over seeds) of the values [P] of all pairs [P, 2] on a stratum."""
+    for name in DIVERGENCES:
+        found = jackknife(pair_matrix(pairs, values[name])[1], confidence)
+        yield name, possible(found, bounds_of(name), confidence)

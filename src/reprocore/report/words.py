@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reprocore.analysis.over_models import LEAST_MODELS, LEAST_SEEDS_OF_A_CV
+from reprocore.kinds import Notice
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, LEAST_SEEDS_OF_A_TEST
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
@@ -82,7 +83,20 @@ REASONS = {
     "{seeds_second:.0f}",
     Reason.UNPAIRED: "{seeds_shared:.0f} of {seeds_first:.0f} and {seeds_second:.0f} seeds "
     "shared: compared as unpaired",
+    Reason.SEEDS_NOT_NAMED: "seeds are not named: compared as unpaired",
     Reason.ONLY_COMMON_SEEDS: "on {seeds:.0f} seeds that all share, of {seeds_most:.0f}",
+}
+
+NOTICES = {
+    Notice.UNDERFLOW: "{subject}: of its relative PD of {relative_pd:.4f}, {part:.4f} come from "
+    "float16 numbers that are 0 in one of two models and not in the other, where relative PD "
+    "counts 2 whatever is missing; at {both:.1%} both are 0, where it counts 0. "
+    "Store float32, or logits",
+    Notice.PADDED: "{subject}: documents have different numbers of choices; one that a document "
+    "does not have counts as a choice of probability 0",
+    Notice.NOT_PAIRED: "seeds are not named: groups are compared as unpaired; name seeds by "
+    "`--seeds`, a manifest, or `seeds=`",
+    Notice.NO_TARGETS: "no targets: no loss, no accuracy",
 }
 
 FLAGS = {
@@ -120,6 +134,14 @@ def reason_texts(row: Row) -> list[str]:
     texts = {"seeds_text": counted(row["seeds"], "seed")} if "seeds" in row else {}
     numbers = {**row, **texts}
     return [REASONS[code].format_map(numbers) for code in split_codes(row["reason"], Reason)]
+
+
+def notice_text(row: Row) -> str:
+    """Return the words for a row of the notices of groups."""
+    part = 2 * row["one"] if row["one"] is not None else None
+    return NOTICES[row["notice"]].format_map(
+        {**row, "part": part, "subject": row["subject"] or "these models"}
+    )
 
 
 def flag_texts(row: Row) -> list[str]:

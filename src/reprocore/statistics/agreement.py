@@ -34,14 +34,30 @@ def agreement(
     stack = stacked(probabilities)
     _, positions, symbols = stack.shape
     ids = check_targets(targets, positions, symbols)
-    first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
     likeliest = np.stack([np.asarray(model).argmax(axis=1) for model in stack])
+    losses = np.stack([-_log(model[range(positions), ids]) for model in stack])
+    return agreement_of(likeliest, losses, ids, symbols, pairs)
+
+
+def agreement_of(
+    likeliest: Integers, losses: Floats, ids: Integers, symbols: int, pairs: npt.ArrayLike
+) -> dict[str, Floats]:
+    """Return what `agreement` does, from what it needs of the probabilities.
+
+    Args:
+        likeliest: likeliest symbol of each model at each position, [M, N].
+        losses: −ln of the probability of the symbol that really came, [M, N].
+        ids: of the symbols that really came, [N].
+        symbols: V.
+        pairs: see `agreement`.
+    """
+    first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
     shares = _shares(likeliest, ids, first, second)
-    standard = np.stack([_standardised(-_log(model[range(positions), ids])) for model in stack])
+    standard = np.stack([_standardised(model) for model in losses])
     return {
         **shares,
         "flips": shares["right_to_wrong"] + shares["wrong_to_right"],
-        "kappa": _kappas(likeliest, symbols, first, second),
+        "kappa": kappas(likeliest, symbols, pairs),
         "loss_correlation": np.clip(_dots(standard, first, second), -1.0, 1.0),
     }
 
@@ -65,9 +81,25 @@ def flips_by_block(
     ids = check_targets(targets, positions, symbols)
     check_block(block, positions)
     right = np.stack([np.asarray(model).argmax(axis=1) == ids for model in stack])
+    return means_by_part(flipped(right, pairs), np.arange(positions) // block)
+
+
+def flipped(right: npt.NDArray[np.bool_], pairs: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Return where one of a pair is right and the other wrong: [P, N], of who is right, [M, N]."""
     first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
-    flipped = right[first] != right[second]
-    return np.asarray(flipped.reshape(len(first), -1, block).mean(axis=-1))
+    return np.asarray(right[first] != right[second])
+
+
+def means_by_part(values: npt.ArrayLike, labels: Integers) -> Floats:
+    """Return means [R, K] of rows of values [R, N] over the positions of each of K parts.
+
+    Args:
+        values: [R, N].
+        labels: which part each position belongs to, [N] in 0 … K−1; no part is empty.
+    """
+    sizes = np.bincount(labels)
+    rows = [np.bincount(labels, row, len(sizes)) for row in np.asarray(values, dtype=np.float64)]
+    return np.asarray(rows).reshape(-1, len(sizes)) / sizes
 
 
 def _shares(
@@ -85,8 +117,12 @@ def _shares(
     return dict(zip(names, counts / positions, strict=True))
 
 
-def _kappas(likeliest: Integers, symbols: int, first: Integers, second: Integers) -> Floats:
-    """κ in whole numbers, N²p_o and N²p_e, so that p_e = 1 is seen exactly."""
+def kappas(likeliest: Integers, symbols: int, pairs: npt.ArrayLike) -> Floats:
+    """Return the `kappa` of `agreement`, [P], of the likeliest symbols [M, N] and pairs [P, 2].
+
+    In whole numbers, N²p_o and N²p_e, so that p_e = 1 is seen exactly.
+    """
+    first, second = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
     models, positions = likeliest.shape
     counts = np.zeros((models, symbols), dtype=np.int64)
     np.add.at(counts, (np.arange(models)[:, None], likeliest), 1)

@@ -12,10 +12,50 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-def check_probabilities(p: npt.ArrayLike, name: str) -> None:
+# By how much a row's sum may differ from 1; bfloat16 has 8 bits, float16 has 11.
+TOLERANCES = {"bfloat16": 8e-3, "float16": 1e-3}
+TOLERANCE = 1e-4
+
+
+def as_array(values: Any) -> npt.NDArray[Any]:
+    """Return an array, or a torch tensor of any device and type, as a numpy array.
+
+    bfloat16, which numpy does not have, becomes float32; gradients are left behind.
+
+    Examples:
+        >>> as_array([0.25, 0.75])
+        array([0.25, 0.75])
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        narrow = type_of(values) == "bfloat16" or type_of(values).startswith("float8")
+        values = (values.float() if narrow else values).numpy()
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
+def type_of(values: Any) -> str:
+    """Return the name of the type of an array's numbers, such as `float32` or `bfloat16`."""
+    return str(getattr(values, "dtype", None) or np.asarray(values).dtype).removeprefix("torch.")
+
+
+def tolerance_of(values: Any) -> float:
+    """Return by how much the sum of a row of these probabilities may differ from 1."""
+    first = values[0] if isinstance(values, list | tuple) and values else values
+    return TOLERANCES.get(type_of(first), TOLERANCE)
+
+
+def check_probabilities(
+    p: npt.ArrayLike, name: str, first: int = 0, tolerance: float | None = None
+) -> None:
     """Raise unless `p` is [N ≥ 1, V ≥ 2], finite, ≥ 0, with rows that sum to 1.
 
-    A row's sum may be off by 1e-3 for float16 and by 1e-4 otherwise.
+    Args:
+        p: probabilities.
+        name: of them, for the message.
+        first: position of the first row, for the message.
+        tolerance: by how much a row's sum may differ from 1; None is 1e-3 for float16 and 1e-4
+            otherwise.
 
     Raises:
         ReprocoreError: names `name`, the position (row) and the symbol (column) at fault.
@@ -29,17 +69,18 @@ def check_probabilities(p: npt.ArrayLike, name: str) -> None:
         raise ReprocoreError(f"{name}: no positions, needs at least 1")
     if a.shape[1] < 2:
         raise ReprocoreError(f"{name}: symbols: {a.shape[1]}, needs at least 2")
-    for fault, allowed in ((~np.isfinite(a), "finite"), (a < 0, "0 or more")):
-        if fault.any():
-            row, column = np.unravel_index(int(fault.argmax()), a.shape)
-            value = f"{a[row, column]} at position {row}, symbol {column}"
-            raise ReprocoreError(f"{name}: probability {value}, must be {allowed}")
-    tolerance = 1e-3 if a.dtype == np.float16 else 1e-4
+    if not (a.min() >= 0 and np.isfinite(a.max())):
+        for fault, allowed in ((~np.isfinite(a), "finite"), (a < 0, "0 or more")):
+            if fault.any():
+                row, column = np.unravel_index(int(fault.argmax()), a.shape)
+                value = f"{a[row, column]} at position {first + row}, symbol {column}"
+                raise ReprocoreError(f"{name}: probability {value}, must be {allowed}")
+    tolerance = tolerance or tolerance_of(a)
     totals = a.sum(axis=1, dtype=np.float64)
     worst = int(np.abs(totals - 1.0).argmax())
     if abs(totals[worst] - 1.0) > tolerance:
         raise ReprocoreError(
-            f"{name}: probabilities at position {worst} sum to {totals[worst]:.6g}, "
+            f"{name}: probabilities at position {first + worst} sum to {totals[worst]:.6g}, "
             f"must be 1 within {tolerance:g}"
         )
 
@@ -50,7 +91,13 @@ def stacked(probabilities: npt.ArrayLike) -> npt.NDArray[Any]:
     Raises:
         ReprocoreError: they are not 3-D, or have no position or symbol.
     """
-    stack = np.asarray(probabilities)
+    try:
+        if isinstance(probabilities, list | tuple) and probabilities:
+            stack = np.stack([as_array(model) for model in probabilities])
+        else:
+            stack = as_array(probabilities)
+    except ValueError:
+        raise ReprocoreError("probabilities: all models must have one shape") from None
     if stack.ndim != 3 or 0 in stack.shape[1:]:
         raise ReprocoreError(
             f"probabilities: shape {stack.shape}, must be [models, positions, symbols]"

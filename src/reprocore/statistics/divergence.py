@@ -1,23 +1,35 @@
 """How far apart the predictions of two models are, for one pair and for all pairs of many.
 
-Probabilities are arrays [N, V]: N positions, V symbols, rows that sum to 1. They are used as
-given, in float64, without renormalising. Ties between symbols go to the lowest symbol id.
+Probabilities are arrays [N, V]: N positions, V symbols, rows that sum to 1. They are checked, and
+used as given, in float64, without renormalising. Ties between symbols go to the lowest symbol id.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reprocore.errors import ReprocoreError
-from reprocore.statistics.checks import Floats, Integers, check_block, check_targets, stacked
+from reprocore.statistics.checks import (
+    Floats,
+    Integers,
+    as_array,
+    check_block,
+    check_probabilities,
+    check_targets,
+    stacked,
+    tolerance_of,
+)
 from reprocore.vocabulary import LN2, MEASURES
 
 TOP = 5
 # Elements of one temporary: 128 KiB in float64, so the handful in use stay in a core's cache.
 BLOCK_ELEMENTS = 16_384
+
+# Takes the name of a measure, the index of a pair, and terms [rows] or [rows, V] of its sum.
+AddTerms = Callable[[str, int, npt.NDArray[Any]], None]
 
 
 def relative_pd(p: npt.ArrayLike, q: npt.ArrayLike) -> float:
@@ -97,18 +109,25 @@ def pairwise(
     """Every measure for every pair of M models, with the work per model done once.
 
     Args:
-        probabilities: [M, N, V], checked with `check_probabilities` by whoever read them: a NaN
-            would show in most measures but not in `churn` and `top5_overlap`.
+        probabilities: [M, N, V], real numbers of 0 or more, each row with sum 1; torch tensors too.
         targets: symbol ids [N]; None leaves `relative_pd_true` out of the result.
 
     Returns:
         Indices (i, j) with i < j as [P, 2], P = M(M−1)/2, and for each measure the values [P].
 
     Raises:
-        ReprocoreError: `probabilities` are not 3-D or empty, or `targets` do not fit them.
+        ReprocoreError: `probabilities` are not 3-D, empty, or no probabilities, or `targets` do not
+            fit them.
+
+    Examples:
+        >>> pairs, values = pairwise([[[0.5, 0.5]], [[0.25, 0.75]], [[0.0, 1.0]]])
+        >>> pairs.tolist()
+        [[0, 1], [0, 2], [1, 2]]
+        >>> values["total_variation"].tolist()
+        [0.25, 0.5, 0.25]
     """
-    pairs, sums, sizes = _sums_of_pairs(probabilities, targets, None)
-    return pairs, _means(sums.whole, *sizes)
+    sums = _sums_of_pairs(probabilities, targets, {})
+    return sums.pairs, sums.means()
 
 
 def pairwise_by_block(
@@ -124,62 +143,92 @@ def pairwise_by_block(
     Raises:
         ReprocoreError: as `pairwise`, or N is no multiple of `block`.
     """
-    pairs, sums, (positions, symbols) = _sums_of_pairs(probabilities, targets, block)
-    return pairs, _means(sums.whole, positions, symbols), _means(sums.parts, block, symbols)
+    positions = stacked(probabilities).shape[1]
+    check_block(block, positions)
+    sums = _sums_of_pairs(probabilities, targets, {"block": np.arange(positions) // block})
+    return sums.pairs, sums.means(), sums.means_of("block")
 
 
-class _Sums:
-    """Sums of every measure over positions, for each pair: of all [P], and of each block [P, B]."""
+class PairSums:
+    """Running sums of every measure over positions that come in portions, for all pairs of models.
 
-    def __init__(self, pairs: int, positions: int, names: Iterable[str], block: int | None):
-        self.whole = {name: np.zeros(pairs) for name in names}
-        self.block = block
-        shape = (pairs, positions // block if block else 0)
-        self.parts = {name: np.zeros(shape) for name in self.whole}
+    Memory grows with the pairs and the parts, not with the positions or the symbols.
 
-    def go_to(self, start: int, rows: int) -> None:
-        """Take what is added next as terms of so many positions from `start` on."""
-        if self.block is not None:
-            first, last = start // self.block, (start + rows - 1) // self.block
-            self.blocks = slice(first, last + 1)
-            self.firsts = np.maximum(np.arange(first, last + 1) * self.block - start, 0)
+    Attributes:
+        pairs: indices (i, j) with i < j, [P, 2].
+        positions: how many have been added.
+    """
 
-    def add(self, name: str, pair: int, terms: npt.NDArray[Any]) -> None:
-        """Add terms [rows] or [rows, V]."""
-        self.whole[name][pair] += terms.sum()
-        if self.block is not None:
-            edges = self.firsts * (terms.size // len(terms))
-            sums = np.add.reduceat(terms.ravel(), edges, dtype=np.float64)
-            self.parts[name][pair, self.blocks] += sums
+    def __init__(self, models: int, targets: bool, parts: Mapping[str, Integers] | None = None):
+        """Start with nothing.
+
+        Args:
+            models: M.
+            targets: whether targets will be given.
+            parts: by name, to which of K parts each of the N positions belongs, [N] in 0 … K−1.
+        """
+        self.pairs = np.column_stack(np.triu_indices(models, 1)).astype(np.int64)
+        self.positions = self.symbols = 0
+        self._parts = dict(parts or {})
+        self._sizes = {name: np.bincount(labels) for name, labels in self._parts.items()}
+        names = [name for name in MEASURES if targets or name != "relative_pd_true"]
+        self._whole = {name: np.zeros(len(self.pairs)) for name in names}
+        self._sums = {
+            part: {name: np.zeros((len(self.pairs), len(sizes))) for name in names}
+            for part, sizes in self._sizes.items()
+        }
+
+    def add(self, probabilities: npt.NDArray[Any], ids: Integers | None) -> None:
+        """Add the next positions: probabilities [M, rows, V], and their targets [rows]."""
+        _, positions, self.symbols = probabilities.shape
+        rows = max(1, BLOCK_ELEMENTS // self.symbols)
+        for start in range(0, positions, rows):
+            chunk = slice(start, start + rows)
+            p = np.ascontiguousarray(probabilities[:, chunk], dtype=np.float64)
+            self._add(p, None if ids is None else ids[chunk])
+            self.positions += p.shape[1]
+
+    def means(self) -> dict[str, Floats]:
+        """Return each measure [P] over all positions that were added."""
+        return _means(self._whole, np.asarray(self.positions), self.symbols)
+
+    def means_of(self, part: str) -> dict[str, Floats]:
+        """Return each measure over the positions of each part, [P, K]; NaN for an empty part."""
+        with np.errstate(invalid="ignore"):
+            return _means(self._sums[part], self._sizes[part], self.symbols)
+
+    def _add(self, p: Floats, ids: Integers | None) -> None:
+        _add_divergences(p, self.pairs, self._add_terms)
+        _add_ranks(p, self.pairs, self._add_terms)
+        if ids is not None:
+            at_target = p[:, np.arange(p.shape[1]), ids]
+            for k, (i, j) in enumerate(self.pairs):
+                self._add_terms("relative_pd_true", k, _ratio(at_target[i], at_target[j]))
+
+    def _add_terms(self, name: str, pair: int, terms: npt.NDArray[Any]) -> None:
+        """Add terms [rows] or [rows, V] of the next positions."""
+        self._whole[name][pair] += terms.sum()
+        if self._parts:
+            by_row = terms if terms.ndim == 1 else terms.sum(axis=1)
+            rows = slice(self.positions, self.positions + len(terms))
+            for part, labels in self._parts.items():
+                np.add.at(self._sums[part][name][pair], labels[rows], by_row)
 
 
 def _sums_of_pairs(
-    probabilities: npt.ArrayLike, targets: npt.ArrayLike | None, block: int | None
-) -> tuple[Integers, _Sums, tuple[int, int]]:
-    """Return the pairs, the sums of the measures, and the numbers of positions and symbols."""
+    probabilities: npt.ArrayLike, targets: npt.ArrayLike | None, parts: Mapping[str, Integers]
+) -> PairSums:
     stack = stacked(probabilities)
     models, positions, symbols = stack.shape
-    if block is not None:
-        check_block(block, positions)
-    pairs = np.column_stack(np.triu_indices(models, 1)).astype(np.int64)
+    for index, model in enumerate(stack):
+        check_probabilities(model, f"model {index}", tolerance=tolerance_of(probabilities))
     ids = None if targets is None else check_targets(targets, positions, symbols)
-    names = [name for name in MEASURES if ids is not None or name != "relative_pd_true"]
-    sums = _Sums(len(pairs), positions, names, block)
-    rows = max(1, BLOCK_ELEMENTS // symbols)
-    for start in range(0, positions, rows):
-        chunk = slice(start, start + rows)
-        p = np.ascontiguousarray(stack[:, chunk], dtype=np.float64)
-        sums.go_to(start, p.shape[1])
-        _add_divergences(p, pairs, sums)
-        _add_ranks(p, pairs, sums)
-        if ids is not None:
-            at_target = p[:, np.arange(p.shape[1]), ids[chunk]]
-            for k, (i, j) in enumerate(pairs):
-                sums.add("relative_pd_true", k, _ratio(at_target[i], at_target[j]))
-    return pairs, sums, (positions, symbols)
+    sums = PairSums(models, ids is not None, parts)
+    sums.add(stack, ids)
+    return sums
 
 
-def _means(sums: dict[str, Floats], positions: int, symbols: int) -> dict[str, Floats]:
+def _means(sums: Mapping[str, Floats], positions: Integers, symbols: int) -> dict[str, Floats]:
     """Return each measure of its sums over so many positions."""
     of = {
         "relative_pd": lambda x: 2.0 * x / (positions * symbols),
@@ -195,8 +244,11 @@ def _means(sums: dict[str, Floats], positions: int, symbols: int) -> dict[str, F
 
 def _pair(p: npt.ArrayLike, q: npt.ArrayLike) -> tuple[Floats, Floats]:
     # Without this, numpy would broadcast [1, V] against [N, V] silently.
-    a = np.ascontiguousarray(p, dtype=np.float64)
-    b = np.ascontiguousarray(q, dtype=np.float64)
+    a, b = as_array(p), as_array(q)
+    for name, values, given in (("p", a, p), ("q", b, q)):
+        check_probabilities(values, name, tolerance=tolerance_of(given))
+    a = np.ascontiguousarray(a, dtype=np.float64)
+    b = np.ascontiguousarray(b, dtype=np.float64)
     if a.ndim != 2 or a.shape != b.shape or a.size == 0:
         raise ReprocoreError(
             f"probabilities: shapes {a.shape} and {b.shape}, must be one [positions, symbols]"
@@ -230,7 +282,7 @@ def _likeliest(p: Floats) -> tuple[Integers, npt.NDArray[np.bool_]]:
     return first, members
 
 
-def _add_divergences(p: Floats, pairs: Integers, sums: _Sums) -> None:
+def _add_divergences(p: Floats, pairs: Integers, add: AddTerms) -> None:
     """Add the positions p [M, rows, V] to the sums, reusing three temporaries for all pairs."""
     logs = _log(p)
     negentropy = p * logs
@@ -243,15 +295,15 @@ def _add_divergences(p: Floats, pairs: Integers, sums: _Sums) -> None:
         work *= difference
         same_zeros = (positive[i] and positive[j]) or np.array_equal(p[i] == 0.0, p[j] == 0.0)
         terms = work if same_zeros else np.where((p[i] == 0.0) != (p[j] == 0.0), math.inf, work)
-        sums.add("jeffreys", k, terms)
+        add("jeffreys", k, terms)
 
         np.abs(difference, out=difference)
-        sums.add("total_variation", k, difference)
+        add("total_variation", k, difference)
 
         np.add(p[i], p[j], out=total)
         np.greater(total, 0.0, out=present)
         np.divide(difference, total, out=difference, where=present)
-        sums.add("relative_pd", k, difference)
+        add("relative_pd", k, difference)
 
         # The mask anew: half of the smallest float is 0.
         total *= 0.5
@@ -261,12 +313,12 @@ def _add_divergences(p: Floats, pairs: Integers, sums: _Sums) -> None:
         np.add(negentropy[i], negentropy[j], out=total)
         total *= 0.5
         total -= work
-        sums.add("jensen_shannon", k, total)
+        add("jensen_shannon", k, total)
 
 
-def _add_ranks(p: Floats, pairs: Integers, sums: _Sums) -> None:
+def _add_ranks(p: Floats, pairs: Integers, add: AddTerms) -> None:
     ranked = [_likeliest(row) for row in p]
     for k, (i, j) in enumerate(pairs):
-        sums.add("churn", k, ranked[i][0] != ranked[j][0])
+        add("churn", k, ranked[i][0] != ranked[j][0])
         common = np.einsum("nv,nv->n", ranked[i][1].view(np.uint8), ranked[j][1].view(np.uint8))
-        sums.add("top5_overlap", k, common)
+        add("top5_overlap", k, common)

@@ -14,7 +14,7 @@ from scipy.special import expit, logit, stdtrit
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
-from reprocore.statistics.jackknife import Estimate, jackknife
+from reprocore.statistics.jackknife import Estimate, jackknife, mean_interval
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ROUNDING
 from reprocore.vocabulary import Reason
 
@@ -96,6 +96,30 @@ def seed_means(pairs: npt.NDArray[np.int64], values: Floats) -> Floats:
     for column in pairs.T:
         np.add.at(sums, column, values)
     return sums / (len(sums) - 1)
+
+
+def with_sizes(values: npt.ArrayLike, sizes: npt.ArrayLike) -> Floats:
+    """Values [M, B] of blocks of any size, so that their plain mean is that over all positions.
+
+    A block counts by its share of the positions: y' = θ + w·(y − θ), w its size over the mean size
+    and θ the mean over seeds and positions. The variance over blocks of y' is that of a ratio
+    estimator over clusters of unequal size (Cochran 1977, section 9A.1). Blocks of equal size are
+    left as they are.
+
+    Args:
+        values: [M, B], the mean of seed i in block b.
+        sizes: [B], positions of each block, at least 1.
+
+    Examples:
+        >>> with_sizes([[0.0, 1.0]], [1, 3]).mean()
+        np.float64(0.75)
+    """
+    y, n = np.asarray(values, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    if (n == n[0]).all():
+        return y
+    with np.errstate(invalid="ignore"):
+        mean = float((y * n).sum() / (n.sum() * len(y)))
+        return np.asarray(mean + n / n.mean() * (y - mean))
 
 
 def components(values: npt.ArrayLike) -> Components:
@@ -254,7 +278,24 @@ def level_on_this_text(
         bounds: see `level_of_pairs`, as for all else.
         confidence: likewise.
     """
-    found = possible(jackknife(matrix, confidence), bounds, confidence)
+    return _over_seeds(jackknife(matrix, confidence), bounds, confidence)
+
+
+def score_on_this_text(
+    values: npt.ArrayLike, bounds: Bounds = OPEN, confidence: float = 0.95
+) -> Level:
+    """Level of a figure of single seeds on one and the same text, for new seeds alone.
+
+    Args:
+        values: [M], one figure per seed.
+        bounds: see `level_of_pairs`, as for all else.
+        confidence: likewise.
+    """
+    return _over_seeds(mean_interval(values, confidence), bounds, confidence)
+
+
+def _over_seeds(found: Estimate, bounds: Bounds, confidence: float) -> Level:
+    found = possible(found, bounds, confidence)
     mean, se, ends, reasons = found.estimate, found.se, (found.low, found.high), found.reasons
     if se is not None and se <= ROUNDING * abs(mean):
         ends, reasons = (mean, mean), (Reason.NO_VARIATION,)

@@ -1,7 +1,7 @@
 """The columns of every table: name, type, meaning, unit, and whether a value can be missing.
 
-All schemas are here, in `position_schemas` and in `cell_schemas`, so that the data dictionary can
-be made from them.
+All schemas are here, in `position_schemas`, in `cell_schemas` and, of arrays of any origin, in
+`group_schemas`, so that the data dictionary can be made from them.
 """
 
 import pyarrow as pa

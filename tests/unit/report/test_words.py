@@ -5,8 +5,9 @@ from enum import StrEnum
 import pyarrow as pa
 import pytest
 
+from reprocore.kinds import Notice
 from reprocore.report import words
-from reprocore.store import position_schemas, schemas
+from reprocore.store import group_schemas, position_schemas, schemas
 from reprocore.store.columns import codes_of
 from reprocore.vocabulary import (
     ClaimVerdict,
@@ -22,7 +23,7 @@ from reprocore.vocabulary import (
 
 SCHEMAS = {
     name: schema
-    for name, schema in (vars(schemas) | vars(position_schemas)).items()
+    for name, schema in (vars(schemas) | vars(position_schemas) | vars(group_schemas)).items()
     if isinstance(schema, pa.Schema) and "reason" in schema.names and name != "AUDIT_SCHEMA"
 }
 
@@ -37,6 +38,7 @@ SCHEMAS = {
         (Flag, words.FLAGS),
         (Gap, words.GAPS),
         (Generalisation, words.HOLDS_FOR),
+        (Notice, words.NOTICES),
     ],
 )
 def test_every_code_has_words_of_its_own(kind: type[StrEnum], texts: dict[StrEnum, str]) -> None:

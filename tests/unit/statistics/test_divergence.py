@@ -265,13 +265,15 @@ def test_pairwise_of_one_model_is_empty():
     assert all(column.shape == (0,) for column in values.values())
 
 
-def test_nan_is_not_taken_for_zero():
+def test_what_is_no_probability_is_refused():
     stack = soft(np.random.default_rng(0), 2, 5, 6)
-    stack[0, 2, 3] = math.nan
-    _, values = divergence.pairwise(stack, np.full(5, 3))
-    for name in ("relative_pd", "relative_pd_true", "total_variation", "jensen_shannon"):
-        assert math.isnan(values[name][0]), name
-        assert math.isnan(value(name, stack[0], stack[1], np.full(5, 3))), name
+    for bad, what in ((math.nan, "must be finite"), (-0.1, "must be 0 or more"), (1, "sum to")):
+        stack[0, 2, 3] = bad
+        with pytest.raises(ReprocoreError, match=f"^model 0: .*position 2.*{what}"):
+            divergence.pairwise(stack, np.full(5, 3))
+        for name in MEASURES:
+            with pytest.raises(ReprocoreError, match=f"^p: .*position 2.*{what}"):
+                value(name, stack[0], stack[1], np.full(5, 3))
 
 
 def test_inputs_are_left_unchanged():

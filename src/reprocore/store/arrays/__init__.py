@@ -1,0 +1,1 @@
+"""Outputs of models from anywhere, read in portions: numpy, torch, Parquet, JSON lines."""
