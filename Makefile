@@ -2,6 +2,7 @@
 # make test    all tests
 # make quick   the tests that take no more than a second or so: the loop while one works
 # make check   formatting, lint, the layers of the packages, types
+# make docs    the documentation, generated parts and site
 # PYTHON=python3.12 chooses the interpreter; pip's own settings (PIP_...) are honoured.
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ $(INSTALLED): pyproject.toml $(PLUGINS:=/pyproject.toml) constraints.txt
 	  { echo "error: $(PYTHON) is too old; Python 3.11 or newer is needed, say PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	  --editable '.[workflow,dev]' $(addprefix --editable ,$(PLUGINS))
+	  --editable '.[workflow,dev,docs]' $(addprefix --editable ,$(PLUGINS))
 	@touch $@
 
 demo: $(INSTALLED)
@@ -54,8 +55,11 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+# References and the README's answer from the code and the tables, then the site in docs/_build/html.
 docs: $(INSTALLED)
 	$(BIN)/reprocore document
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "site:     docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

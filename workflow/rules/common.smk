@@ -25,6 +25,7 @@ from reprocore.store.identity import (
 from reprocore.store.source_digest import (
     CELL_LAYERS,
     TABLE_LAYERS,
+    data_digest,
     digest,
     source_digest,
     text_digest,
@@ -34,6 +35,7 @@ from reprocore.study.gpus import local_gpus
 from reprocore.study.layout import (
     ACROSS_TABLES,
     MODEL_FIGURES,
+    PAGE,
     TUNING_TABLE,
     choice_file,
     preflight_file,
@@ -127,6 +129,11 @@ def source(script, *modules, layers=TABLE_LAYERS):
     return f"source {digest(code)}"
 
 
+def templates(package):
+    """Digest of the files of a package that are no Python, such as those of a page."""
+    return f"templates {data_digest(package)}"
+
+
 def settings(rule):
     """Parameters of a rule: by name, each setting that matters to it."""
 
@@ -163,7 +170,7 @@ def tell_finding():
     from reprocore.pipeline.finding import finding
 
     try:
-        lines = finding(STUDY)
+        lines = finding(STUDY, Path(RESULTS))
     except ReprocoreError as error:
         logger.warning(f"What the study has found cannot be read: {error}")
         return
