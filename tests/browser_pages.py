@@ -1,17 +1,19 @@
-"""A real browser without a network, and the page of a study that never ran."""
+"""A real browser without a network, and the page of a study that never ran.
+
+A plugin of all tests, since a second conftest would hide the first from `from conftest import`.
+"""
 
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_figures import make_study
 
-from synthetic_page import PageStudy
-
-CLAIMS = Path(__file__).parents[2] / "config" / "claims.yaml"
+if TYPE_CHECKING:
+    from synthetic_page import PageStudy
+CLAIMS = Path(__file__).parents[1] / "config" / "claims.yaml"
 LAPTOP, PHONE = (1366, 768), (390, 844)
 
 
@@ -29,8 +31,12 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> PageStudy:
+def made(tmp_path_factory: pytest.TempPathFactory) -> "PageStudy":
     """A study in which a model has not run, a seed is missing and arms differ."""
+    from test_figures import make_study
+
+    from synthetic_page import PageStudy
+
     study = make_study(
         models=("charlm", "convlm", "tinylstm"),
         arms=["all", "init", "none"],
@@ -76,7 +82,7 @@ def drawn(tab: Any) -> None:
 
 
 @pytest.fixture
-def page(opened: Callable[..., Any], made: PageStudy) -> Iterator[Any]:
+def page(opened: Callable[..., Any], made: "PageStudy") -> Iterator[Any]:
     """The page of the study, opened on a laptop."""
     with opened(made.folder / "report.html") as tab:
         yield tab
