@@ -1,4 +1,4 @@
-"""Which blocks of the documents run; `tests/workflow/test_code_blocks.py` runs them."""
+"""Which blocks of the documents run; `tests/workflow/test_documents_run.py` runs them."""
 
 from pathlib import Path
 
