@@ -2,34 +2,39 @@
 # make test    all tests
 # make quick   the tests that take no more than a second or so: the loop while one works
 # make check   formatting, lint, the layers of the packages, types
+# make docs    the documentation, generated parts and site
 # PYTHON=python3.12 chooses the interpreter; pip's own settings (PIP_...) are honoured.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
-SLURM_STEADY = plugins/snakemake-executor-plugin-slurm-steady
+PLUGINS = plugins/snakemake-executor-plugin-slurm-steady plugins/snakemake-logger-plugin-study
+QUICK = --configfile config/quick.yaml
 JOBS ?= 2
 
 .PHONY: env demo test quick check format docs clean
 
 env: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml $(SLURM_STEADY)/pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml $(PLUGINS:=/pyproject.toml) constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is too old; Python 3.11 or newer is needed, say PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	  --editable '.[workflow,dev]' --editable $(SLURM_STEADY)
+	  --editable '.[workflow,dev,docs]' $(addprefix --editable ,$(PLUGINS))
 	@touch $@
 
-# The bar needs a terminal; elsewhere a line says how far the run is.
 demo: $(INSTALLED)
-	if [ -t 2 ]; then logger=--logger=rich; else logger=--quiet=rules; fi; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake $$logger --configfile config/quick.yaml
-	@echo "summary:  results-quick/summary.md"
-	@echo "figures:  results-quick/figures/cross_model.png and results-quick/figures/<model>/"
-	@echo "status:   $(BIN)/reprocore status --configfile config/quick.yaml"
+	@PATH="$(abspath $(BIN)):$$PATH" snakemake --logger study $(QUICK) || \
+	  { echo "Commands are found after: source $(BIN)/activate"; exit 1; }
+	@echo
+	@echo "Next:"
+	@echo "  source $(BIN)/activate"
+	@echo "  reprocore status $(QUICK)                 # what is done"
+	@echo "  reprocore sample charlm/relu/1 $(QUICK)   # what a model writes"
+	@echo "  snakemake --logger study $(QUICK) --config 'seeds=[1,2,3,4,5]'"
+	@echo "  snakemake --profile profiles/local                               # the full study"
 
 test: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered
@@ -50,8 +55,11 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+# References and the README's answer from the code and the tables, then the site in docs/_build/html.
 docs: $(INSTALLED)
 	$(BIN)/reprocore document
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "site:     docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

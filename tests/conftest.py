@@ -26,6 +26,7 @@ from reprocore.training.cell import train_cell as train
 from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
+pytest_plugins = ["browser_pages"]
 # A busy machine is no failure.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

@@ -343,10 +343,10 @@ def pilot(
 
 @app.command(hidden=True)
 def document() -> None:
-    """Write config/README.md and the JSON schema from the classes of the configuration."""
-    from reprocore.pipeline.documents import write_documents
+    """Write the documents that follow from the code: references and the JSON schema."""
+    from reprocore.pipeline.documents.write import write_documents
 
-    for path in write_documents(Path.cwd()):
+    for path in write_documents(Path.cwd(), typer.main.get_command(app)):
         console.print(f"written: {path}")
 
 

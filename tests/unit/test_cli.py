@@ -369,6 +369,7 @@ class TestPilot:
         study_file.write_text(yaml.safe_dump(content, sort_keys=False))
         return study_file
 
+    @pytest.mark.slow
     def test_it_says_what_shows_and_how_surely(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 3)
         code, out, err = command("pilot", "charlm", *options)
@@ -378,6 +379,7 @@ class TestPilot:
         assert "After 50% of the training" in out
         assert "3 seeds, a verdict needs 4" in out
 
+    @pytest.mark.slow
     def test_two_seeds_give_no_recommendation(self, command: Any, with_text: Path) -> None:
         options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
         code, out, _ = command("pilot", "charlm", *options)
@@ -554,6 +556,7 @@ class TestTextOfOthers:
                     r"charlm +\| relu +\| all +\| \+ x \. ", done.stdout.decode(encoding)
                 )
 
+    @pytest.mark.slow
     def test_a_reader_that_ends_early_is_no_error(self, study_file: Path) -> None:
         line = f"{sys.executable} -m reprocore verify -c {study_file} | true"
         done = subprocess.run(line, shell=True, capture_output=True, text=True)

@@ -16,6 +16,7 @@ from project import REPOSITORY
 from reprocore.cli import main
 
 pytest.importorskip("sklearn")
+pytestmark = pytest.mark.slow
 SEEDS = (1, 2, 3, 4, 5)
 
 

@@ -36,7 +36,7 @@ STUDY = {
 }
 CELL, OTHER_CELL = "cells/small/relu/all-1", "cells/small/swiglu/all-2"
 TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
-TABLES += ("cross", "strata")
+TABLES += ("cross", "strata", "text")
 
 # A file of each kind, and one of the same kind that is of another cell, model or figure.
 FILES = {
@@ -52,6 +52,7 @@ FILES = {
     "summary.csv": "audit.md",
     "audit.parquet": "summary.parquet",
     "figures/cross_model.png": "figures/ratios.png",
+    "report.html": "summary.md",
     "figures/small/contrasts.svg": "figures/memory/contrasts.svg",
 }
 
@@ -353,7 +354,7 @@ ROUND: dict[str, Callable[[Path, Path], None]] = {
     "cells/memory/relu/all-2/predictions.parquet": folder,
     "pairs/small/swiglu/all.parquet": without_numbers,
     "pairs/memory/relu/all.parquet": link_to_nothing,
-    "blocks/memory/swiglu/all.parquet": without_numbers,
+    "blocks/small/relu/all.parquet": without_numbers,
     "models/small/curves.parquet": noise,
     "models/memory/estimates.parquet": swapped,
     "summary.csv": emptied,

@@ -49,7 +49,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert ran == {
         **{"preflight": 4, "tune": 12, "choose_rate": 4, "tabulate_tuning": 1, "draw_tuning": 1},
         **{"train": 8, "compare": 4, "estimate": 2, "analyse": 2, "positions": 2},
-        **{"across": 1, "draw_model": 2, "summarise": 1, "draw_study": 1, "all": 1},
+        **{"across": 1, "draw_model": 2, "summarise": 1, "draw_study": 1, "page": 1, "all": 1},
     }
     return project
 

@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SLURM_STEADY = REPOSITORY / "plugins" / "snakemake-executor-plugin-slurm-steady"
+STUDY_LOGGER = REPOSITORY / "plugins" / "snakemake-logger-plugin-study"
 STATISTICS = "reprocore.statistics"
 # What that package will hold; until it is there, these modules are tried.
 FLAT = ("divergence", "inference", "seed_tests", "contrasts", "sensitivity", "across_models")
@@ -145,12 +146,18 @@ def test_snakemake_works_beside_the_wheel_without_the_slurm_plugin(
     environment.run("python", "-c", PAIRWISE)
 
 
-def test_the_slurm_executor_is_found_where_its_wheel_is_installed(tmp_path: Path) -> None:
-    wheel = build(SLURM_STEADY, tmp_path)
+@pytest.mark.parametrize(
+    ("plugin", "told"),
+    [(SLURM_STEADY, "--slurm-steady-logdir"), (STUDY_LOGGER, "--logger {study}")],
+)
+def test_a_plugin_is_found_where_its_wheel_is_installed(
+    plugin: Path, told: str, tmp_path: Path
+) -> None:
+    wheel = build(plugin, tmp_path)
     names = needed([*requirements(wheel), "snakemake"])
     environment = Environment(tmp_path / "venv", names, wheel)
     assert not environment.has("reprocore")
-    assert "--slurm-steady-logdir" in environment.run("python", "-m", "snakemake", "--help")
+    assert told in " ".join(environment.run("python", "-m", "snakemake", "--help").split())
 
 
 def test_statistics_need_numpy_and_scipy_alone(wheel: Path, tmp_path: Path) -> None:

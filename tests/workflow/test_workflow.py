@@ -38,6 +38,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "draw_model": 2,
         "summarise": 1,
         "draw_study": 1,
+        "page": 1,
         "all": 1,
     }
     return project
@@ -82,6 +83,8 @@ def test_the_report_is_one_file_with_every_figure_and_its_caption(project: Proje
     text = (project.root / "report.html").read_text()
     for label in ("figure: cross model", "summary table", "training curves", "pd along training"):
         assert label in text
+    assert "A page to read" in text
+    assert "summary with the verdicts" in text
     assert "figures/memory/accuracy_and_loss.png" in text
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?:", text)
 
@@ -104,7 +107,7 @@ def test_what_does_not_change_a_result_runs_nothing(project: Project) -> None:
 
 def test_a_figure_option_redraws_and_runs_nothing_else(project: Project) -> None:
     jobs = project.planned(project.changed(figures={"dpi": 60}))
-    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "all"}
+    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "page", "all"}
 
 
 def test_another_confidence_estimates_again_and_trains_nothing(project: Project) -> None:
@@ -311,6 +314,7 @@ def test_an_added_seed_runs_its_cells_and_what_follows(project: Project) -> None
         "summarise": 1,
         "draw_model": 2,
         "draw_study": 1,
+        "page": 1,
     }
     assert rules_of(jobs) == {"train": 4, "all": 1, **follows}
     assert project.jobs() == {}

@@ -25,6 +25,7 @@ from reprocore.store.identity import (
 from reprocore.store.source_digest import (
     CELL_LAYERS,
     TABLE_LAYERS,
+    data_digest,
     digest,
     source_digest,
     text_digest,
@@ -34,6 +35,7 @@ from reprocore.study.gpus import local_gpus
 from reprocore.study.layout import (
     ACROSS_TABLES,
     MODEL_FIGURES,
+    PAGE,
     TUNING_TABLE,
     choice_file,
     preflight_file,
@@ -127,6 +129,11 @@ def source(script, *modules, layers=TABLE_LAYERS):
     return f"source {digest(code)}"
 
 
+def templates(package):
+    """Digest of the files of a package that are no Python, such as those of a page."""
+    return f"templates {data_digest(package)}"
+
+
 def settings(rule):
     """Parameters of a rule: by name, each setting that matters to it."""
 
@@ -141,8 +148,39 @@ def settings(rule):
     return {name: parameter(name) for name in RULE_SETTINGS[rule]}
 
 
+def announce_trainings():
+    """Tell a logger how many trainings the targets ask for, and what is known of those done."""
+    trainings = {}
+    for job in workflow.dag.jobs:
+        if job.rule.name in ("train", "tune"):
+            counts = trainings.setdefault(job.wildcards.model, {"all": 0, "done": 0})
+            counts["all"] += 1
+            counts["done"] += not workflow.dag.needrun(job)
+    for model, counts in trainings.items():
+        looks = (look for cell, look in PLAN.looks.items() if cell.model == model)
+        known = [look.wall_seconds for look in looks if look.wall_seconds]
+        counts["seconds"] = sum(known) / len(known) if known else None
+    logger.info(None, extra={"trainings": trainings})
+
+
+def tell_finding():
+    """Say at the end of a run of the whole study what it has found, and where to read on."""
+    if not any(job.rule.name == "all" for job in workflow.dag.jobs):
+        return
+    from reprocore.pipeline.finding import finding
+
+    try:
+        lines = finding(STUDY, Path(RESULTS))
+    except ReprocoreError as error:
+        logger.warning(f"What the study has found cannot be read: {error}")
+        return
+    page = "report.html" if "report.html" in PLAN.wanted else "summary.md"
+    for line in (*lines, f"Read on: {RESULTS}/{page}"):
+        logger.info(line)
+
+
 def name_failed_cells():
-    """Say at the end of a run, whose messages may be far above, what failed and why."""
+    """Say at the end of a run, whose messages may be far above, what failed and what to do."""
     from reprocore.pipeline.status import study_status
 
     for reason in PLAN.failed_preflights():
@@ -152,6 +190,10 @@ def name_failed_cells():
             logger.error(
                 visible(f"failed: {status.cell.key}: {status.reason}", kept="")
             )
+    logger.info(
+        f"What has finished stays. To try the rest again: `{study_command()}`; to see how far the "
+        f"study is: `{status_command()}`"
+    )
 
 
 @inspected
@@ -217,6 +259,11 @@ def study_command():
 def plan_command():
     """The command that says how large a difference this study's seeds can decide on."""
     return study_command().replace("snakemake", "reprocore plan", 1)
+
+
+def status_command():
+    """The command that says how far this study is."""
+    return study_command().replace("snakemake", "reprocore status", 1)
 
 
 RUN = WorkflowRun(STUDY, study_command())

@@ -92,16 +92,20 @@ rule positions:
     input:
         forced_if_damaged,
         predictions=final_predictions,
-        corpus=rules.corpus.output.tokens,
+        probe=rules.probe.output.probe,
     output:
         cross=f"{RESULTS}/models/{{model}}/cross.parquet",
         strata=f"{RESULTS}/models/{{model}}/strata.parquet",
+        text=f"{RESULTS}/models/{{model}}/text.parquet",
     log:
         f"{RESULTS}/logs/positions/{{model}}.log",
     params:
         **settings("positions"),
         source=source(
-            "positions.py", "reprocore.analysis.cross", "reprocore.analysis.strata"
+            "positions.py",
+            "reprocore.analysis.cross",
+            "reprocore.analysis.strata",
+            "reprocore.analysis.text",
         ),
     script:
         "../scripts/positions.py"

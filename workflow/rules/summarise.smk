@@ -17,7 +17,12 @@ rule summarise:
             labels={"content": "summary table"},
         ),
         parquet=f"{RESULTS}/summary.parquet",
-        markdown=f"{RESULTS}/summary.md",
+        markdown=report(
+            f"{RESULTS}/summary.md",
+            caption="../report/summary_text.rst",
+            category="All models",
+            labels={"content": "summary with the verdicts"},
+        ),
     log:
         f"{RESULTS}/logs/summarise.log",
     params:

@@ -1,15 +1,17 @@
-"""Compare one model's activations with one another, and its positions by stratum."""
+"""Compare one model's activations with one another, and its positions by stratum and one by one."""
 
 from reprocore.analysis.cross import cross_table
 from reprocore.analysis.final_predictions import read_final_predictions
 from reprocore.analysis.strata import strata_table
-from reprocore.data.tokens import read_corpus
+from reprocore.analysis.text import text_table
+from reprocore.data.probe import read_probe
 from reprocore.pipeline.jobs import job
 from reprocore.store.tables import write_table
 
 with job(snakemake) as study:
-    model = snakemake.wildcards.model
+    model, out = snakemake.wildcards.model, snakemake.output
     final = read_final_predictions(snakemake.input.predictions)
-    symbols = read_corpus(snakemake.input.corpus).symbols
-    write_table(snakemake.output.cross, cross_table(study, model, final))
-    write_table(snakemake.output.strata, strata_table(study, model, final, symbols))
+    probe = read_probe(snakemake.input.probe)
+    write_table(out.cross, cross_table(study, model, final))
+    write_table(out.strata, strata_table(study, model, final, probe.symbols))
+    write_table(out.text, text_table(study, model, final, probe))

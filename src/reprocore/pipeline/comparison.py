@@ -68,6 +68,10 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the levels as .png and .svg.")
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all that is found as one HTML page."),
+    ] = None,
 ) -> None:
     """Compare the predictions of models: how much they differ by seed, and groups in that.
 
@@ -75,6 +79,7 @@ def compare(
     """
     from reprocore.analysis.groups.files import compare_files
     from reprocore.analysis.groups.reproducibility import Question
+    from reprocore.report.terminal import console
     from reprocore.store.arrays.reading import read_labels
 
     if plot is not None and plot.suffix not in (".png", ".svg"):
@@ -87,7 +92,10 @@ def compare(
         targets=None if targets is None else read_labels(targets, "targets"),
         blocks=_blocks(blocks),
     )
-    _show(result, confidence, json, csv, plot)
+    _show(result, confidence, json)
+    for path in _written(result, confidence, json=json, csv=csv, plot=plot, page=page):
+        if str(json) != "-":
+            console.lines(f"written: {path}")
 
 
 def _members(
@@ -110,26 +118,34 @@ def _blocks(text: str | None) -> Any:
     return int(text) if text.isdigit() else read_labels(text, "blocks")
 
 
-def _show(
-    result: "Reproducibility",
-    confidence: float,
-    json: Path | None,
-    csv: Path | None,
-    plot: Path | None,
-) -> None:
-    """Print the tables, or write them where they are wanted."""
+def _show(result: "Reproducibility", confidence: float, json: Path | None) -> None:
+    """Print the tables, or all of them as JSON where that is wanted."""
     from reprocore.analysis.groups.files import last_step
-    from reprocore.report.comparison import as_json, print_groups, print_one_group, write_tables
-    from reprocore.report.terminal import console
-    from reprocore.store.files import atomic
+    from reprocore.report.comparison import as_json, print_groups, print_one_group
 
     tables = last_step(result)
-    if json is not None and str(json) == "-":
+    if str(json) == "-":
         print(as_json(result))
     elif len(set(tables["estimates"]["group"])) > 1:
         print_groups(tables, confidence)
     else:
         print_one_group(tables, confidence)
+
+
+def _written(
+    result: "Reproducibility",
+    confidence: float,
+    json: Path | None,
+    csv: Path | None,
+    plot: Path | None,
+    page: Path | None,
+) -> list[Path]:
+    """Write the tables, the figure and the page where they are wanted; return the files."""
+    from reprocore.analysis.groups.files import last_step
+    from reprocore.report.comparison import as_json, write_tables
+    from reprocore.store.files import atomic
+
+    tables = last_step(result)
     written = [] if csv is None else write_tables(result, csv)
     if json is not None and str(json) != "-":
         with atomic(json) as temporary:
@@ -140,6 +156,9 @@ def _show(
         from reprocore.report.figures.groups import draw_groups
 
         written += style.save(draw_groups(tables["estimates"], confidence), plot)
-    if str(json) != "-":
-        for path in written:
-            console.lines(f"written: {path}")
+    if page is not None:
+        from reprocore.report.page.own import write_own_page
+
+        write_own_page(tables, confidence, "Predictions compared", page)
+        written.append(page)
+    return written

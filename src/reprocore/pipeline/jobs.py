@@ -45,7 +45,9 @@ def job(snakemake: Any) -> Iterator[Study]:
             print(visible(traceback.format_exc()), file=sys.stderr)
             line = f"error: {snakemake.rule} failed unexpectedly: {error!r}; see {path}"
         line = visible(line)
-        print(line, file=terminal, flush=True)
+        # A bar may stand in the line; see plugins/snakemake-logger-plugin-study.
+        clear = "\r\x1b[K" if terminal.isatty() else ""
+        print(f"{clear}{line}", file=terminal, flush=True)
         # The terminal has the message already, even if the disk is full.
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)

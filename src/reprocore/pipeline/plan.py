@@ -70,12 +70,14 @@ class CellLook:
         problems: of a damaged cell, each file that is missing or damaged.
         sha256: of its files, by name, as `cell.json` has them.
         val_loss: at the end of training, likewise; None for a tuning cell that diverged.
+        wall_seconds: of the training, start-up excluded, likewise.
     """
 
     state: State
     problems: tuple[Problem, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     val_loss: float | None = None
+    wall_seconds: float | None = None
 
 
 def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -> CellLook:
@@ -104,7 +106,8 @@ def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -
         return CellLook(State.DAMAGED, problems, sha256)
     current = identity is None or described.get("identity") == identity
     state = State.DONE if current else State.STALE
-    return CellLook(state, (), sha256, described.get("val_loss"))
+    ends = (described.get(name) for name in ("val_loss", "wall_seconds"))
+    return CellLook(state, (), sha256, *ends)
 
 
 def fault_problem(place: str, fault: Fault) -> Problem:

@@ -58,8 +58,7 @@ def study_status(plan: Plan) -> list[CellStatus]:
 def _status(plan: Plan, cell: Cell) -> CellStatus:
     study, folder, look = plan.study, cell.folder(plan.study.results), plan.looks[cell]
     if look.state is State.DONE:
-        seconds = _entry(folder / "cell.json", "wall_seconds")
-        return CellStatus(cell, Progress.DONE, wall_seconds=float(seconds) if seconds else None)
+        return CellStatus(cell, Progress.DONE, wall_seconds=look.wall_seconds or None)
     if (folder / "failed.json").is_file():
         reason = str(_entry(folder / "failed.json", "reason") or "")
         return CellStatus(cell, Progress.FAILED, reason)

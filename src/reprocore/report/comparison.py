@@ -10,7 +10,7 @@ import pandas as pd
 
 from reprocore.analysis.groups.reproducibility import Reproducibility
 from reprocore.report.terminal import console, interval_numbers, table_of
-from reprocore.report.words import VERDICTS, notice_text, reason_texts
+from reprocore.report.words import VERDICTS, notice_text, p_text, reason_texts
 from reprocore.store.files import atomic
 from reprocore.vocabulary import MEASURES, Family, Generalisation, Method, counted
 
@@ -45,7 +45,7 @@ def print_one_group(tables: Tables, confidence: float) -> None:
         console.print(f"No interval: {', '.join(sorted(reasons))}.")
     console.print("Divergences are in nats; churn and overlap are shares.")
     if len(models) > 2:
-        console.print(f"low, high: {confidence:.0%} interval, {_holds_for(estimates)}.")
+        console.print(f"low, high: {confidence:.0%} interval, {holds_for(estimates)}.")
     _print_notices(tables)
 
 
@@ -56,7 +56,7 @@ def print_groups(tables: Tables, confidence: float) -> None:
     sizes = ", ".join(f"{name} {int((tables['models']['group'] == name).sum())}" for name in groups)
     console.print(_levels(f"Models: {sizes}", groups, estimates))
     console.print(
-        f"[low, high]: {confidence:.0%} interval, {_holds_for(estimates)}. Divergences and loss "
+        f"[low, high]: {confidence:.0%} interval, {holds_for(estimates)}. Divergences and loss "
         "are in nats; accuracy, churn and overlap are shares."
     )
     console.print(_contrasts(contrasts[contrasts["family"] == Family.REFERENCE]))
@@ -90,7 +90,7 @@ def _contrasts(contrasts: pd.DataFrame) -> Any:
         ratio = interval_numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
         name = row["measure"] + (" *" if row["exploratory"] else "")
         pair = f"{row['first']} / {row['second']}"
-        rows.append([name, pair, *ratio, _p(row["p_adjusted"]), VERDICTS[row["verdict"]]])
+        rows.append([name, pair, *ratio, p_text(row["p_adjusted"]), VERDICTS[row["verdict"]]])
     return table_of(None, ("measure", "groups", *numbers, "verdict"), rows, numbers=numbers)
 
 
@@ -101,7 +101,7 @@ def verdict_text(row: Mapping[str, Any]) -> str:
         ratio, low, high = interval_numbers(row["ratio"], row["ratio_low"], row["ratio_high"])
         parts.append(f"ratio {ratio} [{low}, {high}]")
     if row["p_adjusted"] is not None:
-        shown = _p(row["p_adjusted"])
+        shown = p_text(row["p_adjusted"])
         parts.append(f"p {shown}" if shown.startswith("<") else f"p = {shown}")
     if row["method"] is not None:
         parts.append(METHODS[row["method"]])
@@ -117,13 +117,7 @@ def verdict_text(row: Mapping[str, Any]) -> str:
     return f"{text}; {', '.join(scores)}." if scores else f"{text}."
 
 
-def _p(p: float | None) -> str:
-    if p is None:
-        return "–"
-    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
-
-
-def _holds_for(estimates: pd.DataFrame) -> str:
+def holds_for(estimates: pd.DataFrame) -> str:
     """Return what the intervals hold for, for new data first, as measures without it are few."""
     found = [kind for kind in DATA_FOR if kind in set(estimates["generalisation"])]
     return DATA_FOR[found[0]]

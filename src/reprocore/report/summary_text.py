@@ -153,16 +153,10 @@ def over_all_models(study: Study, declared: Sequence[Row]) -> str:
         declared: the contrasts that answer it.
     """
     primary = study.statistics.primary
-    models: dict[str, list[Row]] = {}
-    for row in declared:
-        if row["p_adjusted"] is not None:
-            models.setdefault(row["model"], []).append(row)
-    adjusted = holm_over_groups([[row["p_adjusted"] for row in rows] for rows in models.values()])
+    models = {row["model"] for row in declared if row["p_adjusted"] is not None}
     clear = [
-        f"{row['first']} in {model} ({VERDICTS[ContrastVerdict(row['verdict'])]}, p {p:.3g})"
-        for (model, rows), p_values in zip(models.items(), adjusted, strict=True)
-        for row, p in zip(rows, p_values, strict=True)
-        if p <= 1 - study.statistics.confidence
+        f"{row['first']} in {row['model']} ({VERDICTS[ContrastVerdict(row['verdict'])]}, p {p:.3g})"
+        for row, p in clear_over_models(study, declared)
     ]
     question = f"{MEASURES[primary.measure].label} {PLACES[Condition(primary.condition)]}"
     result = (
@@ -175,6 +169,21 @@ def over_all_models(study: Study, declared: Sequence[Row]) -> str:
         f"Declared beforehand: {question}, each activation against the reference. Everything else "
         f"is {EXPLORATORY}. {where if models else 'So far no model was tested.'}"
     )
+
+
+def clear_over_models(study: Study, declared: Iterable[Row]) -> list[tuple[Row, float]]:
+    """Return the contrasts that are clear among those of all models, with their p (Holm)."""
+    models: dict[str, list[Row]] = {}
+    for row in declared:
+        if row["p_adjusted"] is not None:
+            models.setdefault(row["model"], []).append(row)
+    adjusted = holm_over_groups([[row["p_adjusted"] for row in rows] for rows in models.values()])
+    return [
+        (row, p)
+        for rows, p_values in zip(models.values(), adjusted, strict=True)
+        for row, p in zip(rows, p_values, strict=True)
+        if p <= 1 - study.statistics.confidence
+    ]
 
 
 def _contrasts(study: Study, rows: Sequence[Row]) -> str:

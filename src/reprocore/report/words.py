@@ -129,6 +129,13 @@ def counted(count: float, noun: str) -> str:
     return f"{count:.0f} {noun}" if count == 1 else f"{count:.0f} {noun}s"
 
 
+def p_text(p: float | None) -> str:
+    """Write a p-value; none that a test gives is shown as 0."""
+    if p is None:
+        return "–"
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
 def reason_texts(row: Row) -> list[str]:
     """Return the words for the codes in a row's `reason`, with the row's numbers filled in."""
     texts = {"seeds_text": counted(row["seeds"], "seed")} if "seeds" in row else {}

@@ -63,6 +63,7 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "across": ("statistics", "cells", "scale"),
     "summarise": ("statistics", "cells", "title", "measure"),
     "audit": ("statistics", "cells", "title"),
+    "page": ("statistics", "cells", "title", "figures"),
     "draw_model": ("statistics", "cells", "title", "figures"),
     "draw_study": ("statistics", "cells", "title", "figures", "scale"),
 }

@@ -65,3 +65,27 @@ STRATA_SCHEMA = pa.schema(
         ),
     ]
 )
+
+_RANKS = (("first", "likeliest"), ("second", "second"), ("third", "third likeliest"))
+_PROBABILITY = pa.float32()
+
+TEXT_SCHEMA = pa.schema(
+    [
+        *(_COMMON["model"], ESTIMATES_SCHEMA.field("activation"), _COMMON["arm"], _COMMON["step"]),
+        nullable("seed", INT, "whose prediction; null for the mean prediction of all seeds"),
+        column("block", INT, "block of the probe, from 0"),
+        column("position", INT, "index in the corpus of the character to predict"),
+        column("character", TEXT, "the character that really came"),
+        column("probability", _PROBABILITY, "of the character that really came"),
+        *(nullable(name, TEXT, f"the {rank} character") for name, rank in _RANKS),
+        *(nullable(f"p_{name}", _PROBABILITY, f"of the {rank} character") for name, rank in _RANKS),
+        nullable(
+            "disagreement",
+            FLOAT,
+            "share of seeds whose likeliest character is not that of the mean; null for a seed",
+        ),
+        nullable(
+            "total_variation", FLOAT, "mean over pairs of seeds; null for a seed, and with one seed"
+        ),
+    ]
+)

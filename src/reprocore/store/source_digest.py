@@ -79,6 +79,20 @@ def text_digest(path: str | Path) -> str:
     return digest(_canonical(_parse(Path(path))))
 
 
+def data_digest(package: str) -> str:
+    """Return a digest of the files below a package that are no Python, by name and content.
+
+    Raises:
+        ReprocoreError: the package cannot be found.
+    """
+    spec = _find(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ReprocoreError(f"package {package!r} is not found on the Python path")
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc"))
+    return digest({str(p.relative_to(folder)): p.read_text("utf-8") for p in files})
+
+
 @cache
 def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the canonical code of a module and the modules that it imports."""

@@ -8,11 +8,12 @@ from reprocore.study.cells import Cell
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
 MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
 # Of the final predictions of the arm that the study of a model is about.
-POSITION_TABLES = ("cross", "strata")
+POSITION_TABLES = ("cross", "strata", "text")
 ACROSS_TABLES = ("ratios", "early_model_order", "scale")
 SUMMARY_FILES = ("summary.parquet", "summary.csv", "summary.md")
 TUNING_TABLE = "tuning.parquet"
 AUDIT_FILES = ("audit.parquet", "audit.md")
+PAGE = "report.html"
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.
 UNCHECKED = ("logs", "pilot")
 
@@ -60,7 +61,7 @@ def derived_files(
         found.setdefault(choice_file(cell.model, cell.activation), set()).add(cell)
     if tuning is not None:
         found |= dict.fromkeys((TUNING_TABLE, *_figures(["tuning"], "figures")), tried)
-    return found | dict.fromkeys((*SUMMARY_FILES, *figures), cells | tried)
+    return found | dict.fromkeys((*SUMMARY_FILES, *figures, PAGE), cells | tried)
 
 
 def choice_file(model: str, activation: str) -> str:

@@ -20,7 +20,10 @@ PROJECT_FOLDERS = (
 _UNMARKED = {".lock", "logs", ".gitkeep", ".gitignore", ".DS_Store"}
 # Any of these shows that results are ours. `study.json` is written before any other file; the
 # others are of cells that were trained one by one, or copied.
-_MARKS = ("study.json", "corpus/tokens.parquet", "cells/*/*/*-[0-9]*")
+_MARKS = (
+    *("study.json", "corpus/tokens.parquet", "cells/*/*/*-[0-9]*"),
+    "pilot/*/cells/*/*/*-[0-9]*",
+)
 
 
 def check_code(study: Study) -> None:

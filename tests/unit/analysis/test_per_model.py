@@ -178,6 +178,7 @@ class TestMatchedLoss:
 
 
 class TestOneModel:
+    @pytest.mark.slow
     def test_a_clear_difference_has_a_verdict_and_its_numbers_are_the_means(self) -> None:
         study = study_of(["relu", "gelu"])
         trajectories = {("relu", "all"): course_of(0.5), ("gelu", "all"): course_of(0.4, random=1)}
@@ -207,6 +208,7 @@ class TestOneModel:
         assert spread["low"] == 0
         assert spread["p_omnibus"] > 0.01
 
+    @pytest.mark.slow
     def test_a_difference_that_is_one_of_loss_alone_goes_away_at_matched_loss(self) -> None:
         """The same trajectory of difference against loss, but one activation has gone further."""
         study = study_of(["relu", "gelu"])
@@ -223,6 +225,7 @@ class TestOneModel:
         assert final["ratio"] == pytest.approx(0.8, abs=0.01)
         assert matched["ratio"] == pytest.approx(1.0, abs=0.02)
 
+    @pytest.mark.slow
     def test_unequal_seeds_use_the_shared_ones_and_say_so(self) -> None:
         study = study_of(["relu", "gelu"])
         trajectories = {
@@ -239,6 +242,7 @@ class TestOneModel:
         assert split_codes(spread["reason"], Reason) == (Reason.ONLY_COMMON_SEEDS,)
         assert (spread["seeds"], spread["seeds_most"]) == (10, 12)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("seeds", "verdict", "reasons"),
         [
@@ -336,6 +340,7 @@ class TestOneModel:
         (control,) = rows(table, arm="none", measure="churn")
         assert (control["estimate"], control["share"], control["high"]) == (0, 0, 0)
 
+    @pytest.mark.slow
     def test_the_ranking_of_clear_levels_is_predicted(self) -> None:
         study = study_of(["relu", "gelu", "swish"])
         trajectories = {

@@ -1,5 +1,6 @@
 """Tables of the final predictions, recomputed from the files one position after the other."""
 
+import dataclasses
 import itertools
 import math
 from pathlib import Path
@@ -11,10 +12,12 @@ from conftest import one_line, tiny_study
 from reprocore.analysis.cross import COMPARED, cross_table
 from reprocore.analysis.final_predictions import read_final_predictions
 from reprocore.analysis.strata import STRATA, kind_of, strata_table
+from reprocore.analysis.text import shown_positions, text_table
+from reprocore.data.probe import Probe
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.strata import fifths
 from reprocore.store.columns import codes_of
-from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA
+from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA, TEXT_SCHEMA
 from reprocore.store.predictions import Predictions, read_predictions, write_predictions
 from reprocore.vocabulary import Kind, Reason, Stratification
 
@@ -177,3 +180,59 @@ def test_every_character_has_a_kind():
         *(Kind.LOWER_CASE, Kind.NEWLINE, Kind.SPACE, Kind.DIGIT, Kind.CAPITAL, Kind.LOWER_CASE),
         *(Kind.PUNCTUATION, Kind.PUNCTUATION, Kind.PUNCTUATION, Kind.SPACE),
     ]
+
+
+def test_text_is_what_each_seed_predicts(paths):
+    final = read_final_predictions(list(paths.values()))
+    block = 31
+    probe = Probe(np.arange(310), final.targets, block, "x", SYMBOLS, "a1")
+    table = text_table(STUDY, "charlm", final, probe)
+    assert table.schema.equals(TEXT_SCHEMA)
+    stored = {key: read_predictions(path).probabilities[-1] for key, path in paths.items()}
+    for activation, seeds in (("relu", SEEDS), ("gelu", (2, 5, 10))):
+        stack = np.stack([stored[activation, seed] for seed in seeds]).astype(np.float64)
+        of_mean = rows(table, activation=activation, seed=None)
+        assert [row["position"] for row in of_mean] == list(range(310))
+        for at in (0, 100, 309):
+            row, mean = of_mean[at], stack[:, at].mean(axis=0)
+            best = int(mean.argmax())
+            assert row["first"] == SYMBOLS[best]
+            assert row["p_first"] == pytest.approx(mean.max(), rel=1e-6)
+            assert row["character"] == SYMBOLS[final.targets[at]]
+            assert row["block"] == at // block
+            others = [p[at].argmax() != best for p in stack]
+            assert row["disagreement"] == pytest.approx(np.mean(others))
+            apart = [abs(p[at] - q[at]).sum() / 2 for p, q in itertools.combinations(stack, 2)]
+            assert row["total_variation"] == pytest.approx(np.mean(apart))
+        for number, seed in enumerate(seeds):
+            (row,) = rows(table, activation=activation, seed=seed, position=100)
+            ranked = sorted(range(7), key=lambda k: -stack[number, 100, k])
+            names = [row[name] for name in ("first", "second", "third")]
+            assert names == [SYMBOLS[k] for k in ranked[:3]]
+            assert row["probability"] == stored[activation, seed][100, final.targets[100]]
+            assert row["disagreement"] is row["total_variation"] is None
+
+
+def test_text_of_one_seed_or_of_none(paths):
+    final = read_final_predictions([paths["relu", 5]])
+    probe = Probe(np.arange(310), final.targets, 62, "x", SYMBOLS, "a1")
+    of_mean = rows(text_table(STUDY, "charlm", final, probe), seed=None)
+    assert {row["total_variation"] for row in of_mean} == {None}
+    assert {row["disagreement"] for row in of_mean} == {0.0}
+    assert text_table(STUDY, "charlm", None, probe).num_rows == 0
+    with pytest.raises(ReprocoreError) as error:
+        text_table(STUDY, "charlm", final, dataclasses.replace(probe, hash="b2"))
+    assert "another probe" in one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("positions", "block", "count"), [(2048, 64, 512), (310, 31, 310), (4096, 2048, 512), (8, 8, 8)]
+)
+def test_shown_positions_are_whole_blocks_chosen_beforehand(positions, block, count):
+    shown = shown_positions(positions, block)
+    assert len(shown) == count == len({*shown.tolist()})
+    assert shown[0] == 0
+    assert shown[-1] < positions
+    length = min(block, 512)
+    assert np.all(np.diff(shown.reshape(-1, length), axis=1) == 1)
+    assert np.all(shown[::length] % block == 0)

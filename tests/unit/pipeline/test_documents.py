@@ -2,33 +2,94 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import typer
 import yaml
 
+import reprocore.store.cell_schemas
+import reprocore.store.schemas
 from project import REPOSITORY
-from reprocore.pipeline import documents as config_docs
+from reprocore.cli import app
+from reprocore.errors import ReprocoreError
+from reprocore.pipeline.documents import configuration as config_docs
+from reprocore.pipeline.documents.answer import TABLES, with_answer
+from reprocore.pipeline.documents.tables import dictionary, places
+from reprocore.pipeline.documents.write import documents, write_documents
 from reprocore.study.layout import MODEL_FIGURES, study_figures
-from reprocore.vocabulary import MEASURE_NAMES, MEASURES
+from reprocore.vocabulary import ACTIVATIONS, MEASURE_NAMES, MEASURES
+
+PROGRAM = typer.main.get_command(app)
+GENERATED = documents(REPOSITORY, PROGRAM)
 
 
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [(config_docs.README, config_docs.readme()), (config_docs.SCHEMA, config_docs.schema())],
-    ids=["reference", "schema"],
-)
-def test_generated_documents_are_as_generated(path: Path, text: str) -> None:
+@pytest.mark.parametrize("path", GENERATED)
+def test_generated_documents_are_as_generated(path: str) -> None:
     stored = (REPOSITORY / path).read_text("utf-8")
-    assert stored == text, f"{path} is out of date; run: reprocore document"
+    assert stored == GENERATED[path], f"{path} is out of date; run: reprocore document"
+
+
+def test_documents_are_written_where_they_belong(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / "README.md", tmp_path)
+    shutil.copytree(REPOSITORY / TABLES, tmp_path / TABLES)
+    shutil.copytree(REPOSITORY / "config", tmp_path / "config")
+    paths = write_documents(tmp_path, PROGRAM)
+    assert {path.relative_to(tmp_path).as_posix() for path in paths} == set(GENERATED)
+    assert all(path.read_text("utf-8") for path in paths)
+
+
+def test_the_data_dictionary_has_every_schema_and_column() -> None:
+    known = {tuple(schema.names) for schema in places().values()}
+    for module in (reprocore.store.schemas, reprocore.store.cell_schemas):
+        for name, schema in vars(module).items():
+            if name.endswith("_SCHEMA"):
+                assert tuple(schema.names) in known, name
+    text = dictionary()
+    for place, schema in places().items():
+        section = text.partition(f"## `{place}`\n")[2].partition("\n## ")[0]
+        assert all(f"| `{column}` |" in section for column in schema.names), place
+
+
+def test_the_reference_of_commands_has_every_option() -> None:
+    text = GENERATED["docs/reference/command-line.md"]
+    for name, command in PROGRAM.commands.items():
+        section = text.partition(f"## `reprocore {name}`")[2].partition("\n## ")[0]
+        assert bool(section) is not command.hidden, name
+        options = [option for each in command.params for option in each.opts if option[0] == "-"]
+        assert all(option in section for option in options if section and option != "--help")
+
+
+class TestAnswer:
+    def test_its_numbers_are_those_of_the_tables(self) -> None:
+        tables = REPOSITORY / TABLES
+        summary = pd.read_parquet(tables / "summary.parquet")
+        files = sorted(tables.glob("models/*/contrasts.parquet"))
+        contrasts = pd.concat(map(pd.read_parquet, files))
+        declared = contrasts[~contrasts["exploratory"] & (contrasts["family"] == "reference")]
+        text = " ".join(GENERATED["README.md"].partition("<!-- answer")[2].split())
+        for value in (summary["churn"].min(), summary["churn"].max()):
+            assert f"{value:.1%} [" in text
+        for row in declared.itertuples():
+            named = f"{ACTIVATIONS[row.first].label} in {row.model}, ratio {row.ratio:.3f}"
+            assert (named in text) is (row.verdict != "undecided")
+        open_ones = (declared["verdict"] == "undecided").sum()
+        assert f"Of the {len(declared)} comparisons" in text
+        assert f"{len(declared) - open_ones} are decided and {open_ones} are not" in text
+
+    def test_a_readme_without_a_place_is_refused(self) -> None:
+        with pytest.raises(ReprocoreError, match="needs one place"):
+            with_answer("# A project", REPOSITORY)
 
 
 @pytest.mark.parametrize("section", config_docs.SECTIONS.values(), ids=lambda s: s.__name__)
 def test_every_key_has_a_description_and_a_default_or_is_required(section: type) -> None:
     for key, field in section.model_fields.items():
         assert field.description, key
-        assert f"| `{key}` |" in config_docs.readme()
+        assert f"| `{key}` |" in config_docs.reference()
 
 
 def test_every_number_has_a_range() -> None:

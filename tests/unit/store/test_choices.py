@@ -121,6 +121,7 @@ def test_no_cell_is_trained_before_its_rate_is_chosen(
     assert "charlm/relu/all-1: its learning rate is not chosen yet" in one_line(error)
 
 
+@pytest.mark.slow
 def test_tuning_cells_give_the_choice_and_one_that_diverges_is_data(
     tmp_path: Path,
     tiny_corpus: Corpus,

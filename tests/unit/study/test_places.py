@@ -80,6 +80,7 @@ OURS = {
     "a run": ("study.json", "corpus/tokens.parquet", "notes.txt"),
     "a corpus": ("corpus/tokens.parquet",),
     "single cells": ("cells/charlm/relu/all-1/cell.json",),
+    "cells of a pilot": ("pilot/charlm-100/cells/charlm/relu/all-1/cell.json", ".lock"),
     "a cell under way": ("cells/charlm/relu/all-1/checkpoint.safetensors", "notes.txt"),
 }
 

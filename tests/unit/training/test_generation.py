@@ -56,6 +56,7 @@ def one_by_one(model: nn.Module, corpus: Corpus, position: int, context: int) ->
     return "".join(corpus.symbols[token] for token in tokens[-64:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("context", [8, 16, 32])
 @pytest.mark.parametrize("name", MODELS)
 def test_they_are_what_the_stored_model_writes_one_after_another(

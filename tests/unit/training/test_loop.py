@@ -75,6 +75,7 @@ def compare(train_cell, model: str, arm: str, seeds=(1, 2)) -> dict[str, list]:
     return compare_cells(*files, ARMED.probe.block)["pairs"].to_pydict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("model", MODELS)
 def test_same_cell_twice_gives_the_same_bytes(train_cell, model, precision):
@@ -116,6 +117,7 @@ def test_same_cell_in_another_process_gives_the_same_bytes(
     assert files_of(here) == files_of(tmp_path / "cell")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_cells_of_the_control_arm_do_not_differ_at_all(train_cell, model):
     table = compare(train_cell, model, "none", seeds=(1, 2, 3))

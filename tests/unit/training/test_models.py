@@ -118,6 +118,7 @@ def test_plain_activations_have_exact_counts_and_gated_ones_within_a_hundredth(s
             assert count == COUNTS[name], chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_activations_differ_before_and_after_training(name, tiny_corpus):
     settings = STUDY.training_of(name).model_copy(update={"iterations": 3})
@@ -475,6 +476,7 @@ def test_check_model_accepts_a_good_user_family(name, chosen, tiny_corpus):
     assert check(user_settings(name), chosen, tiny_corpus) == count_parameters(built)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_check_model_accepts_every_model_with_every_activation(name, tiny_corpus):
     for chosen in fitting(name):

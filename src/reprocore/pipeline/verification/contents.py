@@ -30,7 +30,7 @@ KINDS = (
     *("figures", "summary", "other"),
 )
 
-_SCHEMAS: dict[str, pa.Schema] = {
+SCHEMAS: dict[str, pa.Schema] = {
     "models/estimates": schemas.ESTIMATES_SCHEMA,
     "models/curves": schemas.CURVES_SCHEMA,
     "models/cells": schemas.CELLS_SCHEMA,
@@ -40,6 +40,7 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "models/early": schemas.EARLY_SCHEMA,
     "models/cross": position_schemas.CROSS_SCHEMA,
     "models/strata": position_schemas.STRATA_SCHEMA,
+    "models/text": position_schemas.TEXT_SCHEMA,
     "across/ratios": schemas.RATIOS_SCHEMA,
     "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
     "across/scale": schemas.SCALE_SCHEMA,
@@ -122,4 +123,4 @@ def _read(place: str, path: Path) -> None:
     if reader := _GROUP_READERS.get(kind) or _READERS.get(f"{kind}/{path.stem}"):
         reader(path)
     else:
-        read_table(path, _SCHEMAS[f"{kind}/{path.stem}"])
+        read_table(path, SCHEMAS[f"{kind}/{path.stem}"])

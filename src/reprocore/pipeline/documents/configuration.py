@@ -1,11 +1,9 @@
-"""The documents that follow from the configuration's classes: README and JSON schema."""
+"""The configuration's reference and its JSON schema, from the classes of `study/`."""
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from reprocore.store.files import atomic
 from reprocore.study.base import Section
 from reprocore.study.sections import (
     CorpusSettings,
@@ -21,9 +19,6 @@ from reprocore.study.sections import (
 )
 from reprocore.study.sizes import FAMILY_SIZES
 from reprocore.study.study import Study
-
-README = Path("config/README.md")
-SCHEMA = Path("workflow/schemas/config.schema.json")
 
 SECTIONS: dict[str, type[Section]] = {
     "The study": Study,
@@ -52,22 +47,12 @@ a wrong value is refused before any job starts.
 """
 
 
-def write_documents(root: Path) -> list[Path]:
-    """Write both documents below `root`, atomically; return their paths."""
-    paths = []
-    for relative, text in ((README, readme()), (SCHEMA, schema())):
-        with atomic(root / relative) as temporary:
-            temporary.write_text(text, "utf-8")
-        paths.append(root / relative)
-    return paths
-
-
 def schema() -> str:
     """Return the JSON schema of a configuration file, for editors."""
     return json.dumps(Study.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def readme() -> str:
+def reference() -> str:
     """Return the reference of all keys: type and range, default, meaning."""
     parts = [INTRODUCTION]
     for title, section in SECTIONS.items():

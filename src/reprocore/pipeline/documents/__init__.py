@@ -1,0 +1,1 @@
+"""Documents that follow from the code: what `reprocore document` writes."""

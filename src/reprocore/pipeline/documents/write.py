@@ -1,0 +1,39 @@
+"""Where the documents are that follow from the code, and how they are written."""
+
+from pathlib import Path
+from typing import Any
+
+from reprocore.pipeline.documents.answer import with_answer
+from reprocore.pipeline.documents.commands import commands
+from reprocore.pipeline.documents.configuration import reference, schema
+from reprocore.pipeline.documents.tables import dictionary
+from reprocore.store.files import atomic
+
+
+def documents(root: Path, program: Any) -> dict[str, str]:
+    """Return the text of each document by its path in the project.
+
+    Args:
+        root: of the project.
+        program: the command line, as a click group.
+    """
+    front = (root / "README.md").read_text("utf-8")
+    return {
+        "README.md": with_answer(front, root),
+        "config/README.md": reference(),
+        "workflow/schemas/config.schema.json": schema(),
+        "docs/reference/command-line.md": commands(program),
+        "docs/reference/tables.md": dictionary(),
+    }
+
+
+def write_documents(root: Path, program: Any) -> list[Path]:
+    """Write all documents below `root`, atomically; return their paths."""
+    paths = []
+    for relative, text in documents(root, program).items():
+        path = root / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as temporary:
+            temporary.write_text(text, "utf-8")
+        paths.append(path)
+    return paths

@@ -1,0 +1,1 @@
+"""The page: one file that draws from the tables of a study and computes nothing."""

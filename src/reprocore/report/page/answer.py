@@ -1,0 +1,211 @@
+"""What a study has found, as codes with the rows that they rest on; `sentences` has the words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from typing import Any
+
+from reprocore.report.page.tables import Row, Tables, finite
+from reprocore.report.summary_text import clear_over_models
+from reprocore.vocabulary import ContrastVerdict, Family, Flag, Reason, split_codes
+
+# What a difference of this size would take is said; the table of the sensitivity has others too.
+PLANNED_PERCENT = 10
+
+
+class Topic(StrEnum):
+    """What a sentence of the answer says."""
+
+    CHANGED_CHARACTERS = auto()
+    NOTHING_MEASURED = auto()
+    DISTANCE = auto()
+    ONE_ACTIVATION = auto()
+    NO_REFERENCE = auto()
+    FEW_SEEDS = auto()
+    NOT_COMPARED = auto()
+    ALL_DECIDED = auto()
+    SOME_DECIDED = auto()
+    NONE_DECIDED = auto()
+    VERDICT = auto()
+    UNTESTED = auto()
+    CLEAR_OVER_MODELS = auto()
+    NOT_CLEAR_OVER_MODELS = auto()
+    SEEDS_NEEDED = auto()
+    SWAPPED = auto()
+    NOT_RUN = auto()
+    MISSING_SEEDS = auto()
+    ABOVE_UNIGRAM = auto()
+    BFLOAT16 = auto()
+    TUNED = auto()
+    ONE_RATE = auto()
+    RATE_AT_END = auto()
+    MIXED_MACHINES = auto()
+    MIXED_CODE = auto()
+
+
+_FLAGS = {
+    Flag.ABOVE_UNIGRAM: Topic.ABOVE_UNIGRAM,
+    Flag.NOT_RUN: Topic.NOT_RUN,
+    Flag.MISSING_SEEDS: Topic.MISSING_SEEDS,
+    Flag.RATE_AT_END: Topic.RATE_AT_END,
+    Flag.MIXED_MACHINES: Topic.MIXED_MACHINES,
+    Flag.MIXED_CODE: Topic.MIXED_CODE,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence to be.
+
+    Attributes:
+        topic: what it says.
+        data: what it says it of: rows of tables, names, numbers.
+    """
+
+    topic: Topic
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is found, in the order in which it is told.
+
+    Attributes:
+        level: how far apart trainings are.
+        activation: whether the activation changes that.
+        limits: what to know before relying on it.
+    """
+
+    level: Sequence[Finding]
+    activation: Sequence[Finding]
+    limits: Sequence[Finding]
+
+
+def answer_of(tables: Tables) -> Answer:
+    """Return what the tables of a study say."""
+    return Answer(
+        list(_level(tables)), list(_activation(tables)), [*_flags(tables), *_training(tables)]
+    )
+
+
+def _level(tables: Tables) -> Iterator[Finding]:
+    measure = tables.study.statistics.primary.measure
+    changed, apart = (_extremes(tables, name) for name in ("churn", measure))
+    if changed is None:
+        yield Finding(Topic.NOTHING_MEASURED)
+        return
+    yield Finding(Topic.CHANGED_CHARACTERS, changed)
+    if apart is not None and measure != "churn":
+        yield Finding(Topic.DISTANCE, {**apart, "measure": measure})
+
+
+def _extremes(tables: Tables, measure: str) -> Row | None:
+    """Return the rows of the lowest and of the highest final estimate; None without any."""
+    found = tables.last("estimates", measure=measure)
+    rows = [row for row in found if finite(row["estimate"]) is not None]
+    if not rows:
+        return None
+    ordered = sorted(rows, key=lambda row: row["estimate"])
+    return {"low": ordered[0], "high": ordered[-1], "count": len(rows)}
+
+
+def _activation(tables: Tables) -> Iterator[Finding]:
+    study = tables.study
+    if len(study.studied_activations()) == 1:
+        yield Finding(Topic.ONE_ACTIVATION, {"activation": study.studied_activations()[0]})
+        return
+    if lacking := [m for m in study.models if _lacks_reference(tables, m)]:
+        pairs = [(model, study.reference_of(model)) for model in lacking]
+        yield Finding(Topic.NO_REFERENCE, {"pairs": pairs})
+    declared = tables.drawn("contrasts", family=Family.REFERENCE, exploratory=False)
+    yield from _verdicts(tables, [row for row in declared if row["model"] not in lacking])
+    yield from _swapped(tables)
+
+
+def _lacks_reference(tables: Tables, model: str) -> bool:
+    """Return whether other activations of a model have run, but not its reference."""
+    ran = {
+        row["activation"]
+        for row in tables.drawn("summary", model=model)
+        if Flag.NOT_RUN not in split_codes(row["flags"], Flag)
+    }
+    return bool(ran) and tables.study.reference_of(model) not in ran
+
+
+def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
+    tested = [row for row in declared if row["p_adjusted"] is not None]
+    decided = [row for row in tested if row["verdict"] != ContrastVerdict.UNDECIDED]
+    if not declared:
+        yield Finding(Topic.NOT_COMPARED)
+        return
+    if not tested:
+        few = any(Reason.FEW_SEEDS_FOR_TEST in _reasons(row) for row in declared)
+        yield Finding(Topic.FEW_SEEDS if few else Topic.NOT_COMPARED)
+        return
+    topics = {0: Topic.NONE_DECIDED, len(tested): Topic.ALL_DECIDED}
+    reference = {row["second"] for row in tested}
+    data = {"decided": len(decided), "tested": len(tested), "reference": sorted(reference)}
+    yield Finding(topics.get(len(decided), Topic.SOME_DECIDED), data)
+    for verdict in ContrastVerdict:
+        if rows := [row for row in tested if row["verdict"] == verdict]:
+            yield Finding(Topic.VERDICT, {"verdict": verdict, "rows": rows})
+    if untested := [row for row in declared if row["p_adjusted"] is None]:
+        yield Finding(Topic.UNTESTED, {"rows": untested})
+    models = {row["model"] for row in tested}
+    if decided and len(models) > 1:
+        clear = [row for row, _ in clear_over_models(tables.study, tested)]
+        topic = Topic.CLEAR_OVER_MODELS if clear else Topic.NOT_CLEAR_OVER_MODELS
+        yield Finding(topic, {"clear": clear, "models": len(models)})
+    if len(decided) < len(tested):
+        yield from _needed(tables, models)
+
+
+def _reasons(row: Row) -> tuple[Reason, ...]:
+    return split_codes(row["reason"], Reason)
+
+
+def _needed(tables: Tables, models: set[str]) -> Iterator[Finding]:
+    rows = [
+        row
+        for row in tables.drawn("sensitivity", exploratory=False)
+        if row["model"] in models and not row["seeds_reason"]
+    ]
+    if rows:
+        yield Finding(Topic.SEEDS_NEEDED, {"rows": rows, "percent": PLANNED_PERCENT})
+
+
+def _swapped(tables: Tables) -> Iterator[Finding]:
+    measure = tables.study.statistics.primary.measure
+    rows = [
+        row
+        for row in tables.drawn("cross", measure=measure, same_seed=False)
+        if row["activation_a"] != row["activation_b"] and finite(row["ratio"]) is not None
+    ]
+    if not rows:
+        return
+    ordered = sorted(rows, key=lambda row: row["ratio"])
+    larger = sum(1 for row in rows if row["ratio_low"] is not None and row["ratio_low"] > 1)
+    data = {"low": ordered[0], "high": ordered[-1], "larger": larger, "count": len(rows)}
+    yield Finding(Topic.SWAPPED, {**data, "measure": measure})
+
+
+def _flags(tables: Tables) -> Iterator[Finding]:
+    """Yield what rows of the summary warn of, each warning with its rows."""
+    rows: dict[Topic, list[Row]] = {topic: [] for topic in _FLAGS.values()}
+    for row in tables.drawn("summary"):
+        for flag in split_codes(row["flags"], Flag):
+            if flag in _FLAGS:
+                rows[_FLAGS[flag]].append(row)
+    yield from (Finding(topic, {"rows": found}) for topic, found in rows.items() if found)
+
+
+def _training(tables: Tables) -> Iterator[Finding]:
+    study = tables.study
+    low = [m for m in study.models if study.training_of(m).precision == "bfloat16"]
+    if low:
+        yield Finding(Topic.BFLOAT16, {"models": low, "all": len(low) == len(study.models)})
+    if study.tuning is not None:
+        tuning = study.tuning
+        yield Finding(Topic.TUNED, {"rates": tuning.learning_rates, "seeds": len(tuning.seeds)})
+    elif len(study.studied_activations()) > 1:
+        yield Finding(Topic.ONE_RATE)

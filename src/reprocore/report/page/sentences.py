@@ -1,0 +1,256 @@
+"""The words of the answer: one sentence for each finding, made from its code and its rows."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from reprocore.report.figures.style import readable
+from reprocore.report.page.answer import Answer, Finding, Topic
+from reprocore.report.page.tables import QUANTITIES, Row, with_interval
+from reprocore.report.words import VERDICTS
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
+from reprocore.vocabulary import ContrastVerdict, counted
+
+# Of a list, so many are named; the tables below have all.
+NAMED = 6
+# What the short answer leaves to the page, and which warnings it keeps.
+_LEFT = {Topic.DISTANCE, Topic.SEEDS_NEEDED, Topic.SWAPPED}
+_WARNED = {Topic.NOT_RUN, Topic.MISSING_SEEDS, Topic.ABOVE_UNIGRAM}
+Data = Mapping[str, Any]
+
+
+def sentence(finding: Finding) -> str:
+    """Return the words of a finding."""
+    return WORDS[finding.topic](finding.data)
+
+
+def short(answer: Answer) -> list[str]:
+    """Return the answer in a few sentences, for a place that has no page."""
+    told = [*answer.level, *answer.activation, *(f for f in answer.limits if f.topic in _WARNED)]
+    sentences = []
+    for finding in (finding for finding in told if finding.topic not in _LEFT):
+        if finding.topic != Topic.VERDICT:
+            sentences.append(sentence(finding))
+        elif finding.data["verdict"] != ContrastVerdict.UNDECIDED:
+            name = VERDICTS[finding.data["verdict"]].capitalize()
+            sentences.append(f"{name}: {sentence(finding)}.")
+    return sentences
+
+
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """Return `a, b and c`; of many the first, and how many more there are."""
+    more = len(parts) - NAMED
+    if more > 0:
+        return f"{', '.join(parts[:NAMED])} and {more} more"
+    return f" {word} ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def place(row: Row) -> str:
+    """Name a model with its activation."""
+    return f"{row['model']} with {readable(row['activation'])}"
+
+
+def percent(row: Row) -> str:
+    """Write a share with its interval in percent."""
+    ends = (row[name] for name in ("estimate", "low", "high"))
+    number, bracket, rest = with_interval(*map(_hundredfold, ends)).partition(" ")
+    return f"{number}%{bracket}{rest}"
+
+
+def _hundredfold(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def level(row: Row) -> str:
+    """Write an estimate with its interval."""
+    return with_interval(row["estimate"], row["low"], row["high"])
+
+
+def ratio(row: Row) -> str:
+    """Write a ratio with its interval."""
+    return with_interval(row["ratio"], row["ratio_low"], row["ratio_high"])
+
+
+def _changed(data: Data) -> str:
+    low, high = data["low"], data["high"]
+    found = f"at {percent(low)} of all positions ({place(low)})"
+    if data["count"] > 1:
+        found = f"at {percent(low)} ({place(low)}) to {percent(high)} ({place(high)}) of the text"
+    return f"Trained again with another seed, a model expects another next character {found}."
+
+
+def _distance(data: Data) -> str:
+    measure, low, high = QUANTITIES[data["measure"]], data["low"], data["high"]
+    found = f"{level(low)} ({place(low)})"
+    if data["count"] > 1:
+        found = f"{level(low)} ({place(low)}) to {level(high)} ({place(high)})"
+    return (
+        f"In {measure.label}, the measure that the study declared, which can be "
+        f"{measure.lower:g} to {measure.upper:.3g}, two trainings are {found} apart."
+    )
+
+
+def _compared(data: Data) -> str:
+    """Begin a sentence on the comparisons that were declared."""
+    names = listed([readable(name) for name in data["reference"]])
+    one = data["tested"] == 1
+    return (
+        f"{'comparison' if one else 'comparisons'} with {names} that the study declared and tested"
+    )
+
+
+def _all_decided(data: Data) -> str:
+    if data["tested"] == 1:
+        return f"The one {_compared(data)} is decided."
+    return f"All {data['tested']} {_compared(data)} are decided."
+
+
+def _some_decided(data: Data) -> str:
+    decided, rest = data["decided"], data["tested"] - data["decided"]
+    return (
+        f"Of the {data['tested']} {_compared(data)}, {decided} {_is(decided)} decided and {rest} "
+        f"{_is(rest)} not: there these seeds leave both directions possible, which does not mean "
+        "that there is no difference."
+    )
+
+
+def _none_decided(data: Data) -> str:
+    one = data["tested"] == 1
+    start = f"The one {_compared(data)} is not" if one else f"None of the {data['tested']} "
+    start += "" if one else f"{_compared(data)} is"
+    return (
+        f"{start} decided: these seeds do not tell whether the activation makes a model more or "
+        "less reproducible. That does not mean that it makes no difference."
+    )
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _verdict(data: Data) -> str:
+    parts = [f"{readable(r['first'])} in {r['model']}, ratio {ratio(r)}" for r in data["rows"]]
+    more = len(parts) - NAMED
+    return "; ".join(parts[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _clear(data: Data) -> str:
+    names = [f"{readable(row['first'])} in {row['model']}" for row in data["clear"]]
+    verb = "stays" if len(names) == 1 else "stay"
+    return f"Over all {data['models']} models together, {listed(names)} {verb} clear."
+
+
+def _needed(data: Data) -> str:
+    step = data["percent"]
+    return (
+        f"To find a difference of {step}% with 80% power takes about "
+        f"{listed([_seeds(row, step) for row in data['rows']])}."
+    )
+
+
+def _seeds(row: Row, step: int) -> str:
+    values = (row[f"seeds_for_{step}{end}"] for end in ("", "_low", "_high"))
+    middle, low, high = (f"over {MOST_SEEDS:,}" if v is None else f"{v}" for v in values)
+    return f"{middle} [{low}, {high}] seeds in {row['model']} (it has {row['seeds_most']})"
+
+
+def _swapped(data: Data) -> str:
+    low, high = data["low"], data["high"]
+    found = f"{_swap(low)} times"
+    if data["count"] > 1:
+        found = f"{_swap(low)} to {_swap(high)} times"
+    pairs = counted(data["count"], "pair")
+    return (
+        f"Swapping the activation together with the seed moves the predictions {found} as far as "
+        f"changing the seed alone ({QUANTITIES[data['measure']].label}). For {data['larger']} of "
+        f"{pairs} of activations the swap is clearly the larger change."
+    )
+
+
+def _swap(row: Row) -> str:
+    names = " and ".join(readable(row[f"activation_{end}"]) for end in "ab")
+    return f"{ratio(row)} ({names}, {row['model']})"
+
+
+def _no_reference(data: Data) -> str:
+    names = [f"{readable(reference)} in {model}" for model, reference in data["pairs"]]
+    verb = "has" if len(names) == 1 else "have"
+    return (
+        f"The activation that others are compared with {verb} not run: {listed(names)}. "
+        "There nothing can be decided."
+    )
+
+
+def _rows(start: str) -> Callable[[Data], str]:
+    return lambda data: f"{start}: {listed(_by_model(data['rows']))}."
+
+
+def _by_model(rows: Iterable[Row]) -> list[str]:
+    """Name models, each with those of its activations that are meant."""
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        models.setdefault(row["model"], []).append(readable(row["activation"]))
+    return [f"{model} ({', '.join(names)})" for model, names in models.items()]
+
+
+def _above(data: Data) -> str:
+    names = listed(_by_model(data["rows"]))
+    return (
+        f"Not all trainings of {names} have learned more than how frequent each character is. "
+        "Models that have learned little agree easily: do not compare them with the others."
+    )
+
+
+def _bfloat16(data: Data) -> str:
+    who = "All models were" if data["all"] else f"{listed(data['models'])} was"
+    return f"{who} trained with matrix products in bfloat16."
+
+
+def _tuned(data: Data) -> str:
+    rates = listed([f"{rate:g}" for rate in data["rates"]])
+    return (
+        f"Each model had its learning rate chosen for each activation, from {rates}, on "
+        f"{counted(data['seeds'], 'seed')} of their own."
+    )
+
+
+WORDS: Mapping[Topic, Callable[[Data], str]] = {
+    Topic.CHANGED_CHARACTERS: _changed,
+    Topic.NOTHING_MEASURED: lambda _: "No two trainings can be compared yet.",
+    Topic.DISTANCE: _distance,
+    Topic.ONE_ACTIVATION: lambda data: (
+        f"One activation is studied, {readable(data['activation'])}: there is nothing to compare "
+        "it with."
+    ),
+    Topic.NO_REFERENCE: _no_reference,
+    Topic.FEW_SEEDS: lambda _: (
+        f"No comparison has a verdict: that needs {LEAST_SEEDS_OF_A_TEST} seeds. The ratios below "
+        "are estimates."
+    ),
+    Topic.NOT_COMPARED: lambda _: "No two activations can be compared yet.",
+    Topic.ALL_DECIDED: _all_decided,
+    Topic.SOME_DECIDED: _some_decided,
+    Topic.NONE_DECIDED: _none_decided,
+    Topic.VERDICT: _verdict,
+    Topic.UNTESTED: lambda data: f"Not tested, for want of seeds: {_verdict(data)}.",
+    Topic.CLEAR_OVER_MODELS: _clear,
+    Topic.NOT_CLEAR_OVER_MODELS: lambda data: (
+        f"Over all {data['models']} models together, no single difference stays clear: among so "
+        "many comparisons one may stand out by luck."
+    ),
+    Topic.SEEDS_NEEDED: _needed,
+    Topic.SWAPPED: _swapped,
+    Topic.NOT_RUN: _rows("Not run, and shown as such"),
+    Topic.MISSING_SEEDS: _rows("Some seeds have not run"),
+    Topic.ABOVE_UNIGRAM: _above,
+    Topic.BFLOAT16: _bfloat16,
+    Topic.TUNED: _tuned,
+    Topic.ONE_RATE: lambda _: (
+        "All activations of a model share one learning rate, which may suit one better than "
+        "another."
+    ),
+    Topic.RATE_AT_END: _rows(
+        "The best learning rate is an end of the grid, so that a better one may lie beyond it"
+    ),
+    Topic.MIXED_MACHINES: _rows("Trained on different machines or with different versions"),
+    Topic.MIXED_CODE: _rows("Trained by different versions of the code"),
+}

@@ -1,0 +1,102 @@
+// Charts: a specification of the page with its places filled, drawn one after the other.
+const MOST_WRITTEN = 66;
+const waiting = new Map();
+let busy = false;
+
+function later(place, job) {
+  waiting.set(place, job);
+  if (!busy) work();
+}
+
+async function work() {
+  busy = true;
+  while (waiting.size) {
+    const [place, job] = waiting.entries().next().value;
+    waiting.delete(place);
+    await job();
+    await new Promise((done) => setTimeout(done));
+  }
+  busy = false;
+  document.documentElement.dataset.drawn = "yes";
+}
+
+function filled(name, places) {
+  let text = JSON.stringify(data.specifications[name]);
+  for (const [key, value] of Object.entries(places)) {
+    text = text.replaceAll(`["@${key}"]`, JSON.stringify(value));
+    text = text.replaceAll(`"@${key}"`, JSON.stringify(value));
+  }
+  return JSON.parse(text);
+}
+
+function chart(place, name, rows, places, words) {
+  if (!rows.length) {
+    waiting.delete(place);
+    place.removeAttribute("role");
+    place.removeAttribute("aria-label");
+    place.replaceChildren(element("p", { class: "missing" }, "not run, or not measured"));
+    return;
+  }
+  delete document.documentElement.dataset.drawn;
+  later(place, async () => {
+    const spec = { ...filled(name, places), datasets: { rows }, description: words };
+    if (spec.height.step) spec.height = spec.height.step * rowsOf(rows);
+    await vegaEmbed(place, spec, { actions: false, renderer: "svg" });
+    // Vega names every mark for itself, in a way that readers of screens stumble over.
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", words);
+    place.querySelector("svg").setAttribute("aria-hidden", "true");
+  });
+}
+
+// How many rows a chart has whose height is given by the row.
+function rowsOf(rows) {
+  const name = rows[0].label === undefined ? "seed_b" : "label";
+  return new Set(rows.map((row) => row[name])).size;
+}
+
+// Ends of an axis that holds all numbers, with some room.
+function limits(rows, more = []) {
+  const all = rows.flatMap((row) => [row.estimate, row.low, row.high]).concat(more);
+  const known = all.filter((value) => value !== null && value !== undefined);
+  if (!known.length) return { low: 0, high: 1 };
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const room = (high - low) * 0.06 || Math.abs(high) * 0.05 || 0.01;
+  return { low: low - room, high: high + room };
+}
+
+// One chart for each group, all on the same axis.
+function grid(id, name, groups, places, words) {
+  const place = byId(id);
+  if (!place) return;
+  for (const [title, rows] of groups) {
+    let figure = [...place.children].find((child) => child.dataset.title === title);
+    if (!figure) {
+      const plot = element("div", { class: "chart" });
+      figure = element("figure", { "data-title": title }, element("figcaption", {}, title), plot);
+      place.append(figure);
+    }
+    chart(figure.lastChild, name, rows, places, `${title}: ${words}. ${described(rows)}`);
+  }
+  for (const child of [...place.children]) {
+    if (!groups.some(([title]) => title === child.dataset.title)) child.remove();
+  }
+}
+
+const described = (rows) =>
+  rows.length > 12 ? "" : rows.map((r) => `${r.label ?? ""} ${r.text || r.why}`).join("; ");
+
+// A square for each pair, on both sides of the diagonal.
+function heat(place, pairs, one, other, measure) {
+  const known = pairs.filter((row) => (row[measure] ?? null) !== null);
+  const rows = known.flatMap((row) => {
+    const text = known.length > MOST_WRITTEN ? "" : row[measure].toPrecision(3);
+    const square = { value: row[measure], text };
+    return [{ ...square, seed_a: row[one], seed_b: row[other] },
+      { ...square, seed_a: row[other], seed_b: row[one] }];
+  });
+  const values = rows.map((row) => row.value);
+  const { heading } = data.measures[measure];
+  const ends = { low: Math.min(...values), high: Math.max(...values) };
+  chart(place, "heat", rows, { title: heading, ...ends }, `${heading} of every pair`);
+}

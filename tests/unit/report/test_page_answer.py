@@ -1,0 +1,184 @@
+"""The answer of the page: sentences made from codes, for every state that a study can be in."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from reprocore.report.page.answer import Answer, Topic, answer_of
+from reprocore.report.page.sentences import WORDS, listed, sentence
+from reprocore.report.page.tables import TABLES, Tables, with_interval
+from reprocore.study.study import Study, parse_study
+from reprocore.vocabulary import ContrastVerdict, Family, Flag, Reason, join_codes
+
+EMPTY = {pa.string(): "", pa.bool_(): False, pa.int64(): 4, pa.float64(): 0.5, pa.float32(): 0.5}
+
+
+def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """A table of which only what matters is given; the rest is null, or something of its type."""
+    schema = TABLES[name]
+    blank = {f.name: None if f.nullable else EMPTY[f.type] for f in schema}
+    return pa.Table.from_pylist([blank | row for row in rows], schema=schema)
+
+
+def study_of(**changes: Any) -> Study:
+    models = {name: {"family": "lstm"} for name in ("one", "two")}
+    content = {"seeds": [1, 2, 3, 4], "activations": ["relu", "gelu"], "models": models}
+    return parse_study(content | changes)
+
+
+def tables_of(study: Study, **given: list[dict[str, Any]]) -> Tables:
+    """Tables of a study that has run whole, but for what is given."""
+    pairs = [(m, a) for m in study.models for a in study.activations_of(m)]
+    keys = [{"model": m, "activation": a, "arm": study.primary_arm(m)} for m, a in pairs]
+    levels = [
+        key | {"measure": measure, "step": 100, "estimate": 0.2 + n / 100, "low": 0.1, "high": 0.4}
+        for n, key in enumerate(keys)
+        for measure in ("churn", "relative_pd")
+    ]
+    whole = {"summary": [key | {"seeds": 4} for key in keys], "estimates": levels} | given
+    return Tables(study, {name: table(name, whole.get(name, [])) for name in TABLES})
+
+
+def contrasts(*verdicts: ContrastVerdict, p: float | None = 0.01, **more: Any) -> list[dict]:
+    rows = []
+    for model, verdict in zip(("one", "two"), verdicts, strict=False):
+        row = {"model": model, "arm": "all", "measure": "relative_pd", "condition": "final"}
+        row |= {"first": "gelu", "second": "relu", "family": Family.REFERENCE, "verdict": verdict}
+        row |= {"ratio": 1.2, "ratio_low": 1.1, "ratio_high": 1.3, "p_adjusted": p}
+        rows.append(row | more)
+    return rows
+
+
+def topics(answer: Answer) -> list[Topic]:
+    return [f.topic for part in (answer.level, answer.activation, answer.limits) for f in part]
+
+
+def told(tables: Tables) -> str:
+    answer = answer_of(tables)
+    return "\n".join(
+        sentence(f) for part in (answer.level, answer.activation, answer.limits) for f in part
+    )
+
+
+LESS, UNDECIDED = ContrastVerdict.LESS_REPRODUCIBLE, ContrastVerdict.UNDECIDED
+
+
+def test_every_topic_has_words():
+    assert {*WORDS} == {*Topic}
+
+
+def test_the_level_is_that_of_the_tables_with_its_interval():
+    text = told(tables_of(study_of(), contrasts=contrasts(LESS, LESS)))
+    assert "20% [10, 40] (one with ReLU) to 23% [10, 40] (two with GELU)" in text
+    assert "0.20 [0.10, 0.40] (one with ReLU) to 0.23 [0.10, 0.40] (two with GELU)" in text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "topic", "words"),
+    [
+        ((LESS, LESS), Topic.ALL_DECIDED, "All 2 comparisons with ReLU"),
+        ((LESS, UNDECIDED), Topic.SOME_DECIDED, "1 is decided and 1 is not"),
+        ((UNDECIDED, UNDECIDED), Topic.NONE_DECIDED, "None of the 2 comparisons with ReLU"),
+        ((LESS,), Topic.ALL_DECIDED, "The one comparison with ReLU"),
+        ((UNDECIDED,), Topic.NONE_DECIDED, "is not decided"),
+    ],
+)
+def test_how_much_is_decided(verdicts, topic, words):
+    tables = tables_of(study_of(), contrasts=contrasts(*verdicts))
+    assert topic in topics(answer_of(tables))
+    assert words in told(tables)
+    assert "GELU in one, ratio 1.20 [1.10, 1.30]" in told(tables)
+
+
+def test_one_difference_among_models_must_stay_clear_after_holm():
+    weak = tables_of(study_of(), contrasts=contrasts(LESS, UNDECIDED, p=0.03))
+    assert Topic.NOT_CLEAR_OVER_MODELS in topics(answer_of(weak))
+    strong = tables_of(study_of(), contrasts=contrasts(LESS, LESS, p=0.001))
+    assert "GELU in one and GELU in two stay clear" in told(strong)
+
+
+def test_what_is_undecided_says_what_it_would_take():
+    needed = {"model": "one", "arm": "all", "measure": "relative_pd", "condition": "final"}
+    needed |= {"seeds_for_10": 12, "seeds_for_10_low": 8, "seeds_most": 4}
+    rows = [needed | {"seeds_for_10_high": None}]
+    tables = tables_of(study_of(), contrasts=contrasts(UNDECIDED), sensitivity=rows)
+    assert "about 12 [8, over 10,000] seeds in one (it has 4)" in told(tables)
+    decided = tables_of(study_of(), contrasts=contrasts(LESS), sensitivity=rows)
+    assert Topic.SEEDS_NEEDED not in topics(answer_of(decided))
+
+
+def test_too_few_seeds_for_a_verdict():
+    few = contrasts(UNDECIDED, p=None, reason=join_codes([Reason.FEW_SEEDS_FOR_TEST]), seeds=3)
+    assert "needs 4 seeds" in told(tables_of(study_of(), contrasts=few))
+
+
+def test_a_comparison_that_was_not_tested_is_named():
+    rows = contrasts(LESS) + contrasts(UNDECIDED, p=None, model="two")
+    assert "Not tested, for want of seeds: GELU in two" in told(
+        tables_of(study_of(), contrasts=rows)
+    )
+
+
+def test_one_activation():
+    text = told(tables_of(study_of(activations=["tanh"])))
+    assert "One activation is studied, tanh" in text
+    assert "learning rate" not in text
+
+
+def test_a_reference_that_has_not_run():
+    pairs = [("one", "relu"), ("one", "gelu"), ("two", "relu"), ("two", "gelu")]
+    rows = [{"model": m, "activation": a, "arm": "all", "seeds": 4} for m, a in pairs]
+    rows[0] |= {"seeds": 0, "flags": Flag.NOT_RUN}
+    tables = tables_of(study_of(), summary=rows, contrasts=contrasts(UNDECIDED, LESS))
+    text = told(tables)
+    assert "compared with has not run: ReLU in one" in text
+    assert "Not run, and shown as such: one (ReLU)" in text
+    assert "The one comparison" in text
+
+
+def test_nothing_has_run():
+    study = study_of()
+    rows = [
+        {"model": m, "activation": a, "arm": "all", "seeds": 0, "flags": Flag.NOT_RUN}
+        for m in study.models
+        for a in study.activations
+    ]
+    text = told(tables_of(study, summary=rows, estimates=[]))
+    assert text.startswith("No two trainings can be compared yet.")
+    assert "one (ReLU, GELU) and two (ReLU, GELU)" in text
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        (Flag.ABOVE_UNIGRAM, "have learned more than how frequent each character is"),
+        (Flag.MISSING_SEEDS, "Some seeds have not run: one (ReLU)"),
+        (Flag.MIXED_MACHINES, "different machines"),
+        (Flag.MIXED_CODE, "different versions of the code"),
+        (Flag.RATE_AT_END, "an end of the grid"),
+    ],
+)
+def test_flags(flag, words):
+    row = {"model": "one", "activation": "relu", "arm": "all", "seeds": 4, "flags": flag}
+    assert words in told(tables_of(study_of(), summary=[row]))
+
+
+def test_bfloat16_and_tuning():
+    models = {"one": {"family": "lstm", "training": {"precision": "bfloat16"}}}
+    tuning = {"learning_rates": [0.001, 0.01], "seeds": [8, 9]}
+    text = told(tables_of(study_of(models=models, tuning=tuning)))
+    assert "in bfloat16" in text
+    assert "from 0.001 and 0.01, on 2 seeds of their own" in text
+    assert "share one learning rate" not in text
+
+
+def test_many_are_named_in_part():
+    assert listed([str(n) for n in range(9)]) == "0, 1, 2, 3, 4, 5 and 3 more"
+    assert [listed(["a"]), listed(["a", "b"])] == ["a", "a and b"]
+
+
+def test_what_is_missing_is_never_a_number():
+    assert with_interval(None, None, None) == "–"
+    assert with_interval(float("inf"), None, None) == "–"
+    assert with_interval(0.25, None, None) == "0.2500"

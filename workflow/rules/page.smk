@@ -1,0 +1,37 @@
+"""The page: one file to read and to share, from all tables."""
+
+
+def drawn_cells():
+    """The cells of the arms that the page is about."""
+    return [cell for cell in PLAN.taken if cell.arm == STUDY.primary_arm(cell.model)]
+
+
+rule page:
+    input:
+        forced_if_damaged,
+        **{
+            name: model_tables(name)
+            for name in ("estimates", "cells", "contrasts", "sensitivity")
+            + ("sources", "early", "cross", "strata", "text")
+        },
+        pairs=all_pairs(),
+        summary=rules.summarise.output.parquet,
+        tuning=f"{RESULTS}/{TUNING_TABLE}" if STUDY.tuning else [],
+        audit=rules.audit.output.parquet if STUDY.claims else [],
+        continuations=cell_files(drawn_cells(), "continuations.parquet"),
+        corpus=rules.corpus.output.tokens,
+    output:
+        page=report(
+            f"{RESULTS}/{PAGE}",
+            caption="../report/page.rst",
+            category="A page to read",
+            labels={"content": "the study on one page"},
+        ),
+    log:
+        f"{RESULTS}/logs/page.log",
+    params:
+        **settings("page"),
+        source=source("page.py", "reprocore.report.page.write"),
+        templates=templates("reprocore.report.page"),
+    script:
+        "../scripts/page.py"

@@ -1,0 +1,15 @@
+"""Write the page of the study."""
+
+from reprocore.pipeline.jobs import job
+from reprocore.report.page.tables import TABLES
+from reprocore.report.page.write import write_page
+
+with job(snakemake) as study:
+    inputs = snakemake.input
+    # A list where there are several files, a text where there is one.
+    files = {
+        name: [found] if isinstance(found := inputs[name], str) else list(found) for name in TABLES
+    }
+    continuations = inputs.continuations
+    several = [continuations] if isinstance(continuations, str) else continuations
+    write_page(study, files, inputs.corpus, several, snakemake.output.page)
