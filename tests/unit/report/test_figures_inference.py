@@ -316,7 +316,7 @@ def test_early_is_a_sentence_where_no_bar_leaves_out_0(armed):
     figure = draw_early(armed.study, table, armed.analysis["early_model_order"])
     assert not figure.axes
     said = note_of(figure)
-    assert "convlm, tinylstm: no bar leaves out 0" in said
+    assert "convlm, tinylstm: every interval of the rank correlation holds 0" in said
     assert "charlm: 2 seeds, needs 3." in said
     assert "minigpt: not run." in said
 

@@ -19,6 +19,7 @@ from reprocore.study.study import Study
 
 WIDTH = 12.0
 MARGIN = 0.15
+HEADING_LETTERS = 100  # bold ones are wider
 # Mean width of a letter of a sentence in DejaVu Sans, as a share of its size; height of a line.
 PROSE = 0.52
 LINE = 1.35
@@ -91,7 +92,7 @@ def new_figure(
     figure = Figure((width, body), dpi=study.figures.dpi)
     heading += f" ({EXPLORATORY})" if exploratory else ""
     head: list[Text | Legend] = [
-        _text(figure, heading, style.LARGE, weight="bold"),
+        _text(figure, style.wrap(heading, HEADING_LETTERS), style.LARGE, weight="bold"),
         _text(figure, study.title, style.NORMAL, color=style.FAINT),
         *([_legend(figure, handles, width - 2 * MARGIN)] if handles else []),
     ]

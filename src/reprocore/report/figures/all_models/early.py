@@ -18,7 +18,10 @@ COLUMNS = 4
 PANEL_INCHES = 2.5
 MODELS = "the order of the models"
 LOOK = style.Look(style.INK, "o", "-")
-NOTHING = "no bar leaves out 0: these seeds do not show whether an early order is that of the end"
+NOTHING = (
+    "every interval of the rank correlation holds 0, so these seeds do not show whether an early "
+    "order is that of the end"
+)
 
 
 @style.styled()
