@@ -123,15 +123,13 @@ def model_tables(name):
     return expand(f"{RESULTS}/models/{{model}}/{name}.parquet", model=PLAN.models)
 
 
-def source(script, *modules, layers=TABLE_LAYERS):
-    """Digest of a script and of the modules that it runs, with what these import."""
+def source(script, *modules, layers=TABLE_LAYERS, templates=()):
+    """Digest of a script and of the modules that it runs, with what these import.
+
+    Of the packages in `templates` also of the files that are no Python, such as those of a page.
+    """
     code = [text_digest(SCRIPTS / script), source_digest(*modules, layers=layers)]
-    return f"source {digest(code)}"
-
-
-def templates(package):
-    """Digest of the files of a package that are no Python, such as those of a page."""
-    return f"templates {data_digest(package)}"
+    return f"source {digest([*code, *map(data_digest, templates)])}"
 
 
 def settings(rule):

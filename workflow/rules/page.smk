@@ -31,7 +31,10 @@ rule page:
         f"{RESULTS}/logs/page.log",
     params:
         **settings("page"),
-        source=source("page.py", "reprocore.report.page.write"),
-        templates=templates("reprocore.report.page"),
+        source=source(
+            "page.py",
+            "reprocore.report.page.write",
+            templates=["reprocore.report.page"],
+        ),
     script:
         "../scripts/page.py"
