@@ -62,7 +62,8 @@ def payload(tables: Tables) -> Row:
 def looks(study: Study) -> list[tuple[str, style.Look]]:
     """Return the label of each activation of a study, and how it is drawn."""
     names = study.studied_activations()
-    return [(style.readable(name), style.look(name, study.figures.colours)) for name in names]
+    found = style.looks(names, study.figures.colours)
+    return [(style.readable(name), found[name]) for name in names]
 
 
 def packed(rows: Iterable[Row]) -> Row:
