@@ -133,7 +133,7 @@ def test_a_terminal_has_one_bar_and_the_finding_at_the_end(in_terminal: tuple[st
     assert re.search(r"now small (relu|swiglu) seed [12]", plain)
     lines = left_standing(shown)
     assert not any("/4 trained" in line or "Finished" in line for line in lines), lines
-    assert "To run: 4 trainings and 14 other steps" in lines
+    assert "To run: 4 trainings and 15 other steps" in lines
     assert lines[-1] == "Read on: out/summary.md" or lines[-1] == "Read on: out/report.html"
     assert any(line.startswith("Trained again") for line in lines[-8:]), lines
     assert len(lines) < 12

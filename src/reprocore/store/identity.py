@@ -63,7 +63,7 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "across": ("statistics", "cells", "scale"),
     "summarise": ("statistics", "cells", "title", "measure"),
     "audit": ("statistics", "cells", "title"),
-    "page": ("statistics", "cells", "title", "figures"),
+    "page": ("statistics", "cells", "title", "measure", "colours"),
     "draw_model": ("statistics", "cells", "title", "figures"),
     "draw_study": ("statistics", "cells", "title", "figures", "scale"),
 }
@@ -98,6 +98,8 @@ def _setting(study: Study, name: str, model: str | None) -> Any:
             return study.probe.block
         case "measure":
             return study.drawn_measure
+        case "colours":
+            return study.figures.colours
         case "activations":
             return study.activations_of(model) if model in study.models else None
         case "arms":
