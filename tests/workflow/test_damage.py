@@ -100,7 +100,7 @@ def without_numbers(path: Path, _other: Path) -> None:
                 flat = pa.array(np.full(len(table) * kind.list_size, np.nan, np.float32))
                 column = pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
             elif pa.types.is_floating(kind):
-                column = pa.array(np.full(len(table), np.nan))
+                column = pa.array(np.full(len(table), np.nan, kind.to_pandas_dtype()))
             else:
                 continue
             table = table.set_column(index, field, column)
