@@ -107,7 +107,7 @@ def test_what_does_not_change_a_result_runs_nothing(project: Project) -> None:
 
 def test_a_figure_option_redraws_and_runs_nothing_else(project: Project) -> None:
     jobs = project.planned(project.changed(figures={"dpi": 60}))
-    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "page", "all"}
+    assert set(rules_of(jobs)) == {"draw_model", "draw_study", "all"}
 
 
 def test_another_confidence_estimates_again_and_trains_nothing(project: Project) -> None:
