@@ -17,6 +17,7 @@ import torch
 import yaml
 from hypothesis import HealthCheck, settings
 
+from reprocore.cli import main
 from reprocore.data.probe import Probe, build_probe
 from reprocore.data.tokens import Corpus, encode
 from reprocore.errors import ReprocoreError
@@ -174,6 +175,21 @@ def train_cell(
         cell = Cell(model, activation, arm, seed)
         folder = cell.folder(tmp_path / results)
         return folder, train(study, cell, tiny_corpus, tiny_probe, folder)
+
+    return run
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return a function that runs `reprocore ...` and gives status, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["reprocore", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
 
     return run
 

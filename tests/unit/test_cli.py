@@ -21,7 +21,6 @@ import yaml
 from conftest import one_line, tiny_config
 from project import REPROCORE, started
 from reprocore.analysis.arrays import compare_arrays, load_array
-from reprocore.cli import main
 from reprocore.data.probe import Probe, write_probe
 from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
@@ -37,21 +36,6 @@ from reprocore.study.study import load_study
 from reprocore.training.cell import train_cell
 from reprocore.training.checkpoint import StoppedError
 from reprocore.vocabulary import MEASURES
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Return a function that runs `reprocore ...` and gives status, output and errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["reprocore", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

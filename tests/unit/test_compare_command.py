@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from scipy.special import log_softmax, softmax
-
-from reprocore.cli import main
 
 POSITIONS, SYMBOLS, MODELS = 30, 4, 4
 RANDOM = np.random.default_rng(0)
@@ -31,18 +28,9 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(command: Command) -> Command:
     """Return a function that runs `reprocore compare ...` and gives status, output and errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["reprocore", "compare", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+    return lambda *arguments: command("compare", *arguments)
 
 
 @pytest.fixture

@@ -10,21 +10,12 @@ import pandas as pd
 
 from reprocore.analysis.groups.reproducibility import Reproducibility
 from reprocore.report.terminal import console, interval_numbers, table_of
-from reprocore.report.words import VERDICTS, notice_text, p_text, reason_texts
+from reprocore.report.words import DATA_FOR, METHODS, VERDICTS, notice_text, p_text, reason_texts
 from reprocore.store.files import atomic
-from reprocore.vocabulary import MEASURES, Family, Generalisation, Method, counted
+from reprocore.vocabulary import MEASURES, Family, counted
 
 Tables = Mapping[str, pd.DataFrame]
 SCORES = ("loss", "accuracy")
-DATA_FOR = {
-    Generalisation.SEEDS_AND_TEXT: "for new models and new data",
-    Generalisation.SEEDS: "for new models on the same text",
-}
-METHODS = {
-    Method.CLOSED_TEST: "paired by seed, closed test",
-    Method.PAIRED: "paired by seed, Holm",
-    Method.WELCH: "not paired (Welch, Holm)",
-}
 
 
 def print_one_group(tables: Tables, confidence: float) -> None:
@@ -45,7 +36,7 @@ def print_one_group(tables: Tables, confidence: float) -> None:
         console.print(f"No interval: {', '.join(sorted(reasons))}.")
     console.print("Divergences are in nats; churn and overlap are shares.")
     if len(models) > 2:
-        console.print(f"low, high: {confidence:.0%} interval, {holds_for(estimates)}.")
+        console.print(f"low, high: {confidence:.0%} interval, {interval_words(estimates)}.")
     _print_notices(tables)
 
 
@@ -56,8 +47,8 @@ def print_groups(tables: Tables, confidence: float) -> None:
     sizes = ", ".join(f"{name} {int((tables['models']['group'] == name).sum())}" for name in groups)
     console.print(_levels(f"Models: {sizes}", groups, estimates))
     console.print(
-        f"[low, high]: {confidence:.0%} interval, {holds_for(estimates)}. Divergences and loss "
-        "are in nats; accuracy, churn and overlap are shares."
+        f"[low, high]: {confidence:.0%} interval, {interval_words(estimates)}. Divergences and "
+        "loss are in nats; accuracy, churn and overlap are shares."
     )
     console.print(_contrasts(contrasts[contrasts["family"] == Family.REFERENCE]))
     console.print(
@@ -117,7 +108,7 @@ def verdict_text(row: Mapping[str, Any]) -> str:
     return f"{text}; {', '.join(scores)}." if scores else f"{text}."
 
 
-def holds_for(estimates: pd.DataFrame) -> str:
+def interval_words(estimates: pd.DataFrame) -> str:
     """Return what the intervals hold for, for new data first, as measures without it are few."""
     found = [kind for kind in DATA_FOR if kind in set(estimates["generalisation"])]
     return DATA_FOR[found[0]]

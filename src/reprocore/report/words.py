@@ -19,6 +19,7 @@ from reprocore.vocabulary import (
     Flag,
     Gap,
     Generalisation,
+    Method,
     Reason,
     generalisation,
     split_codes,
@@ -32,6 +33,17 @@ EXPLORATORY = "exploratory"
 HOLDS_FOR = {
     Generalisation.SEEDS_AND_TEXT: "for new seeds and new text",
     Generalisation.SEEDS: "for new seeds on the same text",
+}
+
+# Of predictions of one's own, which have models and data where a study has seeds and text.
+DATA_FOR = {
+    Generalisation.SEEDS_AND_TEXT: "for new models and new data",
+    Generalisation.SEEDS: "for new models on the same text",
+}
+METHODS = {
+    Method.CLOSED_TEST: "paired by seed, closed test",
+    Method.PAIRED: "paired by seed, Holm",
+    Method.WELCH: "not paired (Welch, Holm)",
 }
 
 VERDICTS = {

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reprocore.report.comparison import SCORES, Tables, holds_for, records, verdict_text
+from reprocore.report.comparison import SCORES, Tables, interval_words, records, verdict_text
 from reprocore.report.page.charts import specifications
 from reprocore.report.page.payload import measure_words, packed
 from reprocore.report.page.tables import QUANTITIES, Row, heading, with_interval
@@ -33,7 +33,7 @@ def write_own_page(tables: Tables, confidence: float, title: str, out: str | Pat
         "answer": [verdict_text(row) for row in records(tables["verdicts"])],
         "notices": [notice_text(row) for row in records(tables["notices"])],
         "confidence": f"{100 * confidence:.6g}%",
-        "holds": holds_for(tables["estimates"]),
+        "holds": interval_words(tables["estimates"]),
         "measures": {name: heading(QUANTITIES[name]) for name in drawn},
         "drawn": drawn[0] if drawn else None,
         "groups": groups,
