@@ -134,7 +134,7 @@ def test_a_terminal_has_one_bar_and_the_finding_at_the_end(in_terminal: tuple[st
     lines = left_standing(shown)
     assert not any("/4 trained" in line or "Finished" in line for line in lines), lines
     assert "To run: 4 trainings and 15 other steps" in lines
-    assert lines[-1] == "Read on: out/summary.md" or lines[-1] == "Read on: out/report.html"
+    assert lines[-1] == "Read on: out/report.html"
     assert any(line.startswith("Trained again") for line in lines[-8:]), lines
     assert len(lines) < 12
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")

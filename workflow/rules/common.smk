@@ -172,8 +172,7 @@ def tell_finding():
     except ReprocoreError as error:
         logger.warning(f"What the study has found cannot be read: {error}")
         return
-    page = "report.html" if "report.html" in PLAN.wanted else "summary.md"
-    for line in (*lines, f"Read on: {RESULTS}/{page}"):
+    for line in (*lines, f"Read on: {RESULTS}/{PAGE}"):
         logger.info(line)
 
 

@@ -76,8 +76,7 @@ class Contrast:
         high: upper end of it.
         ratio_low: lower end of the ratio's interval (Fieller 1954), of this contrast alone.
         ratio_high: upper end of it.
-        first_cv: standard error of the first mean over that mean. With it and the second's the
-            ratio's interval is known at every level (`ratio_interval_at`).
+        first_cv: standard error of the first mean over that mean, for `ratio_interval_at`.
         second_cv: standard error of the second mean over that mean.
         method: how it was compared; None for not at all.
         p: two-sided, by t; None where there is no test.
