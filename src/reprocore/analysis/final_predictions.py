@@ -56,7 +56,7 @@ def read_final_predictions(paths: Sequence[str | Path]) -> FinalPredictions | No
         stack = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
     cells: list[Cell] = []
     for row, path in enumerate(paths):
-        found = read_predictions(path)
+        found = read_predictions(path) if row else first
         _check_like((str(paths[0]), first), (str(path), found))
         cell = Cell.of_key(found.cell)
         if cell in cells:
