@@ -103,5 +103,5 @@ class PageStudy(Tables):
         assert {*files} == {*TABLES}
         out = self.folder / "report.html"
         corpus = self.folder / "corpus/tokens.parquet"
-        write_page(self.study, files, corpus, self.continuations, out)
+        write_page(self.study, files, corpus, self.continuations, out, out.with_suffix(".txt"))
         return out

@@ -84,6 +84,8 @@ def test_the_report_is_one_file_with_every_figure_and_its_caption(project: Proje
     for label in ("figure: cross model", "summary table", "training curves", "pd along training"):
         assert label in text
     assert "A page to read" in text
+    answer = (project.root / "out/answer.txt").read_text()
+    assert f'What it has found:</p>\\n<pre class=\\"literal-block\\">\\n{answer[:40]}' in text
     assert "summary with the verdicts" in text
     assert "figures/memory/accuracy_and_loss.png" in text
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?:", text)

@@ -27,6 +27,7 @@ rule page:
             category="A page to read",
             labels={"content": "the study on one page"},
         ),
+        answer=f"{RESULTS}/{ANSWER}",
     log:
         f"{RESULTS}/logs/page.log",
     params:

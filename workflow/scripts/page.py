@@ -12,4 +12,5 @@ with job(snakemake) as study:
     }
     continuations = inputs.continuations
     several = [continuations] if isinstance(continuations, str) else continuations
-    write_page(study, files, inputs.corpus, several, snakemake.output.page)
+    output = snakemake.output
+    write_page(study, files, inputs.corpus, several, output.page, output.answer)

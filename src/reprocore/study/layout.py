@@ -14,6 +14,8 @@ SUMMARY_FILES = ("summary.parquet", "summary.csv", "summary.md")
 TUNING_TABLE = "tuning.parquet"
 AUDIT_FILES = ("audit.parquet", "audit.md")
 PAGE = "report.html"
+# The answer in plain sentences, for places that have no page.
+ANSWER = "answer.txt"
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.
 UNCHECKED = ("logs", "pilot")
 
@@ -61,7 +63,7 @@ def derived_files(
         found.setdefault(choice_file(cell.model, cell.activation), set()).add(cell)
     if tuning is not None:
         found |= dict.fromkeys((TUNING_TABLE, *_figures(["tuning"], "figures")), tried)
-    return found | dict.fromkeys((*SUMMARY_FILES, *figures, PAGE), cells | tried)
+    return found | dict.fromkeys((*SUMMARY_FILES, *figures, PAGE, ANSWER), cells | tried)
 
 
 def choice_file(model: str, activation: str) -> str:

@@ -12,8 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reprocore.data.tokens import read_corpus
+from reprocore.report.page.answer import answer_of
 from reprocore.report.page.made import made_of
 from reprocore.report.page.payload import payload
+from reprocore.report.page.sentences import short
 from reprocore.report.page.tables import Files, Row, read_tables
 from reprocore.report.page.text import generated, packed_text
 from reprocore.report.page.view import view_of
@@ -34,8 +36,9 @@ def write_page(
     corpus: str | Path,
     continuations: Iterable[str | Path],
     out: str | Path,
+    answer: str | Path,
 ) -> None:
-    """Write the page of a study, atomically.
+    """Write the page of a study and its answer in a few sentences, each atomically.
 
     Args:
         study: what was to run.
@@ -43,6 +46,7 @@ def write_page(
         corpus: the study's text.
         continuations: of the cells whose text is shown.
         out: where the page goes.
+        answer: where the sentences go, one a line.
 
     Raises:
         ReprocoreError: a file is missing, damaged or foreign, or cannot be written.
@@ -52,6 +56,8 @@ def write_page(
     data = {**payload(tables), "text": text, "generated": written}
     view = {**view_of(tables, text, written), "made": made_of(tables)}
     write_html(out, "study.html", view, data, STUDY)
+    with atomic(answer) as temporary:
+        temporary.write_text("\n".join(short(answer_of(tables))) + "\n", "utf-8")
 
 
 def write_html(
