@@ -223,8 +223,8 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
     ),
     Topic.NO_REFERENCE: _no_reference,
     Topic.FEW_SEEDS: lambda _: (
-        f"No comparison has a verdict: that needs {LEAST_SEEDS_OF_A_TEST} seeds. The ratios below "
-        "are estimates."
+        f"No comparison has a verdict: that needs {LEAST_SEEDS_OF_A_TEST} seeds. Ratios are "
+        "estimates."
     ),
     Topic.NOT_COMPARED: lambda _: "No two activations can be compared yet.",
     Topic.ALL_DECIDED: _all_decided,
