@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "profiles", "config", "src")
 # Of the machine and not of the cell.
 TIMES = ("elapsed_s", "tokens_per_second", "train_seconds")
+HOURS = re.compile(rb", [\d.]+ hours of training in all")
 SHARES = [0.125, 0.25, 0.5, 1]
 STUDY: dict[str, Any] = {
     "results": "out",
@@ -88,13 +90,17 @@ class Study:
         return self.start().wait()
 
 
-def disturb(study: Study, kills: int, rng: random.Random) -> Counter[str]:
-    """Run the study and kill at random until `kills` processes are; return how many of what."""
+def disturb(study: Study, kills: int, pause: float, rng: random.Random) -> Counter[str]:
+    """Run the study and kill at random until `kills` processes are; return how many of what.
+
+    The pauses between are at most so many seconds. Too short for a machine, and all kills are
+    spent before anything trains.
+    """
     killed: Counter[str] = Counter()
     while killed.total() < kills:
         snakemake = study.start()
         while snakemake.poll() is None and killed.total() < kills:
-            time.sleep(rng.uniform(0.2, 4))
+            time.sleep(rng.uniform(0.2, pause))
             scripts = study.scripts()
             if rng.random() < 0.25:
                 snakemake.kill()
@@ -124,6 +130,8 @@ def results(study: Study) -> Iterator[tuple[str, Any]]:
             columns = [column for column in table.column_names if column not in TIMES]
             whole = len(columns) == len(table.column_names)
             yield name, path.read_bytes() if whole else table.select(columns)
+        elif path.suffix == ".html":
+            yield name, HOURS.sub(b"", path.read_bytes())
         elif path.suffix != ".svg":
             yield name, path.read_bytes()
 
@@ -142,9 +150,10 @@ def campaign(root: Path, content: dict[str, Any], kills: int, seed: int) -> list
     begun = time.monotonic()
     if peace.run_to_the_end() != 0:
         return [f"the undisturbed run failed; see {peace.root}/snakemake.log"]
-    print(f"undisturbed: {time.monotonic() - begun:.0f} s", flush=True)
+    undisturbed = time.monotonic() - begun
+    print(f"undisturbed: {undisturbed:.0f} s", flush=True)
     begun = time.monotonic()
-    killed = disturb(fire, kills, random.Random(seed))
+    killed = disturb(fire, kills, undisturbed / 25, random.Random(seed))
     status = fire.run_to_the_end()
     print(f"disturbed: {time.monotonic() - begun:.0f} s, {killed.total()} kills: {dict(killed)}")
     earlier = [json.loads(path.read_text())["earlier"] for path in fire.results.rglob("cell.json")]

@@ -349,6 +349,7 @@ class ClaimReason(StrEnum):
     NO_VARIATION = auto()
     NOT_POSITIVE = auto()
     OTHER_MACHINE = auto()
+    NOT_TIMED = auto()
     OMNIBUS_UNDECIDED = auto()
     MORE_SENSITIVE = auto()
     LESS_SENSITIVE = auto()

@@ -62,7 +62,7 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "positions": ("confidence", "activations", "arms"),
     "across": ("statistics", "cells", "scale"),
     "summarise": ("statistics", "cells", "title", "measure"),
-    "audit": ("statistics", "cells", "title"),
+    "audit": ("statistics", "cells", "title", "timed"),
     "page": ("statistics", "cells", "title", "measure", "colours"),
     "draw_model": ("statistics", "cells", "title", "figures"),
     "draw_study": ("statistics", "cells", "title", "figures", "scale"),

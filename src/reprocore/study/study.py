@@ -103,6 +103,11 @@ class Study(Section):
         description="File of published claims that the results are compared with, such as "
         "`config/claims.yaml`; null makes no audit.",
     )
+    timed: bool = Field(
+        True,
+        description="False: trainings shared their machine with other work, so that claims on time "
+        "are reported as not measured.",
+    )
     partial: bool = Field(
         False,
         description="True: train nothing; compare and draw the cells that are done and show the "

@@ -321,6 +321,8 @@ def test_times_are_compared_on_one_machine(study, speed, noise, verdict) -> None
     mixed = Tables(cells=[cell(), cell(activation="gelu", environment="another")], curves=curves)
     assert judged(study, test, unlearned).verdict == verdict
     assert judged(study, test, mixed).facts[0].reason == ClaimReason.OTHER_MACHINE
+    busy = judged(study.model_copy(update={"timed": False}), test, unlearned)
+    assert (busy.verdict, busy.facts[0].reason) == (NOT_MEASURED, ClaimReason.NOT_TIMED)
     assert judged(study, test, tables(curves=curves[:30])).verdict == NOT_MEASURED
     few = [row for row in curves if row["seed"] < 2]
     assert judged(study, test, tables(curves=few)).seeds_more == 1

@@ -116,6 +116,8 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
         tables, label = evidence.models[model], f"{model}: {measure} of {first}/{second}"
         bounds = _bounds(test, evidence, measure)
+        if measure == TIME and not evidence.study.timed:
+            return outcome(NOT_MEASURED, ClaimReason.NOT_TIMED, label=label)
         if measure == TIME:
             return _time(tables, label, first, second, bounds, alpha)
         row = tables.contrast(measure, first, second)

@@ -46,6 +46,7 @@ WORDS = {
     "estimated",
     ClaimReason.NOT_POSITIVE: "{label}: not clearly above 0, so there is no ratio",
     ClaimReason.OTHER_MACHINE: "{label}: the two ran on different machines",
+    ClaimReason.NOT_TIMED: "{label}: the trainings shared their machine with other work",
     ClaimReason.OMNIBUS_UNDECIDED: "{label}: the omnibus test does not separate the activations",
     ClaimReason.MORE_SENSITIVE: "{first} is more sensitive than {second}",
     ClaimReason.LESS_SENSITIVE: "{first} is less sensitive than {second}",
