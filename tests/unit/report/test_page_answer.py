@@ -98,6 +98,19 @@ def test_one_difference_among_models_must_stay_clear_after_holm():
     assert "GELU in one and GELU in two stay clear" in told(strong)
 
 
+def test_a_difference_at_the_end_is_looked_up_at_matched_loss():
+    def text(*matched: ContrastVerdict) -> str:
+        rows = contrasts(LESS, LESS) + contrasts(*matched, condition="matched_loss")
+        return told(tables_of(study_of(), contrasts=rows))
+
+    assert "GELU in one and GELU in two stay different in the same direction." in text(LESS, LESS)
+    turned = text(UNDECIDED, ContrastVerdict.MORE_REPRODUCIBLE)
+    assert "GELU in two turns to the opposite; for GELU in one no difference is shown." in turned
+    assert "for GELU in one and GELU in two no difference is shown" in text()
+    undecided = tables_of(study_of(), contrasts=contrasts(UNDECIDED))
+    assert Topic.AT_MATCHED_LOSS not in topics(answer_of(undecided))
+
+
 def test_what_is_undecided_says_what_it_would_take():
     needed = {"model": "one", "arm": "all", "measure": "relative_pd", "condition": "final"}
     needed |= {"seeds_for_10": 12, "seeds_for_10_low": 8, "seeds_most": 4}

@@ -7,10 +7,11 @@ from typing import Any
 
 from reprocore.report.page.tables import Row, Tables, finite
 from reprocore.report.summary_text import clear_over_models
-from reprocore.vocabulary import ContrastVerdict, Family, Flag, Reason, split_codes
+from reprocore.vocabulary import Condition, ContrastVerdict, Family, Flag, Reason, split_codes
 
 # What a difference of this size would take is said; the table of the sensitivity has others too.
 PLANNED_PERCENT = 10
+DIFFERENCES = (ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE)
 
 
 class Topic(StrEnum):
@@ -30,6 +31,7 @@ class Topic(StrEnum):
     UNTESTED = auto()
     CLEAR_OVER_MODELS = auto()
     NOT_CLEAR_OVER_MODELS = auto()
+    AT_MATCHED_LOSS = auto()
     SEEDS_NEEDED = auto()
     SWAPPED = auto()
     NOT_RUN = auto()
@@ -156,8 +158,32 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
         clear = [row for row, _ in clear_over_models(tables.study, tested)]
         topic = Topic.CLEAR_OVER_MODELS if clear else Topic.NOT_CLEAR_OVER_MODELS
         yield Finding(topic, {"clear": clear, "models": len(models)})
+    yield from _at_matched_loss(tables, decided)
     if len(decided) < len(tested):
         yield from _needed(tables, models)
+
+
+def _at_matched_loss(tables: Tables, decided: Sequence[Row]) -> Iterator[Finding]:
+    """Yield what becomes of the differences at the last step where models have learned as much."""
+    apart = [
+        row
+        for row in decided
+        if row["condition"] == Condition.FINAL and row["verdict"] in DIFFERENCES
+    ]
+    if not apart:
+        return
+    matched = {
+        (row["model"], row["first"], row["measure"]): row["verdict"]
+        for row in tables.drawn(
+            "contrasts", family=Family.REFERENCE, condition=Condition.MATCHED_LOSS
+        )
+    }
+    kinds: dict[str, list[Row]] = {"same": [], "reversed": [], "open": []}
+    for row in apart:
+        verdict = matched.get((row["model"], row["first"], row["measure"]))
+        kind = "same" if verdict == row["verdict"] else "open"
+        kinds["reversed" if kind == "open" and verdict in DIFFERENCES else kind].append(row)
+    yield Finding(Topic.AT_MATCHED_LOSS, kinds)
 
 
 def _reasons(row: Row) -> tuple[Reason, ...]:

@@ -135,8 +135,31 @@ def _verdict(data: Data) -> str:
 
 def _clear(data: Data) -> str:
     names = [f"{readable(row['first'])} in {row['model']}" for row in data["clear"]]
-    verb = "stays" if len(names) == 1 else "stay"
-    return f"Over all {data['models']} models together, {listed(names)} {verb} clear."
+    return f"Over all {data['models']} models together, {listed(names)} {_stay(names)} clear."
+
+
+def _at_matched_loss(data: Data) -> str:
+    same, turned, left = (
+        [f"{readable(row['first'])} in {row['model']}" for row in data[kind]]
+        for kind in ("same", "reversed", "open")
+    )
+    parts = [
+        *([f"{listed(same)} {_stay(same)} different in the same direction"] if same else []),
+        *([f"{listed(turned)} {_turn(turned)} to the opposite"] if turned else []),
+        *([f"for {listed(left)} no difference is shown"] if left else []),
+    ]
+    return (
+        "At matched loss, where the activations of a model are compared after they have learned "
+        f"as much (exploratory): {'; '.join(parts)}."
+    )
+
+
+def _stay(names: Sequence[str]) -> str:
+    return "stays" if len(names) == 1 else "stay"
+
+
+def _turn(names: Sequence[str]) -> str:
+    return "turns" if len(names) == 1 else "turn"
 
 
 def _needed(data: Data) -> str:
@@ -237,6 +260,7 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
         f"Over all {data['models']} models together, no single difference stays clear: among so "
         "many comparisons one may stand out by luck."
     ),
+    Topic.AT_MATCHED_LOSS: _at_matched_loss,
     Topic.SEEDS_NEEDED: _needed,
     Topic.SWAPPED: _swapped,
     Topic.NOT_RUN: _rows("Not run, and shown as such"),
