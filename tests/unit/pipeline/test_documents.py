@@ -18,6 +18,7 @@ from reprocore.cli import app
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents import configuration as config_docs
 from reprocore.pipeline.documents.answer import TABLES, with_answer
+from reprocore.pipeline.documents.studies import studies_answer
 from reprocore.pipeline.documents.tables import dictionary, places
 from reprocore.pipeline.documents.write import documents, write_documents
 from reprocore.study.layout import MODEL_FIGURES, study_figures
@@ -83,6 +84,36 @@ class TestAnswer:
     def test_a_readme_without_a_place_is_refused(self) -> None:
         with pytest.raises(ReprocoreError, match="needs one place"):
             with_answer("# A project", REPOSITORY)
+
+
+class TestStudies:
+    @pytest.fixture
+    def archive(self, tmp_path: Path) -> Path:
+        shutil.copytree(REPOSITORY / "config", tmp_path / "config")
+        shutil.copy(REPOSITORY / "config/quick.yaml", tmp_path / "config/config.yaml")
+        shutil.copytree(REPOSITORY / TABLES, tmp_path / "docs/study/published")
+        return tmp_path
+
+    def test_every_model_has_its_line_of_what_to_do(self, archive: Path) -> None:
+        text = studies_answer(archive)
+        lines = {line.split(" | ")[0][2:]: line for line in text.splitlines() if " | " in line}
+        assert "the choice of GELU over ReLU matters, at equal loss too" in lines["charlm"]
+        assert "SwiGLU: not decided; a difference of 10% takes 5 [4, 19] seeds" in lines["charlm"]
+        assert "GELU and SwiGLU: within 10% of ReLU; choose by loss or cost" in lines["tinylstm"]
+        assert "not comparing activations saves 8 of 12 trainings" in lines["tinylstm"]
+        assert "## Trained longer" not in text
+
+    def test_its_verdicts_are_those_of_the_tables(self, archive: Path) -> None:
+        text = studies_answer(archive)
+        for path in (archive / "docs/study/published").glob("models/*/contrasts.parquet"):
+            for row in pd.read_parquet(path).query("not exploratory").itertuples():
+                if row.family == "reference":
+                    ends = f"[{row.ratio_low:.3f}, {row.ratio_high:.3f}]"
+                    assert f"{ACTIVATIONS[row.first].label} in {row.model}, ratio" in text
+                    assert f"{row.verdict.replace('_', ' ')}, {row.ratio:.3f} {ends}" in text
+
+    def test_nothing_is_said_of_what_has_not_run(self, tmp_path: Path) -> None:
+        assert "No model of either study is finished yet." in studies_answer(tmp_path)
 
 
 @pytest.mark.parametrize("section", config_docs.SECTIONS.values(), ids=lambda s: s.__name__)

@@ -6,6 +6,7 @@ from typing import Any
 from reprocore.pipeline.documents.answer import with_answer
 from reprocore.pipeline.documents.commands import commands
 from reprocore.pipeline.documents.configuration import reference, schema
+from reprocore.pipeline.documents.studies import ANSWER, studies_answer
 from reprocore.pipeline.documents.tables import dictionary
 from reprocore.store.files import atomic
 
@@ -24,6 +25,7 @@ def documents(root: Path, program: Any) -> dict[str, str]:
         "workflow/schemas/config.schema.json": schema(),
         "docs/reference/command-line.md": commands(program),
         "docs/reference/tables.md": dictionary(),
+        ANSWER: studies_answer(root),
     }
 
 

@@ -25,15 +25,19 @@ def sentence(finding: Finding) -> str:
 
 def short(answer: Answer) -> list[str]:
     """Return the answer in a few sentences, for a place that has no page."""
-    told = [*answer.level, *answer.activation, *(f for f in answer.limits if f.topic in _WARNED)]
-    sentences = []
-    for finding in (finding for finding in told if finding.topic not in _LEFT):
-        if finding.topic != Topic.VERDICT:
-            sentences.append(sentence(finding))
-        elif finding.data["verdict"] != ContrastVerdict.UNDECIDED:
-            name = VERDICTS[finding.data["verdict"]].capitalize()
-            sentences.append(f"{name}: {sentence(finding)}.")
-    return sentences
+    found = [*answer.level, *answer.activation, *(f for f in answer.limits if f.topic in _WARNED)]
+    return [
+        told(finding)
+        for finding in found
+        if finding.topic not in _LEFT and finding.data.get("verdict") != ContrastVerdict.UNDECIDED
+    ]
+
+
+def told(finding: Finding) -> str:
+    """Return the words of a finding with the verdict that stands before them, if any."""
+    if finding.topic != Topic.VERDICT:
+        return sentence(finding)
+    return f"{VERDICTS[finding.data['verdict']].capitalize()}: {sentence(finding)}."
 
 
 def listed(parts: Sequence[str], word: str = "and") -> str:
@@ -171,9 +175,14 @@ def _needed(data: Data) -> str:
 
 
 def _seeds(row: Row, step: int) -> str:
+    return f"{seeds_for(row, step)} in {row['model']} (it has {row['seeds_most']})"
+
+
+def seeds_for(row: Row, step: int) -> str:
+    """Write with how many seeds a difference of so many percent is found."""
     values = (row[f"seeds_for_{step}{end}"] for end in ("", "_low", "_high"))
     middle, low, high = (f"over {MOST_SEEDS:,}" if v is None else f"{v}" for v in values)
-    return f"{middle} [{low}, {high}] seeds in {row['model']} (it has {row['seeds_most']})"
+    return f"{middle} [{low}, {high}] seeds"
 
 
 def _swapped(data: Data) -> str:
