@@ -3,6 +3,7 @@
 # make quick   the tests that take no more than a second or so: the loop while one works
 # make check   formatting, lint, the layers of the packages, types
 # make docs    the documentation, generated parts and site
+# make study   the reference studies of docs/study, hours
 # PYTHON=python3.12 chooses the interpreter; pip's own settings (PIP_...) are honoured.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PLUGINS = plugins/snakemake-executor-plugin-slurm-steady plugins/snakemake-logge
 QUICK = --configfile config/quick.yaml
 JOBS ?= 2
 
-.PHONY: env demo test quick check format docs clean
+.PHONY: env demo test quick check format docs study clean
 
 env: $(INSTALLED)
 
@@ -60,6 +61,17 @@ docs: $(INSTALLED)
 	$(BIN)/reprocore document
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 	@echo "site:     docs/_build/html/index.html"
+
+# The reference studies as docs/study/protocol.md says; about 20 hours of one core, and it resumes.
+study: $(INSTALLED)
+	for name in config sources trained; do \
+	  PATH="$(abspath $(BIN)):$$PATH" snakemake --logger study --cores $(JOBS) \
+	    --configfile config/$$name.yaml || exit 1; \
+	done
+	$(BIN)/python docs/study/archive.py results docs/study/published
+	$(BIN)/python docs/study/archive.py results-sources docs/study/sources
+	$(BIN)/python docs/study/archive.py results-trained docs/study/trained
+	$(BIN)/reprocore document
 
 clean:
 	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -77,6 +77,13 @@ def test_every_cell_names_the_same_probe(project: Project) -> None:
     assert len({json.loads(path.read_text())["probe_hash"] for path in cells}) == 1
 
 
+def test_an_independent_recomputation_gives_the_same_tables(project: Project) -> None:
+    script = REPOSITORY / "docs/study/recompute.py"
+    done = subprocess.run([sys.executable, script, project.root / "out"], stdout=subprocess.PIPE)
+    assert done.returncode == 0, done.stdout.decode()
+    assert b"pairs.relative_pd " in done.stdout
+
+
 def test_the_report_is_one_file_with_every_figure_and_its_caption(project: Project) -> None:
     done = project.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stderr
