@@ -22,7 +22,6 @@ def made_of(tables: Tables) -> Row:
         "Command": run.get("command"),
         "Trainings": counted(len(cells), "cell") + _hours(cells),
         "Trained on": "; ".join(_counts(cells, "environment")),
-        "Machines": ", ".join(run.get("hosts", [])),
         "Training code, by digest": "; ".join(_by_model(cells, "source")),
         "Probe, by hash": "; ".join(_counts(cells, "probe_hash")),
         "Commit of this page": _commit(environment()["code"]),
