@@ -103,6 +103,12 @@ def cell_files(cells, name):
     return [cell_file(cell, name) for cell in cells]
 
 
+def asked_files(cell):
+    """The files of a cell to ask for; one asks for all, unless some are there and some are not."""
+    names = cell.files if PLAN.looks[cell].state is State.DAMAGED else cell.files[-1:]
+    return [cell_file(cell, name) for name in names]
+
+
 def model_cells(model):
     return [cell for cell in PLAN.taken if cell.model == model]
 

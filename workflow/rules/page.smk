@@ -15,11 +15,13 @@ rule page:
             + ("sources", "early", "cross", "strata", "text")
         },
         pairs=all_pairs(),
-        summary=rules.summarise.output.parquet,
+        # By path: of a rule that names another's output, Snakemake looks up every input there, and
+        # of a list that takes time with the square of its length.
+        summary=f"{RESULTS}/summary.parquet",
         tuning=f"{RESULTS}/{TUNING_TABLE}" if STUDY.tuning else [],
-        audit=rules.audit.output.parquet if STUDY.claims else [],
+        audit=f"{RESULTS}/audit.parquet" if STUDY.claims else [],
         continuations=cell_files(drawn_cells(), "continuations.parquet"),
-        corpus=rules.corpus.output.tokens,
+        corpus=f"{RESULTS}/corpus/tokens.parquet",
     output:
         page=report(
             f"{RESULTS}/{PAGE}",
