@@ -142,8 +142,10 @@ def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> str:
         parts.append(
             f"{_names(gone)}: apart at the end, not shown at equal loss; compare at equal loss"
         )
+    margin = study.statistics.margins[primary.measure] or 0
+    if small := [row for row in apart if _within(row, margin)]:
+        parts.append(f"{_names(small)}: the difference is smaller than {margin:.0%}")
     if alike:
-        margin = study.statistics.margins[primary.measure]
         parts.append(f"{_names(alike)}: within {margin:.0%} of {reference}; choose by loss or cost")
     if rows and len(alike) == len(rows):
         saved, all_ = (count * len(study.seeds) for count in (len(rows), len(rows) + 1))
@@ -153,6 +155,12 @@ def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> str:
         seeds = f"; a difference of 10% takes {seeds_for(needed[0], 10)}" if needed else ""
         parts.append(f"{_names(left)}: not decided{seeds}")
     return "<br>".join(parts) or NOTHING
+
+
+def _within(row: Row, margin: float) -> bool:
+    """Return whether the whole interval of a ratio is within a margin of 1."""
+    ends = row["ratio_low"], row["ratio_high"]
+    return None not in ends and 1 / (1 + margin) < ends[0] and ends[1] < 1 + margin
 
 
 def _names(rows: Iterable[Row]) -> str:

@@ -194,7 +194,7 @@ def _swapped(data: Data) -> str:
     return (
         f"Swapping the activation together with the seed moves the predictions {found} as far as "
         f"changing the seed alone ({QUANTITIES[data['measure']].label}). For {data['larger']} of "
-        f"{pairs} of activations the swap is clearly the larger change."
+        f"{pairs} of activations that is more than chance explains."
     )
 
 
