@@ -1,0 +1,94 @@
+"""What is published of the reference studies: files, tables, pages and sentences agree."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from project import REPOSITORY
+from reprocore.pipeline.documents.studies import ANSWER, SOURCES, STUDIES
+from reprocore.report.figures.style import readable
+
+MOST_BYTES = 25_000_000
+FOLDERS = [REPOSITORY / "docs/study" / name for name in (*STUDIES, SOURCES[0])]
+ARCHIVES = [folder for folder in FOLDERS if folder.is_dir()]
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    return pd.concat(pd.read_parquet(path) for path in sorted(folder.glob(f"models/*/{name}")))
+
+
+def rows(packed: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(packed["rows"], columns=packed["names"])
+
+
+@pytest.fixture(params=ARCHIVES, ids=lambda folder: folder.name)
+def archive(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def page(archive: Path) -> dict[str, Any]:
+    text = (archive / "report.html").read_text("utf-8")
+    return json.loads(re.search(r'id="data">(.*?)</script>', text)[1])
+
+
+def test_something_is_published() -> None:
+    assert ARCHIVES
+    sizes = [path.stat().st_size for folder in ARCHIVES for path in folder.rglob("*")]
+    assert sum(sizes) < MOST_BYTES
+
+
+def test_every_file_is_as_listed(archive: Path) -> None:
+    lines = (archive / "SHA256SUMS").read_text("utf-8").splitlines()
+    listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    files = {p for p in archive.rglob("*") if p.is_file() and p.name != "SHA256SUMS"}
+    assert {path.relative_to(archive).as_posix() for path in files} == set(listed)
+    for name, digest in listed.items():
+        assert hashlib.sha256((archive / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_the_levels_of_the_page_are_those_of_the_tables(archive: Path, page) -> None:
+    shown, table = rows(page["levels"]), read(archive, "estimates.parquet")
+    arm = table["arm"].eq("all") & table["step"].eq(table["step"].max())
+    keys = ["model", "activation", "measure"]
+    both = shown.dropna(subset=["estimate"]).merge(table[arm], on=keys, suffixes=("", "_stored"))
+    assert len(both) == shown["estimate"].notna().sum() > 0
+    for name in ("estimate", "low", "high"):
+        stored = both[f"{name}_stored"]
+        assert (both[name] - stored).abs().le(1e-4 * stored.abs()).eq(stored.notna()).all(), name
+
+
+def test_the_contrasts_of_the_page_are_those_of_the_tables(archive: Path, page) -> None:
+    shown, table = rows(page["contrasts"]), read(archive, "contrasts.parquet")
+    keys = ["model", "family", "measure", "condition", "first", "second"]
+    both = shown.merge(table[table["arm"] == "all"], on=keys, suffixes=("", "_stored"))
+    assert len(both) == len(shown) > 0
+    for name, stored in (("estimate", "ratio"), ("low", "ratio_low"), ("p", "p_adjusted")):
+        far = (both[name] - both[stored]).abs()
+        assert far.le(1e-4 * both[stored].abs()).eq(both[stored].notna()).all(), name
+
+
+def test_pairs_give_the_estimates(archive: Path) -> None:
+    pairs = pd.concat(pd.read_parquet(path) for path in archive.glob("pairs/*/*/*.parquet"))
+    keys = ["model", "activation", "arm", "step"]
+    means = pairs.groupby(keys)["relative_pd"].mean().rename("mean").reset_index()
+    table = read(archive, "estimates.parquet").query("measure == 'relative_pd'")
+    both = table.merge(means, on=keys)
+    assert len(both) == len(table) == len(means)
+    assert (both["estimate"] - both["mean"]).abs().max() < 1e-12
+
+
+def test_every_verdict_is_in_the_answer(archive: Path) -> None:
+    text = (REPOSITORY / ANSWER).read_text("utf-8")
+    if archive.name not in STUDIES:
+        return
+    declared = read(archive, "contrasts.parquet").query("family == 'reference' and not exploratory")
+    for row in declared.query("arm == 'all'").itertuples():
+        (line,) = [each for each in text.splitlines() if each.startswith(f"| {row.model} |")]
+        verdict = f"{row.verdict.replace('_', ' ')}, {row.ratio:.3g}"[:-1]
+        assert f"{readable(row.first)} {verdict}" in line
