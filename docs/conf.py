@@ -19,7 +19,7 @@ extensions = [
     "mathml",
     "public_names",
 ]
-exclude_patterns = ["_build", "demo/README.md"]
+exclude_patterns = ["_build", "demo/README.md", "study/*/*.md"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["deflist", "dollarmath"]

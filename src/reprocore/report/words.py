@@ -78,7 +78,7 @@ REASONS = {
     Reason.NO_RATIO: "a mean is not above 0: no ratio",
     Reason.FEW_SEEDS_FOR_TEST: f"{{seeds_text}}, a verdict needs {LEAST_SEEDS_OF_A_TEST}",
     Reason.NOT_DECLARED: "not the measure and condition that seeds are planned for",
-    Reason.WITHIN_MARGIN: "within the margin of equivalence",
+    Reason.WITHIN_MARGIN: "different, yet within the margin of equivalence",
     Reason.ONE_ACTIVATION: "one activation: nothing to compare",
     Reason.ZERO_MEAN: "the mean is 0: no CV",
     Reason.ALL_ALIKE: "all activations alike at one time: no order",

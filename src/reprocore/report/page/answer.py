@@ -178,11 +178,13 @@ def _at_matched_loss(tables: Tables, decided: Sequence[Row]) -> Iterator[Finding
             "contrasts", family=Family.REFERENCE, condition=Condition.MATCHED_LOSS
         )
     }
-    kinds: dict[str, list[Row]] = {"same": [], "reversed": [], "open": []}
+    kinds: dict[str, list[Row]] = {"same": [], "reversed": [], "equivalent": [], "open": []}
     for row in apart:
         verdict = matched.get((row["model"], row["first"], row["measure"]))
-        kind = "same" if verdict == row["verdict"] else "open"
-        kinds["reversed" if kind == "open" and verdict in DIFFERENCES else kind].append(row)
+        if verdict in DIFFERENCES:
+            kinds["same" if verdict == row["verdict"] else "reversed"].append(row)
+        else:
+            kinds["equivalent" if verdict == ContrastVerdict.EQUIVALENT else "open"].append(row)
     yield Finding(Topic.AT_MATCHED_LOSS, kinds)
 
 

@@ -143,13 +143,14 @@ def _clear(data: Data) -> str:
 
 
 def _at_matched_loss(data: Data) -> str:
-    same, turned, left = (
+    same, turned, alike, left = (
         [f"{readable(row['first'])} in {row['model']}" for row in data[kind]]
-        for kind in ("same", "reversed", "open")
+        for kind in ("same", "reversed", "equivalent", "open")
     )
     parts = [
         *([f"{listed(same)} {_stay(same)} different in the same direction"] if same else []),
         *([f"{listed(turned)} {_turn(turned)} to the opposite"] if turned else []),
+        *([f"{listed(alike)} {_is(len(alike))} equivalent"] if alike else []),
         *([f"for {listed(left)} no difference is shown"] if left else []),
     ]
     return (
