@@ -66,7 +66,7 @@ docs: $(INSTALLED)
 study: $(INSTALLED)
 	for name in config sources trained; do \
 	  PATH="$(abspath $(BIN)):$$PATH" snakemake --logger study --cores $(JOBS) \
-	    --configfile config/$$name.yaml || exit 1; \
+	    --configfile config/$$name.yaml --config timed=false || exit 1; \
 	done
 	$(BIN)/python docs/study/archive.py results docs/study/published
 	$(BIN)/python docs/study/archive.py results-sources docs/study/sources

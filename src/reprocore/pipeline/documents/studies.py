@@ -5,21 +5,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reprocore.report.figures.style import readable
-from reprocore.report.page.answer import DIFFERENCES, answer_of
-from reprocore.report.page.sentences import listed, percent, ratio, seeds_for, told
+from reprocore.report.page.answer import (
+    PLANNED_PERCENT,
+    answer_of,
+    at_matched_loss,
+    extremes,
+    reasons_of,
+)
+from reprocore.report.page.sentences import level, listed, percent, ratio, seeds_for, told
 from reprocore.report.page.tables import (
     NOTHING,
     QUANTITIES,
     TABLES,
     Row,
     Tables,
-    finite,
     read_tables,
     with_interval,
 )
 from reprocore.report.words import CLAIM_VERDICTS, VERDICTS
 from reprocore.study.study import Study, load_study
-from reprocore.vocabulary import ClaimVerdict, Condition, ContrastVerdict, Family
+from reprocore.vocabulary import ClaimVerdict, ContrastVerdict, Family, Reason
 
 FOLDER = "docs/study"
 ANSWER = f"{FOLDER}/answer.md"
@@ -102,65 +107,46 @@ def _guidance(tables: Tables, model: str) -> tuple[str, ...]:
     asked = {"model": model, "measure": primary.measure, "family": Family.REFERENCE}
     rows = tables.drawn("contrasts", **asked, condition=primary.condition)
     shown = [f"{readable(row['first'])} {VERDICTS[row['verdict']]}, {ratio(row)}" for row in rows]
-    loss = _range(tables, model, "val_loss", _with_interval)
-    churn = _range(tables, model, "churn", percent)
-    return model, loss, churn, "<br>".join(shown) or NOTHING, _advice(tables, model, rows)
+    ranges = (_range(tables, model, "val_loss", level), _range(tables, model, "churn", percent))
+    advice = _advice(tables, model, rows)
+    return model, *ranges, "<br>".join(shown) or NOTHING, "<br>".join(advice) or NOTHING
 
 
 def _range(tables: Tables, model: str, measure: str, written: Callable[[Row], str]) -> str:
-    found = tables.last("estimates", measure=measure, model=model)
-    rows = sorted(
-        (row for row in found if finite(row["estimate"]) is not None),
-        key=lambda row: row["estimate"],
-    )
-    ends = dict.fromkeys(written(row) for row in (*rows[:1], *rows[-1:]))
-    return " to ".join(ends) or NOTHING
+    found = extremes(tables, measure, model=model)
+    return f"{written(found['low'])} to {written(found['high'])}" if found else NOTHING
 
 
-def _with_interval(row: Row) -> str:
-    return with_interval(row["estimate"], row["low"], row["high"])
-
-
-def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> str:
+def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
     """Say what the contrasts of a model with its reference mean for who has such a model."""
     study = tables.study
-    primary = study.statistics.primary
+    margin = f"{study.statistics.margins[study.statistics.primary.measure] or 0:.0%}"
     reference = readable(study.reference_of(model))
-    asked = {"model": model, "measure": primary.measure, "family": Family.REFERENCE}
-    matched = {
-        row["first"]: row["verdict"]
-        for row in tables.drawn("contrasts", **asked, condition=Condition.MATCHED_LOSS)
-    }
-    apart = [row for row in rows if row["verdict"] in DIFFERENCES]
-    stay = [row for row in apart if matched.get(row["first"]) == row["verdict"]]
-    alike = [row for row in rows if row["verdict"] == ContrastVerdict.EQUIVALENT]
-    left = [row for row in rows if row["verdict"] == ContrastVerdict.UNDECIDED]
-    parts = []
-    if stay:
-        parts.append(f"the choice of {_names(stay)} over {reference} matters, at equal loss too")
-    if gone := [row for row in apart if row not in stay]:
-        parts.append(
-            f"{_names(gone)}: apart at the end, not shown at equal loss; compare at equal loss"
-        )
-    margin = study.statistics.margins[primary.measure] or 0
-    if small := [row for row in apart if _within(row, margin)]:
-        parts.append(f"{_names(small)}: the difference is smaller than {margin:.0%}")
+    kinds = at_matched_loss(tables, rows)
+    alike, left = (
+        [row for row in rows if row["verdict"] == verdict]
+        for verdict in (ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
+    )
+    small = [row for row in rows if Reason.WITHIN_MARGIN in reasons_of(row)]
+    if kinds["same"]:
+        yield f"the choice of {_names(kinds['same'])} over {reference} matters, at equal loss too"
+    if kinds["equivalent"]:
+        yield f"{_names(kinds['equivalent'])}: apart at the end, equivalent at equal loss"
+    if other := [*kinds["reversed"], *kinds["open"]]:
+        yield f"{_names(other)}: apart at the end, not so at equal loss; compare at equal loss"
+    if small:
+        yield f"{_names(small)}: the difference is smaller than {margin}"
     if alike:
-        parts.append(f"{_names(alike)}: within {margin:.0%} of {reference}; choose by loss or cost")
+        yield f"{_names(alike)}: within {margin} of {reference}; choose by loss or cost"
     if rows and len(alike) == len(rows):
-        saved, all_ = (count * len(study.seeds) for count in (len(rows), len(rows) + 1))
-        parts.append(f"not comparing activations saves {saved} of {all_} trainings")
+        saved, total = (count * len(study.seeds) for count in (len(rows), len(rows) + 1))
+        yield f"not comparing activations saves {saved} of {total} trainings"
     if left:
-        needed = tables.drawn("sensitivity", exploratory=False, model=model)
-        seeds = f"; a difference of 10% takes {seeds_for(needed[0], 10)}" if needed else ""
-        parts.append(f"{_names(left)}: not decided{seeds}")
-    return "<br>".join(parts) or NOTHING
-
-
-def _within(row: Row, margin: float) -> bool:
-    """Return whether the whole interval of a ratio is within a margin of 1."""
-    ends = row["ratio_low"], row["ratio_high"]
-    return None not in ends and 1 / (1 + margin) < ends[0] and ends[1] < 1 + margin
+        needed = [
+            f"; a difference of {PLANNED_PERCENT}% takes {seeds_for(row, PLANNED_PERCENT)}"
+            for row in tables.drawn("sensitivity", exploratory=False, model=model)
+        ]
+        yield f"{_names(left)}: not decided{''.join(needed)}"
 
 
 def _names(rows: Iterable[Row]) -> str:

@@ -1,6 +1,6 @@
 """What a study has found, as codes with the rows that they rest on; `sentences` has the words."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any
@@ -92,7 +92,7 @@ def answer_of(tables: Tables) -> Answer:
 
 def _level(tables: Tables) -> Iterator[Finding]:
     measure = tables.study.statistics.primary.measure
-    changed, apart = (_extremes(tables, name) for name in ("churn", measure))
+    changed, apart = (extremes(tables, name) for name in ("churn", measure))
     if changed is None:
         yield Finding(Topic.NOTHING_MEASURED)
         return
@@ -101,9 +101,9 @@ def _level(tables: Tables) -> Iterator[Finding]:
         yield Finding(Topic.DISTANCE, {**apart, "measure": measure})
 
 
-def _extremes(tables: Tables, measure: str) -> Row | None:
+def extremes(tables: Tables, measure: str, **wanted: Any) -> Row | None:
     """Return the rows of the lowest and of the highest final estimate; None without any."""
-    found = tables.last("estimates", measure=measure)
+    found = tables.last("estimates", measure=measure, **wanted)
     rows = [row for row in found if finite(row["estimate"]) is not None]
     if not rows:
         return None
@@ -141,7 +141,7 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
         yield Finding(Topic.NOT_COMPARED)
         return
     if not tested:
-        few = any(Reason.FEW_SEEDS_FOR_TEST in _reasons(row) for row in declared)
+        few = any(Reason.FEW_SEEDS_FOR_TEST in reasons_of(row) for row in declared)
         yield Finding(Topic.FEW_SEEDS if few else Topic.NOT_COMPARED)
         return
     topics = {0: Topic.NONE_DECIDED, len(tested): Topic.ALL_DECIDED}
@@ -158,20 +158,27 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
         clear = [row for row, _ in clear_over_models(tables.study, tested)]
         topic = Topic.CLEAR_OVER_MODELS if clear else Topic.NOT_CLEAR_OVER_MODELS
         yield Finding(topic, {"clear": clear, "models": len(models)})
-    yield from _at_matched_loss(tables, decided)
+    if any((kinds := at_matched_loss(tables, decided)).values()):
+        yield Finding(Topic.AT_MATCHED_LOSS, kinds)
     if len(decided) < len(tested):
         yield from _needed(tables, models)
 
 
-def _at_matched_loss(tables: Tables, decided: Sequence[Row]) -> Iterator[Finding]:
-    """Yield what becomes of the differences at the last step where models have learned as much."""
+def at_matched_loss(tables: Tables, decided: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return the differences at the last step by what they are where models have learned as much.
+
+    Args:
+        tables: of the study.
+        decided: contrasts with the reference; those that are no difference are left out.
+
+    Returns:
+        Rows that are the `same` there, `reversed`, `equivalent`, or `open`.
+    """
     apart = [
         row
         for row in decided
         if row["condition"] == Condition.FINAL and row["verdict"] in DIFFERENCES
     ]
-    if not apart:
-        return
     matched = {
         (row["model"], row["first"], row["measure"]): row["verdict"]
         for row in tables.drawn(
@@ -185,10 +192,11 @@ def _at_matched_loss(tables: Tables, decided: Sequence[Row]) -> Iterator[Finding
             kinds["same" if verdict == row["verdict"] else "reversed"].append(row)
         else:
             kinds["equivalent" if verdict == ContrastVerdict.EQUIVALENT else "open"].append(row)
-    yield Finding(Topic.AT_MATCHED_LOSS, kinds)
+    return kinds
 
 
-def _reasons(row: Row) -> tuple[Reason, ...]:
+def reasons_of(row: Row) -> tuple[Reason, ...]:
+    """Return the codes of what limits a row."""
     return split_codes(row["reason"], Reason)
 
 
