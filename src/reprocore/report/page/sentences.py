@@ -149,7 +149,7 @@ def _at_matched_loss(data: Data) -> str:
     )
     parts = [
         *([f"{listed(same)} {_stay(same)} different in the same direction"] if same else []),
-        *([f"{listed(turned)} {_turn(turned)} to the opposite"] if turned else []),
+        *([f"the opposite holds for {listed(turned)}"] if turned else []),
         *([f"{listed(alike)} {_is(len(alike))} equivalent"] if alike else []),
         *([f"for {listed(left)} no difference is shown"] if left else []),
     ]
@@ -161,10 +161,6 @@ def _at_matched_loss(data: Data) -> str:
 
 def _stay(names: Sequence[str]) -> str:
     return "stays" if len(names) == 1 else "stay"
-
-
-def _turn(names: Sequence[str]) -> str:
-    return "turns" if len(names) == 1 else "turn"
 
 
 def _needed(data: Data) -> str:

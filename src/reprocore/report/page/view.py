@@ -7,7 +7,7 @@ from typing import Any
 from reprocore.report.audit.table import SHOWN as SHOWN_LINES
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import ARM_WORDS, confidence_text, summary_entries
-from reprocore.report.page.answer import Finding, answer_of
+from reprocore.report.page.answer import Answer, Finding
 from reprocore.report.page.payload import GLYPHS, contrast, level, looks
 from reprocore.report.page.sentences import sentence
 from reprocore.report.page.tables import (
@@ -26,10 +26,9 @@ from reprocore.vocabulary import ClaimVerdict, Family, Stratification, generalis
 BESIDE = ("relative_pd", "total_variation", "churn", "val_loss", "val_accuracy")
 
 
-def view_of(tables: Tables, text: Row, generated: Row) -> Row:
+def view_of(tables: Tables, answer: Answer, text: Row, generated: Row) -> Row:
     """Return the names that the template knows."""
-    study, answer = tables.study, answer_of(tables)
-    first = first_shown(tables)
+    study, first = tables.study, first_shown(tables)
     return {
         "title": study.title,
         "lead": sentence(answer.level[0]),

@@ -54,10 +54,11 @@ def write_page(
     tables, words = read_tables(study, files), read_corpus(corpus)
     text, written = packed_text(tables, words), generated(continuations, words)
     data = {**payload(tables), "text": text, "generated": written}
-    view = {**view_of(tables, text, written), "made": made_of(tables)}
+    found = answer_of(tables)
+    view = {**view_of(tables, found, text, written), "made": made_of(tables)}
     write_html(out, "study.html", view, data, STUDY)
     with atomic(answer) as temporary:
-        temporary.write_text("\n".join(short(answer_of(tables))) + "\n", "utf-8")
+        temporary.write_text("\n".join(short(found)) + "\n", "utf-8")
 
 
 def write_html(
