@@ -1,5 +1,6 @@
 """What a study has found, as codes with the rows that they rest on; `sentences` has the words."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
@@ -232,7 +233,11 @@ def _flags(tables: Tables) -> Iterator[Finding]:
         for flag in split_codes(row["flags"], Flag):
             if flag in _FLAGS:
                 rows[_FLAGS[flag]].append(row)
-    yield from (Finding(topic, {"rows": found}) for topic, found in rows.items() if found)
+    for topic, found in rows.items():
+        counts = Counter(row["model"] for row in found)
+        whole = {m for m, count in counts.items() if count == len(tables.study.activations_of(m))}
+        if found:
+            yield Finding(topic, {"rows": found, "whole": whole})
 
 
 def _training(tables: Tables) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """The words of the answer: one sentence for each finding, made from its code and its rows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reprocore.report.figures.style import readable
@@ -210,19 +210,22 @@ def _no_reference(data: Data) -> str:
 
 
 def _rows(start: str) -> Callable[[Data], str]:
-    return lambda data: f"{start}: {listed(_by_model(data['rows']))}."
+    return lambda data: f"{start}: {listed(_by_model(data))}."
 
 
-def _by_model(rows: Iterable[Row]) -> list[str]:
-    """Name models, each with those of its activations that are meant."""
+def _by_model(data: Data) -> list[str]:
+    """Name models, each with those of its activations that are meant if these are not all."""
     models: dict[str, list[str]] = {}
-    for row in rows:
+    for row in data["rows"]:
         models.setdefault(row["model"], []).append(readable(row["activation"]))
-    return [f"{model} ({', '.join(names)})" for model, names in models.items()]
+    return [
+        model if model in data["whole"] else f"{model} ({', '.join(names)})"
+        for model, names in models.items()
+    ]
 
 
 def _above(data: Data) -> str:
-    names = listed(_by_model(data["rows"]))
+    names = listed(_by_model(data))
     return (
         f"Not all trainings of {names} have learned more than how frequent each character is. "
         "Models that have learned little agree easily: do not compare them with the others."
