@@ -16,7 +16,8 @@ TABLES = "docs/demo"
 NAME = "In the demo"
 NOTE = (
     "*These are numbers of a demo: small models, trained for a short time, from four seeds. In "
-    "brackets 95% intervals; a ratio is that of the relative PD to the reference's.*"
+    "brackets 95% intervals; a ratio is that of the relative PD to the reference's. Processors "
+    "round differently: on yours the numbers will be a little different.*"
 )
 _PLACE = re.compile(r"(<!-- answer:[^>]*-->\n).*?(<!-- /answer -->)", flags=re.DOTALL)
 
