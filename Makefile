@@ -1,5 +1,5 @@
 # make demo    a small real study, from nothing to figures
-# make test    all tests
+# make test    all tests; `make coverage` says what they leave out, and takes a third longer
 # make quick   the tests that take no more than a second or so: the loop while one works
 # make check   formatting, lint, the layers of the packages, types
 # make docs    the documentation, generated parts and site
@@ -14,7 +14,7 @@ PLUGINS = plugins/snakemake-executor-plugin-slurm-steady plugins/snakemake-logge
 QUICK = --configfile config/quick.yaml
 JOBS ?= 2
 
-.PHONY: env demo test quick check format docs study clean
+.PHONY: env demo test coverage quick check format docs study clean
 
 env: $(INSTALLED)
 
@@ -38,7 +38,10 @@ demo: $(INSTALLED)
 	@echo "  snakemake --profile profiles/local                               # the full study"
 
 test: $(INSTALLED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
+
+coverage:
+	$(MAKE) test PYTEST='--cov --cov-report=term:skip-covered'
 
 quick: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow' tests/unit

@@ -243,7 +243,9 @@ def test_a_cancelled_cell_goes_on_in_the_retry(campaign: Campaign) -> None:
 
 def test_an_evicted_cell_goes_on_in_the_same_job(campaign: Campaign) -> None:
     (job,) = jobs_of(campaign.jobs, EVICTED)
-    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1")
+    assert job["JobState"] == "COMPLETED"
+    # More than one where the controller was stopped just as it started the job again.
+    assert int(job["Restarts"]) >= 1
     assert resumed_from(campaign.project, EVICTED) > 0
 
 

@@ -79,6 +79,7 @@ TEXTS = (
     "it's",
     "'q'",
     "True",
+    "false",
     "nan",
     "",
     "null",

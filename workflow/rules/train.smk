@@ -36,23 +36,6 @@ def waits_for_rate(cell):
     return f"{RESULTS}/{choice_file(*pair)}" not in workflow.checkpoints.created_output
 
 
-@inspected
-def learning_rate_choice(wildcards):
-    """What a cell waits for whose learning rate is to be chosen.
-
-    The choice is a checkpoint: when it has been made, Snakemake asks all that is asked here again
-    for the cells that waited. Then they no longer depend on the file, and only those run that are
-    missing or that another choice has changed. Until then a finished cell is not asked to run.
-    """
-    cell = Cell.of_labels(wildcards)
-    if not waits_for_rate(cell):
-        return []
-    file = f"{RESULTS}/{choice_file(cell.model, cell.activation)}"
-    return (
-        ancient(file) if state_of(cell) is State.DONE and not is_forced(cell) else file
-    )
-
-
 def state_of(cell):
     return _state(cell, waits_for_rate(cell))
 
@@ -85,34 +68,41 @@ def cell_parameter(name):
 
 
 @inspected
-def forced_if_not_done(wildcards):
-    """No file; but a cell that Snakemake takes for done, and that is damaged or stale, is forced."""
-    cell = Cell.of_labels(wildcards)
-    again = state_of(cell) in (State.DAMAGED, State.STALE) and not waits_for_rate(cell)
-    if workflow.is_main_process and again:
-        force_if_unseen(cell.rule, wildcards, cell_parameters(cell).values())
-    return []
-
-
-def needed(path):
-    """What a cell is trained from, or waits for; a cell that is done needs nothing any more.
+def cell_inputs(wildcards):
+    """What a cell is trained from, and waits for; a cell that is done needs nothing any more.
 
     All that can change the cell is in its parameters. Snakemake would train it again as soon as
-    this file is made again, or is younger, whether or not it is the same.
+    a file is made again, or is younger, whether or not it is the same. A cell that Snakemake takes
+    for done, and that is damaged or stale, is forced.
     """
-
-    @inspected
-    def of_wildcards(wildcards):
-        file, cell = path.format(**dict(wildcards.items())), Cell.of_labels(wildcards)
-        done = state_of(cell) is State.DONE and not is_forced(cell)
+    cell = Cell.of_labels(wildcards)
+    state, waits, forced = state_of(cell), waits_for_rate(cell), is_forced(cell)
+    if state in (State.DAMAGED, State.STALE) and not waits and workflow.is_main_process:
+        force_if_unseen(cell.rule, wildcards, cell_parameters(cell).values())
+    files = {
+        "corpus": rules.corpus.output.tokens,
+        "probe": rules.probe.output.probe,
+        "preflight": f"{RESULTS}/{preflight_file(cell.model, cell.activation)}",
+    }
+    if state is State.DONE and not forced:
+        asked = asked_for(cell, workflow.dag_settings.targets)
         # Snakemake refuses a target whose job lacks an input, though the target is there.
-        if done and (
-            Path(file).exists() or not asked_for(cell, workflow.dag_settings.targets)
-        ):
-            return ancient(before_update(file))
-        return file
-
-    return of_wildcards
+        files = {
+            name: (
+                ancient(before_update(file))
+                if Path(file).exists() or not asked
+                else file
+            )
+            for name, file in files.items()
+        }
+    if waits:
+        # The choice is a checkpoint: when it has been made, Snakemake asks all that is asked here
+        # again for the cells that waited. Then they no longer depend on the file, and only those
+        # run that are missing or that another choice has changed.
+        choice = f"{RESULTS}/{choice_file(cell.model, cell.activation)}"
+        done = state is State.DONE and not forced
+        files["learning_rate"] = ancient(choice) if done else choice
+    return files
 
 
 def is_forced(cell):
@@ -175,11 +165,7 @@ rule preflight:
 
 rule train:
     input:
-        forced_if_not_done,
-        corpus=needed(f"{RESULTS}/corpus/tokens.parquet"),
-        probe=needed(f"{RESULTS}/corpus/probe.parquet"),
-        preflight=needed(PREFLIGHT),
-        learning_rate=learning_rate_choice,
+        unpack(cell_inputs),
     output:
         **{Path(name).stem: f"{CELL}/{name}" for name in CELL_FILES},
     log:

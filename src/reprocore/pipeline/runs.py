@@ -136,10 +136,8 @@ def _typed(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     # Text that could be taken for a number or for YAML; quotes at the ends would be stripped.
-    words = ("true", "false", "inf", "infinity", "nan")
-    if not isinstance(value, str) or (
-        re.fullmatch(r"[A-Za-z_./][\w./-]*", value) and value.lower() not in words
-    ):
+    plain = re.compile(r"(?!(?:True|False|(?i:inf|infinity|nan))$)[A-Za-z_./][\w./-]*")
+    if not isinstance(value, str) or plain.fullmatch(value):
         return str(value)
     return f"!!str {json.dumps(value, ensure_ascii=False)} #"
 

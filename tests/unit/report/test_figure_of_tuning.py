@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
-from test_figures import LONG, artist, clipped, gids, hatches, make_study, overlapping, texts
+from test_figures import LONG, artist, gids, hatches, illegible, make_study, texts
 
 from reprocore.report.figures.all_models.tuning import draw_tuning
 from reprocore.store.choices import Choice, choose
@@ -88,5 +88,4 @@ def test_no_text_overlaps_or_is_clipped(figure: Figure) -> None:
     losses = {("charlm", activation): INNER for activation in LONG.activations[:5]}
     losses |= {("tinylstm", activation): AT_END for activation in LONG.activations}
     for drawn in (figure, draw_tuning(LONG, table_of(LONG, losses))):
-        assert not overlapping(drawn)
-        assert not clipped(drawn)
+        assert not illegible(drawn)
