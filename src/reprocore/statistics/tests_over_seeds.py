@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr, stdtrit
-from scipy.stats import nct
+from scipy.special import nctdtr, stdtr, stdtrit
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
@@ -233,7 +232,7 @@ def seeds_needed(
     def enough(n: int) -> bool:
         critical, shift = float(stdtrit(n - 1, 1 - alpha / 2)), effect * math.sqrt(n)
         # Beyond this the power is 1 and the noncentral t overflows.
-        return shift > critical + 30 or float(nct.sf(critical, n - 1, shift)) >= power
+        return shift > critical + 30 or 1 - float(nctdtr(n - 1, shift, critical)) >= power
 
     low, high = LEAST_SEEDS - 1, LEAST_SEEDS
     while not enough(high):
