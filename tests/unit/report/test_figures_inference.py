@@ -418,7 +418,7 @@ def test_scale_draws_the_marks_and_tells_the_slopes_of_the_tables(sized):
     (slope,) = rows_of(
         sized.analysis["scale"], measure=MEASURE, activation="relu", scaled_by="parameters"
     )
-    ends = [f"×{math.exp(slope[key]):.3g}" for key in ("slope", "low", "high")]
+    ends = [f"×{math.exp(slope[key]):#.3g}".removesuffix(".") for key in ("slope", "low", "high")]
     assert "ReLU {} ({} to {})".format(*ends) in told
     assert "SwiGLU: no slope, 2 models" in told
     assert gids(figure, "line:parameters:relu")

@@ -247,7 +247,8 @@ def _slope_texts(rows: pd.DataFrame, quantity: ScaledQuantity, by: ScaledBy) -> 
 
 
 def _factor(slope: float) -> str:
-    return f"×{math.exp(slope):.3g}"
+    # Trailing zeros are digits too; a factor of a hundred needs no point.
+    return f"×{math.exp(slope):#.3g}".removesuffix(".")
 
 
 def _change(slope: float) -> str:
