@@ -72,8 +72,17 @@ PAIR_MEASURES: Mapping[str, Measure] = MappingProxyType(
 )
 # Means over positions, which are known of every block of text.
 POSITION_MEASURES = (*MEASURE_NAMES, "flips")
-SCORES = ("val_loss", "val_accuracy")
-QUANTITIES = (*SCORES, *PAIR_MEASURES)
+# Of one model, on the evaluation text.
+SCORES: Mapping[str, Measure] = MappingProxyType(
+    {
+        measure.name: measure
+        for measure in (
+            Measure("val_loss", "validation loss", "nats per character", 0.0, math.inf),
+            Measure("val_accuracy", "accuracy", "share of characters", 0.0, 1.0),
+        )
+    }
+)
+QUANTITIES: Mapping[str, Measure] = MappingProxyType({**SCORES, **PAIR_MEASURES})
 # Two activations whose ratio is within this count as equivalent; None: nothing does.
 MARGINS: Mapping[str, float | None] = MappingProxyType(
     {"val_loss": None, "val_accuracy": 0.1}

@@ -13,6 +13,7 @@ from reprocore.kinds import Notice
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, LEAST_SEEDS_OF_A_TEST
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
+    ACTIVATIONS,
     ClaimVerdict,
     Condition,
     ContrastVerdict,
@@ -22,6 +23,7 @@ from reprocore.vocabulary import (
     Method,
     Reason,
     generalisation,
+    smelu_beta,
     split_codes,
 )
 
@@ -134,6 +136,14 @@ GAPS = {
     Gap.FEW_SHARED_SEEDS: "{shared_seeds}",
     Gap.NO_SHARE: "no share",
 }
+
+
+def readable(activation: str) -> str:
+    """Return the name for a reader: `smelu_05` is `SmeLU β=0.5`; a custom name stays as it is."""
+    beta = smelu_beta(activation)
+    if beta is not None:
+        return f"{'SmeGLU' if activation.startswith('smeglu') else 'SmeLU'} β={beta:g}"
+    return ACTIVATIONS[activation].label if activation in ACTIVATIONS else activation
 
 
 def counted(count: float, noun: str) -> str:

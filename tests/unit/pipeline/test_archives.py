@@ -11,7 +11,7 @@ import pytest
 
 from project import REPOSITORY
 from reprocore.pipeline.documents.studies import ANSWER, SOURCES, STUDIES
-from reprocore.report.figures.style import readable
+from reprocore.report.words import readable
 
 MOST_BYTES = 25_000_000
 FOLDERS = [REPOSITORY / "docs/study" / name for name in (*STUDIES, SOURCES[0])]

@@ -50,6 +50,7 @@ from reprocore.report.figures.trade_off import (
     draw_accuracy_against_pd,
     draw_models_accuracy_against_pd,
 )
+from reprocore.report.words import readable
 from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA
 from reprocore.store.readers import final_rows, read_estimates, read_pairs
 from reprocore.store.schemas import BLOCKS_SCHEMA, CELLS_SCHEMA, CURVES_SCHEMA, PAIRS_SCHEMA
@@ -702,7 +703,7 @@ def test_custom_activations_get_different_colours():
     ],
 )
 def test_readable_names(name, shown):
-    assert style.readable(name) == shown
+    assert readable(name) == shown
 
 
 @pytest.mark.parametrize("width", [3, 8, 40])

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from reprocore.report.figures.style import readable
 from reprocore.report.page.answer import (
     PLANNED_PERCENT,
     answer_of,
@@ -22,7 +21,7 @@ from reprocore.report.page.tables import (
     read_tables,
     with_interval,
 )
-from reprocore.report.words import CLAIM_VERDICTS, VERDICTS
+from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
 from reprocore.study.study import Study, load_study
 from reprocore.vocabulary import ClaimVerdict, ContrastVerdict, Family, Reason
 

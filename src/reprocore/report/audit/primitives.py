@@ -33,8 +33,9 @@ from reprocore.report.audit.outcome import (
     at_least,
     outcome,
 )
+from reprocore.report.words import readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ratio_interval
-from reprocore.vocabulary import ClaimReason, ContrastVerdict
+from reprocore.vocabulary import QUANTITIES, ClaimReason, ContrastVerdict
 
 # Verdicts of contrasts: which say that the first is better, and which that it is worse.
 _REPRODUCIBLE = (ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE)
@@ -42,6 +43,14 @@ _SCORES = {
     "val_loss": (ContrastVerdict.LOWER, ContrastVerdict.HIGHER),
     "val_accuracy": (ContrastVerdict.HIGHER, ContrastVerdict.LOWER),
 }
+
+
+def _quantity(measure: str) -> str:
+    return QUANTITIES[measure].label if measure in QUANTITIES else measure
+
+
+def _label(model: str, measure: str, first: str, second: str) -> str:
+    return f"{model}: {_quantity(measure)} of {readable(first)}/{readable(second)}"
 
 
 def _over_pairs(
@@ -73,15 +82,15 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
 
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
         tables, models = evidence.models[model], len(test.models)
-        label = f"{model}: {measure} of {first}/{second}"
+        label = _label(model, measure, first, second)
         row = tables.contrast(measure, first, second)
         if row is None:
             return outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
         names: dict[str, Any] = {
             "model": model,
-            "measure": measure,
-            "first": first,
-            "second": second,
+            "measure": _quantity(measure),
+            "first": readable(first),
+            "second": readable(second),
         }
         ends = (row["ratio_low"], row["ratio_high"])
         interval, level = None if None in ends else ends, 1 - evidence.alpha
@@ -114,7 +123,7 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
     alpha = evidence.alpha / (pairs * len(test.measures) * len(test.models))
 
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
-        tables, label = evidence.models[model], f"{model}: {measure} of {first}/{second}"
+        tables, label = evidence.models[model], _label(model, measure, first, second)
         bounds = _bounds(test, evidence, measure)
         if measure == TIME and not evidence.study.timed:
             return outcome(NOT_MEASURED, ClaimReason.NOT_TIMED, label=label)
@@ -211,23 +220,25 @@ def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]
             yield gap
             continue
         tables = evidence.models[model]
-        label = f"{model}: {measure}"
+        label = f"{model}: {_quantity(measure)}"
         rows = [row for row in tables.estimates if row["measure"] == measure]
         if test.at:
             margin = evidence.margin(test.at.measure)
             places = _reached(tables, test.at.measure, test.at.value, margin)
             rows = [row for row in rows if (row["activation"], row["step"]) in places]
-            label += f" where {test.at.measure} is {test.at.value:g}"
+            label += f" where {_quantity(test.at.measure)} is {test.at.value:g}"
         else:
             rows = list(tables.final(measure).values())
         if other_model or other_measure:
             below = evidence.models[other_model or model].final(other_measure or measure)
             rows = [row for row in rows if row["activation"] in below]
-            label += f" over that of {other_model}" if other_model else f"/{other_measure}"
+            label += (
+                f" over that of {other_model}" if other_model else f"/{_quantity(other_measure)}"
+            )
         if not rows:
             yield outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
         for row in rows:
-            name = f"{label}, {row['activation']} at step {row['step']}"
+            name = f"{label}, {readable(row['activation'])} at step {row['step']}"
             other = below[row["activation"]] if other_model or other_measure else None
             yield _Estimate(name, row, other, same_seeds=bool(other_measure))
 

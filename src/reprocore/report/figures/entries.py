@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reprocore.report.figures import style
-from reprocore.report.words import counted, gap_text
+from reprocore.report.words import counted, gap_text, readable
 from reprocore.store.readers import final_rows
 from reprocore.study.base import Arm
 from reprocore.study.study import Study
@@ -91,14 +91,14 @@ def rows_of(table: pd.DataFrame, **wanted: object) -> list[TableRow]:
 
 def legend_text(entry: Entry) -> str:
     """Return an activation's name for a legend, with what is missing of it."""
-    name = style.wrap(style.readable(entry.activation), 24) + f" {BEHIND}" * entry.behind
+    name = style.wrap(readable(entry.activation), 24) + f" {BEHIND}" * entry.behind
     notes = entry.why or entry.note
     return f"{name}: {notes}" if notes else name
 
 
 def behind_of(entries: Iterable[Entry]) -> str:
     """Say which activations of a model have learned nothing; "" for none."""
-    return behind_text([style.readable(e.activation) for e in entries if e.behind])
+    return behind_text([readable(e.activation) for e in entries if e.behind])
 
 
 def look_of(study: Study, activation: str) -> style.Look:
@@ -156,7 +156,7 @@ def missing_text(study: Study, entries: Entries) -> str:
         if len(gone) == len(study.activations_of(model)):
             names.append(f"{model} ({', '.join(sorted({entry.why for entry in gone}))})")
         else:
-            names += [f"{model} {style.readable(e.activation)} ({e.why})" for e in gone]
+            names += [f"{model} {readable(e.activation)} ({e.why})" for e in gone]
     return f"Not drawn, because there is no such number: {', '.join(names)}." if names else ""
 
 

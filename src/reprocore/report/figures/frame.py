@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import look_of
-from reprocore.report.words import EXPLORATORY
+from reprocore.report.words import EXPLORATORY, readable
 from reprocore.study.study import Study
 
 WIDTH = 12.0
@@ -65,7 +65,7 @@ def activation_handles(
 
 def plain_labels(study: Study) -> dict[str, str]:
     """Return the names of all activations of a study, for a legend."""
-    return {name: style.wrap(style.readable(name), 24) for name in study.studied_activations()}
+    return {name: style.wrap(readable(name), 24) for name in study.studied_activations()}
 
 
 def new_figure(

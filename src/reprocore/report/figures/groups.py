@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from reprocore.report.comparison import records
 from reprocore.report.figures import marks, style
 from reprocore.report.figures.frame import title
+from reprocore.report.words import readable
 from reprocore.vocabulary import MEASURES
 
 DRAWN = ("relative_pd", "total_variation", "churn", "loss", "accuracy")
@@ -38,7 +39,7 @@ def draw_groups(estimates: pd.DataFrame, confidence: float) -> Figure:
             for span in [marks.span_of(row, "estimate")]
             for why in ["" if span else "no number"]
         ]
-        marks.label_rows(axes, [style.readable(group) or "models" for group in looks], index == 0)
+        marks.label_rows(axes, [readable(group) or "models" for group in looks], index == 0)
         marks.draw_rows(axes, rows)
         heading, which = (
             SCORES[name]

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import BEHIND, Entry, TableRow, look_of
+from reprocore.report.words import readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import Measure
 
@@ -45,7 +46,7 @@ class Row:
 
 def entry_row(study: Study, entry: Entry, prefix: str, text: str = "") -> Row:
     """Return the row of an activation's number; `prefix` names its artists."""
-    key, name = f"{prefix}:{entry.activation}", style.readable(entry.activation)
+    key, name = f"{prefix}:{entry.activation}", readable(entry.activation)
     return Row(key, name, look_of(study, entry.activation), entry.span, entry.why, text)
 
 
@@ -139,7 +140,7 @@ def label_rows(axes: Axes, labels: Sequence[str], shown: bool = True) -> None:
 
 def row_label(entry: Entry) -> str:
     """Return an activation's name, with the seeds if there are fewer than wanted."""
-    name = style.wrap(style.readable(entry.activation), LABEL_LETTERS)
+    name = style.wrap(readable(entry.activation), LABEL_LETTERS)
     name += f" {BEHIND}" if entry.behind else ""
     few = 0 < entry.seeds < entry.wanted
     return f"{name}\n{entry.seeds} of {entry.wanted} seeds" if few else name
@@ -194,4 +195,4 @@ def direction(measure: Measure) -> str:
 def closer_side(measure: Measure, reference: str) -> str:
     """Say on which side of 1 a ratio of `measure` means predictions more alike."""
     side = "right" if measure.more_is_closer else "left"
-    return f"{side} of 1 = more alike than {style.readable(reference)}"
+    return f"{side} of 1 = more alike than {readable(reference)}"

@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 
 from reprocore.store.files import atomic
-from reprocore.vocabulary import ACTIVATIONS, smelu_beta
+from reprocore.vocabulary import smelu_beta
 
 # Points. A figure is 12 inches wide; shown 1000 pixels wide, 8.5 points are 10 pixels.
 SMALL = 8.5
@@ -171,14 +171,6 @@ def _on_ramp(ramp: tuple[tuple[float, str], ...], place: float) -> str:
     channels = zip(*(to_rgb(colour) for _, colour in ramp), strict=True)
     red, green, blue = (float(np.interp(place, places, channel)) for channel in channels)
     return to_hex((red, green, blue)).upper()
-
-
-def readable(activation: str) -> str:
-    """Return the name for a reader: `smelu_05` is `SmeLU β=0.5`; a custom name stays as it is."""
-    beta = smelu_beta(activation)
-    if beta is not None:
-        return f"{'SmeGLU' if activation.startswith('smeglu') else 'SmeLU'} β={beta:g}"
-    return ACTIVATIONS[activation].label if activation in ACTIVATIONS else activation
 
 
 def wrap(text: str, width: int) -> str:

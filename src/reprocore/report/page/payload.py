@@ -14,7 +14,7 @@ from reprocore.report.page.tables import (
     rounded,
     with_interval,
 )
-from reprocore.report.words import CONDITIONS, HOLDS_FOR, VERDICTS, reason_texts
+from reprocore.report.words import CONDITIONS, HOLDS_FOR, VERDICTS, readable, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
     COMPLEMENTS,
@@ -45,7 +45,7 @@ def payload(tables: Tables) -> Row:
         "drawn": study.drawn_measure,
         "models": list(study.models),
         "activations": {model: list(study.activations_of(model)) for model in study.models},
-        "labels": {name: style.readable(name) for name in study.studied_activations()},
+        "labels": {name: readable(name) for name in study.studied_activations()},
         "specifications": specifications([*looks(study), (ORDER, style.Look(style.INK, "o", "-"))]),
         "levels": packed(_levels(tables)),
         "curves": packed(_curves(tables)),
@@ -63,7 +63,7 @@ def looks(study: Study) -> list[tuple[str, style.Look]]:
     """Return the label of each activation of a study, and how it is drawn."""
     names = study.studied_activations()
     found = style.looks(names, study.figures.colours)
-    return [(style.readable(name), found[name]) for name in names]
+    return [(readable(name), found[name]) for name in names]
 
 
 def packed(rows: Iterable[Row]) -> Row:
@@ -98,7 +98,7 @@ def level(entry: Entry) -> Row:
     behind = ["not all below unigram entropy"] if entry.behind else []
     return {
         "activation": entry.activation,
-        "label": style.readable(entry.activation),
+        "label": readable(entry.activation),
         "estimate": entry.estimate,
         "low": entry.low,
         "high": entry.high,
@@ -122,8 +122,8 @@ def contrast(row: Row) -> Row:
     names = ("model", "measure", "condition", "family", "first", "second", "exploratory")
     return {
         **{name: row[name] for name in names},
-        "label": style.readable(row["first"]),
-        "other": style.readable(row["second"]),
+        "label": readable(row["first"]),
+        "other": readable(row["second"]),
         "place": CONDITIONS[Condition(row["condition"])],
         "estimate": finite(row["ratio"]),
         "low": finite(row["ratio_low"]),
@@ -170,7 +170,7 @@ def _source(row: Row) -> Row:
     return {
         "model": row["model"],
         "activation": row["activation"],
-        "label": style.readable(row["activation"]),
+        "label": readable(row["activation"]),
         "arm": row["arm"],
         "words": ARM_WORDS[row["arm"]],
         "estimate": finite(row["share"]),

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reprocore.report.figures.style import readable
 from reprocore.report.page.answer import Answer, Finding, Topic
 from reprocore.report.page.tables import QUANTITIES, Row, with_interval
-from reprocore.report.words import VERDICTS
+from reprocore.report.words import VERDICTS, readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
 from reprocore.vocabulary import ContrastVerdict, counted
 

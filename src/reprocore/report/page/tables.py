@@ -24,7 +24,7 @@ from reprocore.store.schemas import (
 )
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
-from reprocore.vocabulary import PAIR_MEASURES, Measure
+from reprocore.vocabulary import PAIR_MEASURES, SCORES, Measure
 
 TABLES = {
     "summary": SUMMARY_SCHEMA,
@@ -45,10 +45,7 @@ TABLES = {
 Files = Mapping[str, Sequence[str | Path]]
 Row = dict[str, Any]
 
-SCORES: Mapping[str, Measure] = {
-    "val_loss": Measure("val_loss", "validation loss", "nats per character", 0.0, math.inf),
-    "val_accuracy": Measure("val_accuracy", "accuracy", "share of characters", 0.0, 1.0),
-}
+# In the order in which a reader chooses among them.
 QUANTITIES: Mapping[str, Measure] = {**PAIR_MEASURES, **SCORES}
 NOTHING = "–"
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from reprocore.report.audit.table import SHOWN as SHOWN_LINES
-from reprocore.report.figures import style
 from reprocore.report.figures.entries import ARM_WORDS, confidence_text, summary_entries
 from reprocore.report.page.answer import Answer, Finding
 from reprocore.report.page.payload import GLYPHS, contrast, level, looks
@@ -19,7 +18,7 @@ from reprocore.report.page.tables import (
     heading,
     with_interval,
 )
-from reprocore.report.words import CLAIM_VERDICTS, HOLDS_FOR, VERDICTS, flag_texts
+from reprocore.report.words import CLAIM_VERDICTS, HOLDS_FOR, VERDICTS, flag_texts, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import ClaimVerdict, Family, Stratification, generalisation
 
@@ -41,7 +40,7 @@ def view_of(tables: Tables, answer: Answer, text: Row, generated: Row) -> Row:
         "measures": {name: heading(measure) for name, measure in QUANTITIES.items()},
         "drawn": study.drawn_measure,
         "model_options": [(model, model) for model in study.models],
-        "activations": {name: style.readable(name) for name in study.studied_activations()},
+        "activations": {name: readable(name) for name in study.studied_activations()},
         "marks": [
             (label, look.colour, GLYPHS.get(look.marker, "●")) for label, look in looks(study)
         ],
@@ -79,7 +78,7 @@ def first_shown(tables: Tables) -> Row:
     study = tables.study
     ran = [(row["model"], row["activation"]) for row in tables.drawn("summary") if row["seeds"]]
     model, activation = ran[0] if ran else (next(iter(study.models)), study.activations[0])
-    return {"model": model, "activation": activation, "label": style.readable(activation)}
+    return {"model": model, "activation": activation, "label": readable(activation)}
 
 
 def levels(tables: Tables) -> list[Row]:
@@ -98,7 +97,7 @@ def levels(tables: Tables) -> list[Row]:
             rows.append(
                 {
                     "model": model,
-                    "label": style.readable(first.activation),
+                    "label": readable(first.activation),
                     "seeds": f"{first.seeds} of {first.wanted}",
                     "cells": [(cell["text"], cell["estimate"], cell["why"]) for cell in shown],
                     "flags": "; ".join(flags.get((model, first.activation), [])),
@@ -116,7 +115,7 @@ def contrasts(tables: Tables) -> list[Row]:
 
 def reference_words(study: Study) -> str:
     """Name the activation that others are compared with, of each model where they differ."""
-    names = {model: style.readable(study.reference_of(model)) for model in study.models}
+    names = {model: readable(study.reference_of(model)) for model in study.models}
     if len({*names.values()}) == 1:
         return next(iter(names.values()))
     return ", ".join(f"{name} in {model}" for model, name in names.items())
@@ -185,7 +184,7 @@ def crossed(tables: Tables) -> list[Row]:
         if row["activation_a"] == row["activation_b"]:
             continue
         key = row["model"], row["activation_a"], row["activation_b"]
-        names = [style.readable(name) for name in key[1:]]
+        names = [readable(name) for name in key[1:]]
         of_pair = found.setdefault(key, {"model": key[0], "pair": " and ".join(names)})
         place = "same" if row["same_seed"] else "other"
         of_pair[place] = with_interval(row["ratio"], row["ratio_low"], row["ratio_high"])

@@ -11,7 +11,7 @@ from reprocore.report.figures import style
 from reprocore.report.figures.entries import BEHIND, Entries, Entry, flat, model_label, none_ran
 from reprocore.report.figures.frame import LINE, POINTS, title
 from reprocore.report.figures.marks import axis_label
-from reprocore.report.words import gap_text
+from reprocore.report.words import gap_text, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import Gap, Measure
 
@@ -120,7 +120,7 @@ def _lines(entry: Entry | None, decimals: int, loss: float | None) -> list[str]:
 
 def _label(axes: Axes, study: Study, entries: Entries, activations: Sequence[str]) -> None:
     axes.set_ylim(len(entries) - 0.5, -0.5)
-    names = [style.wrap(style.readable(a).replace(" ", "\n"), 14) for a in activations]
+    names = [style.wrap(readable(a).replace(" ", "\n"), 14) for a in activations]
     longest = max(len(line) for name in names for line in name.split("\n"))
     turned = longest > max(5, LETTERS // len(names))
     axes.set_xticks(range(len(names)), names, rotation=90 if turned else 0)

@@ -10,7 +10,7 @@ from reprocore.report.figures import marks, style
 from reprocore.report.figures.bands import Bands
 from reprocore.report.figures.entries import BEHIND, Entries, Entry, look_of
 from reprocore.report.figures.frame import title
-from reprocore.report.words import gap_text
+from reprocore.report.words import gap_text, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import Gap, Measure
 
@@ -55,7 +55,7 @@ def draw_pairs(
 
 def _pairs_row(study: Study, entry: Entry, values: Sequence[float], infinite: int) -> marks.Row:
     """Return what is said of the pairs: a mean that is infinite can have finite pairs."""
-    name, look = style.readable(entry.activation), look_of(study, entry.activation)
+    name, look = readable(entry.activation), look_of(study, entry.activation)
     if not values:
         return marks.Row("", name, look, None, entry.why or gap_text(Gap.MISSING))
     if infinite == len(values):

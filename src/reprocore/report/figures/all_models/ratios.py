@@ -17,7 +17,7 @@ from reprocore.report.figures.entries import (
     study_arm,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.words import REASONS, gap_text, reason_texts
+from reprocore.report.words import REASONS, gap_text, readable, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Reason
 
@@ -34,7 +34,7 @@ def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Fi
     others = [name for name in study.studied_activations() if name != reference]
     rows = [_row(study, name, found.get(name)) for name in others]
     labels = [style.wrap(row.name, 20) for row in rows]
-    known = style.readable(reference)
+    known = readable(reference)
     ran = set(summary.loc[summary["seeds"] > 0, "model"])
     figure = new_figure(
         study,
@@ -52,7 +52,7 @@ def draw_ratios(study: Study, ratios: pd.DataFrame, summary: pd.DataFrame) -> Fi
 
 
 def _row(study: Study, activation: str, row: TableRow | None) -> marks.Row:
-    key, name, look = f"ratio:{activation}", style.readable(activation), look_of(study, activation)
+    key, name, look = f"ratio:{activation}", readable(activation), look_of(study, activation)
     span = None if row is None else marks.span_of(row, "ratio")
     if row is None or span is None:
         return marks.Row(

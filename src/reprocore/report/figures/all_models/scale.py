@@ -24,7 +24,7 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
 from reprocore.report.figures.marks import Span, axis_label, direction, draw_mark, span_of
-from reprocore.report.words import gap_text, holds_for, reason_texts
+from reprocore.report.words import gap_text, holds_for, readable, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, ScaledBy, ScaledQuantity
 
@@ -71,7 +71,7 @@ def draw_scale(
         for quantity in ScaledQuantity
         for by in ScaledBy
     }
-    names = {name: style.readable(name) for name in _activations(study)}
+    names = {name: readable(name) for name in _activations(study)}
     inches = [
         PANEL_INCHES + max(len(texts[quantity, by]) for by in ScaledBy) * _line_inches()
         for quantity in ScaledQuantity
@@ -233,7 +233,7 @@ def _slope_texts(rows: pd.DataFrame, quantity: ScaledQuantity, by: ScaledBy) -> 
     lines = []
     for row in chosen:
         if quantity is ScaledQuantity.LEVEL:
-            name, shown = style.readable(row["activation"]), _factor
+            name, shown = readable(row["activation"]), _factor
         else:
             name, shown = "squared CV (%²)", _change
         slope, low, high = (row[key] * step for key in ("slope", "low", "high"))
@@ -283,9 +283,7 @@ def _note(
 ) -> list[str]:
     counts = {mark.model: mark.places[ScaledBy.PARAMETERS][0] for mark in levels}
     named = ", ".join(f"{model} {short_count(count)}" for model, count in counts.items())
-    behind = [
-        f"{mark.model} {style.readable(mark.activation or '')}" for mark in levels if mark.behind
-    ]
+    behind = [f"{mark.model} {readable(mark.activation or '')}" for mark in levels if mark.behind]
     return [
         basis(study, study.scale, f"in (a) and (b) {holds_for(measure.name)}, else over seeds"),
         f"The more parameters, the larger the mark: {named}." if named else "",

@@ -16,7 +16,7 @@ from reprocore.report.figures.frame import (
     sentence,
     title,
 )
-from reprocore.report.words import counted, gap_text
+from reprocore.report.words import counted, gap_text, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, Reason, split_codes
 
@@ -146,7 +146,7 @@ def control_text(study: Study, sources: pd.DataFrame) -> str:
             expected = measure.upper if measure.more_is_closer else 0.0
             key = (row["model"], row["activation"])
             groups[key] = groups.get(key, True) and row["estimate"] == expected
-    wrong = [f"{model} {style.readable(name)}" for (model, name), ok in groups.items() if not ok]
+    wrong = [f"{model} {readable(name)}" for (model, name), ok in groups.items() if not ok]
     if wrong:
         more = [f"{len(wrong) - NAMED} more"] * (len(wrong) > NAMED)
         return (

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import look_of
 from reprocore.report.figures.frame import activation_handles, new_figure, plain_labels, title
-from reprocore.report.words import gap_text
+from reprocore.report.words import gap_text, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import Gap, Trial
 
@@ -44,7 +44,7 @@ def draw_tuning(study: Study, tuning: pd.DataFrame) -> Figure:
 
 def _draw_model(axes: Axes, study: Study, model: str, table: pd.DataFrame) -> None:
     missing = table["trial"] == Trial.MISSING
-    lost = [style.readable(name) for name in dict.fromkeys(table.loc[missing, "activation"])]
+    lost = [readable(name) for name in dict.fromkeys(table.loc[missing, "activation"])]
     some = f"{gap_text(Gap.NOT_RUN)}: {', '.join(lost)}" if lost else ""
     title(axes, style.wrap(model, 28), "" if missing.all() else style.wrap(some, 44), size=10.0)
     if missing.all():
@@ -109,7 +109,7 @@ def _draw_activation(axes: Axes, study: Study, model: str, rows: pd.DataFrame) -
 def _note(tuning: pd.DataFrame) -> list[str]:
     ends = tuning[tuning["at_end"]].drop_duplicates(["model", "activation"])
     pairs = zip(ends["model"], ends["activation"], strict=True)
-    named = ", ".join(f"{model} {style.readable(activation)}" for model, activation in pairs)
+    named = ", ".join(f"{model} {readable(activation)}" for model, activation in pairs)
     return [
         "Ring: the rate that is used; square: it lies at an end of the grid; cross: the loss "
         "diverged. Lines: means over the tuning's own seeds, which are the small marks.",

@@ -20,7 +20,7 @@ from reprocore.report.figures.entries import (
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, title
 from reprocore.report.figures.marks import axis_label, direction
-from reprocore.report.words import gap_text, holds_for
+from reprocore.report.words import gap_text, holds_for, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap
 
@@ -78,7 +78,7 @@ def _count(frame: pd.DataFrame, activation: str) -> int:
 
 def _label(activation: str, seeds: int, wanted: int) -> str:
     """Return the entry of the legend, with what is missing of the activation."""
-    name = style.wrap(style.readable(activation), 24)
+    name = style.wrap(readable(activation), 24)
     if seeds == 0:
         return f"{name}: {gap_text(Gap.MISSING)}"
     return name if seeds == wanted else f"{name}: {seeds} of {wanted} seeds"

@@ -20,7 +20,7 @@ from reprocore.report.figures.entries import (
     rows_of,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.words import REASONS, VERDICTS, gap_text, place_text, reason_texts
+from reprocore.report.words import REASONS, VERDICTS, gap_text, place_text, readable, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
     COMPLEMENTS,
@@ -48,7 +48,7 @@ def draw_contrasts(
     labels = [marks.row_label(entry) for entry in entries if entry.activation != reference]
     figure = new_figure(
         study,
-        f"{model}: is an activation more reproducible than {style.readable(reference)}?",
+        f"{model}: is an activation more reproducible than {readable(reference)}?",
         _note(study, model, entries, [row for rows in panels.values() for row in rows]),
         marks.rows_inches(labels) + 1.1,
     )
@@ -57,7 +57,7 @@ def draw_contrasts(
         axes = first = figure.add_subplot(1, 2, index + 1, sharex=first)
         marks.label_rows(axes, labels, shown=index == 0)
         _draw_panel(axes, rows, _margin(study), condition)
-        axes.set_xlabel(f"{measure.label}, ratio to {style.readable(reference)}")
+        axes.set_xlabel(f"{measure.label}, ratio to {readable(reference)}")
         place = place_text(study, condition)
         matched = condition == Condition.MATCHED_LOSS
         loss = matched_loss(study, model, contrasts) if matched else None
@@ -102,13 +102,13 @@ def _row(
     study: Study, entry: Entry, row: TableRow | None, reference: Entry, condition: Condition
 ) -> marks.Row:
     """Return the row of one contrast; without a ratio it says why."""
-    name, look = style.readable(entry.activation), look_of(study, entry.activation)
+    name, look = readable(entry.activation), look_of(study, entry.activation)
     key = f"{condition}:{entry.activation}"
     if row is None:
         why = entry.why
         if entry.seeds > 0 and reference.seeds < 2:
             gap = reference.why or gap_text(Gap.MISSING)
-            why = f"reference {style.readable(reference.activation)}: {gap}"
+            why = f"reference {readable(reference.activation)}: {gap}"
         return marks.Row(key, name, look, None, why or gap_text(Gap.NOT_COMPARED))
     span = marks.span_of(row, "ratio", "ratio_low", "ratio_high")
     reasons = reason_texts(row)

@@ -19,7 +19,7 @@ from reprocore.report.figures.entries import (
     rows_of,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.words import REASONS, counted, gap_text, reason_texts
+from reprocore.report.words import REASONS, counted, gap_text, readable, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, Reason
 
@@ -64,7 +64,7 @@ def _quantity(measure: Measure) -> str:
 
 
 def _label(one: Entry, other: Entry) -> str:
-    names = (style.wrap(style.readable(e.activation), LABEL_LETTERS) for e in (one, other))
+    names = (style.wrap(readable(e.activation), LABEL_LETTERS) for e in (one, other))
     return style.wrap(" and ".join(names), LABEL_LETTERS)
 
 
@@ -84,7 +84,7 @@ def _row(one: Entry, other: Entry, row: TableRow | None, name: str) -> marks.Row
     key = f"{name}:{one.activation} and {other.activation}"
     if row is None:
         gone = next((entry for entry in (one, other) if entry.seeds == 0), None)
-        why = f"{style.readable(gone.activation)}: {gone.why}" if gone else ""
+        why = f"{readable(gone.activation)}: {gone.why}" if gone else ""
         return marks.Row(key, "", LOOK, None, why or gap_text(Gap.NOT_COMPARED))
     span = marks.span_of(row, "ratio", "ratio_low", "ratio_high")
     if span is None:
