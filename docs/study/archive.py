@@ -11,9 +11,9 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from reprocore.study.layout import MODEL_TABLES, POSITION_TABLES
+from reprocore.study.cells import LARGE_FILES
+from reprocore.study.layout import tables_of_model
 
-LARGE = ("predictions.parquet", "weights.safetensors")
 # What a run prints, checks or makes anew from the archive itself.
 LEFT_OUT = ("logs", "records", "corpus", "preflight", "pilot", ".lock")
 BY_MODEL = ("cells", "pairs", "blocks", "models", "figures", "tuning")
@@ -22,15 +22,19 @@ SUMS = "SHA256SUMS"
 
 def done_models(results: Path) -> set[str]:
     """Return the models that have all tables."""
-    names = [f"{name}.parquet" for name in (*MODEL_TABLES, *POSITION_TABLES)]
-    folders = results.glob("models/*")
-    return {folder.name for folder in folders if all((folder / n).is_file() for n in names)}
+    models = [folder.name for folder in results.glob("models/*")]
+    return {m for m in models if all((results / path).is_file() for path in tables_of_model(m))}
 
 
 def is_kept(path: Path, done: set[str]) -> bool:
     """Return whether a file, relative to the results, belongs into the archive."""
     top = path.parts[0]
-    if top in LEFT_OUT or path.name in LARGE or path.suffix == ".svg" or path.name.startswith("."):
+    if (
+        top in LEFT_OUT
+        or path.name in LARGE_FILES
+        or path.suffix == ".svg"
+        or path.name.startswith(".")
+    ):
         return False
     of_model = top in BY_MODEL and len(path.parts) > 2
     return path.parts[1] in done if of_model else True

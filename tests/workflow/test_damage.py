@@ -1,5 +1,6 @@
 """Every kind of file of a results folder, damaged in every way: named in one line, and repaired."""
 
+import copy
 import json
 import os
 import shlex
@@ -24,7 +25,7 @@ from reprocore.pipeline.verification.repair import repairs
 from reprocore.pipeline.verification.verify import verify
 from reprocore.store.records import check_inputs
 from reprocore.store.tables import write_table
-from reprocore.study.cells import CELL_FILES
+from reprocore.study.cells import CELL_FILES, LARGE_FILES
 from reprocore.study.study import Study, load_study, parse_study
 
 MEMORY = {**TINY["models"]["memory"], "activations": ["relu"]}
@@ -455,6 +456,27 @@ def test_what_is_not_asked_for_is_not_repaired(project: Project, study: Study) -
     assert project.jobs("out/pairs/small/relu/all.parquet", "--dry-run") == {}
     assert rules_of(project.jobs("out/summary.csv"))["summarise"] == 1
     assert (out / "summary.csv").read_bytes() == before
+
+
+def test_the_tables_of_an_archive_are_taken_as_they_are(project: Project, tmp_path: Path) -> None:
+    """What is large is gone of a model that was trained elsewhere, and another is there whole."""
+    archive = copy.copy(project)
+    archive.root = shutil.copytree(project.root, tmp_path / "archive")
+    out = archive.root / "out"
+    for cell in out.glob("cells/memory/*/*"):
+        for name in LARGE_FILES:
+            (cell / name).unlink()
+    before = {path: path.read_bytes() for path in out.glob("models/memory/*")}
+    for path in ("summary.parquet", "models/small/estimates.parquet", "preflight/memory/relu.json"):
+        (out / path).unlink()
+    ran = archive.jobs("--config", "partial=true")
+    assert {"summarise", "page", "estimate small"} <= {*ran}
+    assert not [job for job in ran if job.startswith(("train", "compare")) or "memory" in job]
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(before) == len(TABLES)
+    assert set(pq.read_table(out / "summary.parquet")["model"].to_pylist()) == {"small", "memory"}
+    done = archive.reprocore("verify", "-c", "study.yaml", "--config", "partial=true")
+    assert "All is well." in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("damage", [removed, emptied])

@@ -75,6 +75,8 @@ STUDY = PLAN.study
 RESULTS = STUDY.results
 STUDY_FIGURES = study_figures(bool(STUDY.scale))
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
+# Models whose tables can be made; those of an archive are taken as they are.
+ANALYSED = "|".join(m for m in PLAN.models if m not in PLAN.archived) or "none"
 CELL = f"{RESULTS}/cells/{{model}}/{{activation}}/{{arm}}-{{seed}}"
 
 

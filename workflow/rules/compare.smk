@@ -41,6 +41,8 @@ rule compare:
         blocks=f"{RESULTS}/blocks/{{model}}/{{activation}}/{{arm}}.parquet",
     log:
         f"{RESULTS}/logs/compare/{{model}}/{{activation}}/{{arm}}.log",
+    wildcard_constraints:
+        model=ANALYSED,
     params:
         **settings("compare"),
         source=source("compare.py", "reprocore.analysis.pairs"),
@@ -62,6 +64,8 @@ rule estimate:
         cells=f"{RESULTS}/models/{{model}}/cells.parquet",
     log:
         f"{RESULTS}/logs/estimate/{{model}}.log",
+    wildcard_constraints:
+        model=ANALYSED,
     params:
         **settings("estimate"),
         source=source("estimate.py", "reprocore.analysis.estimates"),
@@ -81,6 +85,8 @@ rule analyse:
         early=f"{RESULTS}/models/{{model}}/early.parquet",
     log:
         f"{RESULTS}/logs/analyse/{{model}}.log",
+    wildcard_constraints:
+        model=ANALYSED,
     params:
         **settings("analyse"),
         source=source("analyse.py", "reprocore.analysis.per_model"),
@@ -99,6 +105,8 @@ rule positions:
         text=f"{RESULTS}/models/{{model}}/text.parquet",
     log:
         f"{RESULTS}/logs/positions/{{model}}.log",
+    wildcard_constraints:
+        model=ANALYSED,
     params:
         **settings("positions"),
         source=source(

@@ -21,7 +21,7 @@ from reprocore.store.identity import (
     recorded_identity,
 )
 from reprocore.store.records import DamagedError, Fault, quick_fault, read_cell, read_record
-from reprocore.study.cells import GROUP, Cell, all_cells, tuning_cells
+from reprocore.study.cells import GROUP, LARGE_FILES, Cell, all_cells, tuning_cells
 from reprocore.study.gpus import runnable_models
 from reprocore.study.layout import (
     CORPUS_FILES,
@@ -29,6 +29,7 @@ from reprocore.study.layout import (
     derived_files,
     preflight_failure,
     preflight_file,
+    tables_of_model,
 )
 from reprocore.study.study import Study
 
@@ -68,6 +69,7 @@ class CellLook:
     Attributes:
         state: done, damaged, stale or missing.
         problems: of a damaged cell, each file that is missing or damaged.
+        left_out: names of files that are gone, and are not asked for.
         sha256: of its files, by name, as `cell.json` has them.
         val_loss: at the end of training, likewise; None for a tuning cell that diverged.
         wall_seconds: of the training, start-up excluded, likewise.
@@ -75,18 +77,22 @@ class CellLook:
 
     state: State
     problems: tuple[Problem, ...] = ()
+    left_out: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     val_loss: float | None = None
     wall_seconds: float | None = None
 
 
-def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -> CellLook:
+def look_at_cell(
+    results: str, cell: Cell, identity: Mapping[str, str] | None, archived: bool = False
+) -> CellLook:
     """Return the state of a cell, reading no more than its `cell.json`.
 
     Args:
         results: the results folder.
         cell: which.
         identity: that it must have to be done; None takes any.
+        archived: it may lack its large files.
     """
     folder, place = cell.folder(results), cell.place
     if quick_fault(folder / "cell.json", None) is Fault.MISSING:
@@ -97,17 +103,29 @@ def look_at_cell(results: str, cell: Cell, identity: Mapping[str, str] | None) -
     except (DamagedError, KeyError) as error:
         reason = reason_of(error, folder / "cell.json")
         return CellLook(State.DAMAGED, (Problem(f"{place}/cell.json", State.DAMAGED, reason),))
+    names = (name for name in cell.files if name != "cell.json")
+    faults = {name: f for name in names if (f := quick_fault(folder / name, sizes.get(name)))}
+    gone = (name for name, fault in faults.items() if fault is Fault.MISSING)
+    left_out = tuple(name for name in gone if archived and name in LARGE_FILES)
     problems = tuple(
         fault_problem(f"{place}/{name}", fault)
-        for name in cell.files
-        if name != "cell.json" and (fault := quick_fault(folder / name, sizes.get(name)))
+        for name, fault in faults.items()
+        if name not in left_out
     )
     if problems:
-        return CellLook(State.DAMAGED, problems, sha256)
+        return CellLook(State.DAMAGED, problems, left_out, sha256)
     current = identity is None or described.get("identity") == identity
     state = State.DONE if current else State.STALE
     ends = (described.get(name) for name in ("val_loss", "wall_seconds"))
-    return CellLook(state, (), sha256, *ends)
+    return CellLook(state, (), left_out, sha256, *ends)
+
+
+def is_archived(results: str, model: str) -> bool:
+    """Return whether the tables of a model are all there, and none of the predictions."""
+    folder = Path(results)
+    if not all((folder / path).is_file() for path in tables_of_model(model)):
+        return False
+    return not any(folder.glob(f"cells/{model}/*/*/predictions.parquet"))
 
 
 def fault_problem(place: str, fault: Fault) -> Problem:
@@ -146,6 +164,8 @@ class Plan:
         cells: all of its cells, in the order of the config.
         tuning: the tuning cells, likewise.
         runnable: models that can be trained here; none in a partial study.
+        archived: models of a partial study whose tables stay as they are, since there is nothing
+            to make them from.
         looks: what is seen of each cell.
     """
 
@@ -153,6 +173,7 @@ class Plan:
     cells: tuple[Cell, ...]
     tuning: tuple[Cell, ...]
     runnable: tuple[str, ...]
+    archived: tuple[str, ...]
     looks: Mapping[Cell, CellLook]
 
     @classmethod
@@ -164,11 +185,15 @@ class Plan:
         """
         cells, tuning = tuple(all_cells(study)), tuple(tuning_cells(study))
         runnable = () if study.partial else tuple(runnable_models(study))
+        partial = study.models if study.partial else ()
+        archived = tuple(model for model in partial if is_archived(study.results, model))
         looks = {
-            cell: look_at_cell(study.results, cell, cell_identity(study, cell))
+            cell: look_at_cell(
+                study.results, cell, cell_identity(study, cell), cell.model in archived
+            )
             for cell in (*cells, *tuning)
         }
-        return cls(study, cells, tuning, runnable, looks)
+        return cls(study, cells, tuning, runnable, archived, looks)
 
     @cached_property
     def current(self) -> frozenset[Cell]:

@@ -51,9 +51,9 @@ def derived_files(
     found |= {preflight_file(cell.model, cell.activation): set() for cell in cells}
     found |= {path: members for path, members in groups.items() if len(members) > 1}
     for model, members in models.items():
-        found |= {f"models/{model}/{name}.parquet": members for name in MODEL_TABLES}
         final = {cell for cell in members if cell.arm == arms[model]}
-        found |= {f"models/{model}/{name}.parquet": final for name in POSITION_TABLES}
+        found |= dict.fromkeys(tables_of_model(model), members)
+        found |= dict.fromkeys(tables_of_model(model, POSITION_TABLES), final)
         found |= dict.fromkeys(_figures(MODEL_FIGURES, f"figures/{model}"), members)
     figures = _figures(study_figures(scaled), "figures")
     across = (f"across/{name}.parquet" for name in ACROSS_TABLES)
@@ -64,6 +64,13 @@ def derived_files(
     if tuning is not None:
         found |= dict.fromkeys((TUNING_TABLE, *_figures(["tuning"], "figures")), tried)
     return found | dict.fromkeys((*SUMMARY_FILES, *figures, PAGE, ANSWER), cells | tried)
+
+
+def tables_of_model(
+    model: str, names: Iterable[str] = (*MODEL_TABLES, *POSITION_TABLES)
+) -> list[str]:
+    """Return the paths in the results of the tables of a model."""
+    return [f"models/{model}/{name}.parquet" for name in names]
 
 
 def choice_file(model: str, activation: str) -> str:

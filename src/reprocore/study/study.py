@@ -110,8 +110,8 @@ class Study(Section):
     )
     partial: bool = Field(
         False,
-        description="True: train nothing; compare and draw the cells that are done and show the "
-        "others as missing.",
+        description="True: train nothing; compare and draw the cells that are done, show the "
+        "others as missing, and keep the tables of a model whose predictions are gone.",
     )
 
     @field_validator("seeds")

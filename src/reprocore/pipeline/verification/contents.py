@@ -10,7 +10,7 @@ import safetensors
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.plan import Problem, State, reason_of
+from reprocore.pipeline.plan import CellLook, Problem, State, reason_of
 from reprocore.store import position_schemas, schemas
 from reprocore.store.choices import read_choice
 from reprocore.store.predictions import read_predictions
@@ -69,12 +69,12 @@ def kind_of(path: str) -> str:
 
 
 def cell_content_problems(
-    folder: Path, place: str, described: dict[str, Any], known: list[Problem]
+    folder: Path, place: str, described: dict[str, Any], look: CellLook
 ) -> list[Problem]:
-    """Read the files of a cell that have no problem yet."""
+    """Read the files of a cell that are there and have no problem yet."""
     names = Cell(**described["cell"]).files
-    paths = {f"{place}/{name}": name for name in names if name != "cell.json"}
-    for problem in known:
+    paths = {f"{place}/{n}": n for n in names if n not in ("cell.json", *look.left_out)}
+    for problem in look.problems:
         paths.pop(problem.path, None)
     reasons = {path: _cell_file_fault(folder / name, described) for path, name in paths.items()}
     return [Problem(path, State.DAMAGED, reason) for path, reason in reasons.items() if reason]

@@ -93,7 +93,8 @@ def verify(study: Study, quick: bool = False) -> Verification:
     found += [_file_problems(plan, origins, quick, place) for place in plan.files]
     found += [_other_file(plan, strays, quick, place) for place in _walk(Path(study.results))]
     problems = sorted((p for some in found for p in some), key=lambda p: p.path)
-    known = [*(f"{c.place}/{name}" for c in cells for name in c.files), *plan.files]
+    of_cells = ((c.place, {*c.files} - {*plan.looks[c].left_out}) for c in cells)
+    known = [*(f"{place}/{name}" for place, names in of_cells for name in names), *plan.files]
     others = {problem.path for problem in problems if problem.state not in KEPT} - {*known}
     kept = only(problems, *KEPT)
     return Verification(
@@ -126,7 +127,7 @@ def _cell_problems(plan: Plan, probe: str | None, quick: bool, cell: Cell) -> li
         return problems
     described = read_cell(folder / "cell.json")
     if not quick:
-        problems += cell_content_problems(folder, place, described, problems)
+        problems += cell_content_problems(folder, place, described, look)
     if changed := changed_settings(described, plan.study, cell):
         reason = f"was trained otherwise than the study says today: {', '.join(changed)}"
         return [*problems, Problem(f"{place}/cell.json", State.STALE, reason)]
@@ -140,6 +141,8 @@ def _file_problems(plan: Plan, origins: Origins, quick: bool, place: str) -> lis
     """Check one file of the study that is of no cell."""
     if problem := plan.file_problems.get(place):
         return [problem]
+    if not (Path(plan.study.results) / place).exists():
+        return []  # Nothing asks for it.
     problem = None if quick else file_content_problem(plan.study.results, place)
     if problem is None and (reason := origins.why_stale(place)):
         problem = Problem(place, State.STALE, reason)
@@ -168,7 +171,7 @@ def _stray_cell_problems(results: str, quick: bool, cell: Cell) -> list[Problem]
             reason = "its settings and their digest differ"
             problems.append(Problem(f"{place}/cell.json", State.DAMAGED, reason))
         if not quick:
-            problems += cell_content_problems(folder, place, described, problems)
+            problems += cell_content_problems(folder, place, described, look)
     if damaged := only(problems, State.DAMAGED):
         return damaged
     if missing := only(problems, State.MISSING):
