@@ -78,7 +78,10 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
         command = study_command(*arguments, "--logger", "study")
         streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-        self.process = started(command, **streams, **place(project))
+        where = place(project)
+        # Those of pytest's workers, if readline has set them, come before the terminal's own size.
+        where["env"] |= {"COLUMNS": "160", "LINES": "40"}
+        self.process = started(command, **streams, **where)
         os.close(theirs)
         self.shown = ""
 
@@ -129,7 +132,8 @@ def test_a_terminal_has_one_bar_and_the_finding_at_the_end(in_terminal: tuple[st
     assert status == 0, shown
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     assert "0/4 trained" in plain
-    assert re.search(r"[1-3]/4 trained .*last small (relu|swiglu) seed [12]: loss \d\.\d{3}", plain)
+    last = r"[1-3]/4 trained .*last small (relu|swiglu) seed [12]: loss \d\.\d{3}"
+    assert re.search(last, plain), plain
     assert re.search(r"now small (relu|swiglu) seed [12]", plain)
     lines = left_standing(shown)
     assert not any("/4 trained" in line or "Finished" in line for line in lines), lines
