@@ -11,8 +11,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from reprocore.pipeline.plan import has_tables
 from reprocore.study.cells import LARGE_FILES
-from reprocore.study.layout import tables_of_model
 
 # What a run prints, checks or makes anew from the archive itself.
 LEFT_OUT = ("logs", "records", "corpus", "preflight", "pilot", ".lock")
@@ -22,19 +22,16 @@ SUMS = "SHA256SUMS"
 
 def done_models(results: Path) -> set[str]:
     """Return the models that have all tables."""
-    models = [folder.name for folder in results.glob("models/*")]
-    return {m for m in models if all((results / path).is_file() for path in tables_of_model(m))}
+    models = (folder.name for folder in results.glob("models/*"))
+    return {model for model in models if has_tables(results, model)}
 
 
 def is_kept(path: Path, done: set[str]) -> bool:
     """Return whether a file, relative to the results, belongs into the archive."""
     top = path.parts[0]
-    if (
-        top in LEFT_OUT
-        or path.name in LARGE_FILES
-        or path.suffix == ".svg"
-        or path.name.startswith(".")
-    ):
+    if top in LEFT_OUT or path.name in LARGE_FILES or path.name.startswith("."):
+        return False
+    if path.suffix == ".svg":
         return False
     of_model = top in BY_MODEL and len(path.parts) > 2
     return path.parts[1] in done if of_model else True

@@ -76,7 +76,8 @@ def cell_inputs(wildcards):
     for done, and that is damaged or stale, is forced.
     """
     cell = Cell.of_labels(wildcards)
-    state, waits, forced = state_of(cell), waits_for_rate(cell), is_forced(cell)
+    state, waits = state_of(cell), waits_for_rate(cell)
+    done = state is State.DONE and not is_forced(cell)
     if state in (State.DAMAGED, State.STALE) and not waits and workflow.is_main_process:
         force_if_unseen(cell.rule, wildcards, cell_parameters(cell).values())
     files = {
@@ -84,7 +85,7 @@ def cell_inputs(wildcards):
         "probe": rules.probe.output.probe,
         "preflight": f"{RESULTS}/{preflight_file(cell.model, cell.activation)}",
     }
-    if state is State.DONE and not forced:
+    if done:
         asked = asked_for(cell, workflow.dag_settings.targets)
         # Snakemake refuses a target whose job lacks an input, though the target is there.
         files = {
@@ -100,7 +101,6 @@ def cell_inputs(wildcards):
         # again for the cells that waited. Then they no longer depend on the file, and only those
         # run that are missing or that another choice has changed.
         choice = f"{RESULTS}/{choice_file(cell.model, cell.activation)}"
-        done = state is State.DONE and not forced
         files["learning_rate"] = ancient(choice) if done else choice
     return files
 

@@ -105,8 +105,8 @@ def look_at_cell(
         return CellLook(State.DAMAGED, (Problem(f"{place}/cell.json", State.DAMAGED, reason),))
     names = (name for name in cell.files if name != "cell.json")
     faults = {name: f for name in names if (f := quick_fault(folder / name, sizes.get(name)))}
-    gone = (name for name, fault in faults.items() if fault is Fault.MISSING)
-    left_out = tuple(name for name in gone if archived and name in LARGE_FILES)
+    may_lack = LARGE_FILES if archived else ()
+    left_out = tuple(name for name in may_lack if faults.get(name) is Fault.MISSING)
     problems = tuple(
         fault_problem(f"{place}/{name}", fault)
         for name, fault in faults.items()
@@ -120,12 +120,15 @@ def look_at_cell(
     return CellLook(state, (), left_out, sha256, *ends)
 
 
+def has_tables(results: str | Path, model: str) -> bool:
+    """Return whether the tables of a model are all there."""
+    return all((Path(results) / path).is_file() for path in tables_of_model(model))
+
+
 def is_archived(results: str, model: str) -> bool:
     """Return whether the tables of a model are all there, and none of the predictions."""
-    folder = Path(results)
-    if not all((folder / path).is_file() for path in tables_of_model(model)):
-        return False
-    return not any(folder.glob(f"cells/{model}/*/*/predictions.parquet"))
+    predictions = Path(results).glob(f"cells/{model}/*/*/predictions.parquet")
+    return has_tables(results, model) and not any(predictions)
 
 
 def fault_problem(place: str, fault: Fault) -> Problem:

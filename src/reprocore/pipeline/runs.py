@@ -136,9 +136,11 @@ def _typed(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     # Text that could be taken for a number or for YAML; quotes at the ends would be stripped.
-    plain = re.compile(r"(?!(?:True|False|(?i:inf|infinity|nan))$)[A-Za-z_./][\w./-]*")
-    if not isinstance(value, str) or plain.fullmatch(value):
+    if not isinstance(value, str):
         return str(value)
+    is_other = value in ("True", "False") or value.lower() in ("inf", "infinity", "nan")
+    if re.fullmatch(r"[A-Za-z_./][\w./-]*", value) and not is_other:
+        return value
     return f"!!str {json.dumps(value, ensure_ascii=False)} #"
 
 
