@@ -308,16 +308,18 @@ class Tables:
         yield "ratios", (draw_ratios, study, a["ratios"], self.summary)
         for model in study.models:
             t = self.of_model(model)
-            start, cells = (study, model), t["cells"]
-            rows = *start, t["estimates"], cells
-            yield f"{model}/pd_by_activation", (draw_pd_by_activation, *rows)
-            yield f"{model}/accuracy_and_loss", (draw_accuracy_and_loss, *rows)
-            yield f"{model}/accuracy_against_pd", (draw_accuracy_against_pd, *rows)
-            yield f"{model}/training_curves", (draw_training_curves, *start, t["curves"], cells)
-            yield f"{model}/pd_along_training", (draw_pd_along_training, *rows, a["contrasts"])
-            yield f"{model}/cross", (draw_cross, *start, t["cross"], *rows[2:])
-            yield f"{model}/strata", (draw_strata, *start, t["strata"], *rows[2:])
-            yield f"{model}/contrasts", (draw_contrasts, *start, a["contrasts"], *rows[2:])
+            ends, contrasts = (t["estimates"], t["cells"]), a["contrasts"]
+            for name, draw, *given in (
+                ("pd_by_activation", draw_pd_by_activation, *ends),
+                ("accuracy_and_loss", draw_accuracy_and_loss, *ends),
+                ("accuracy_against_pd", draw_accuracy_against_pd, *ends),
+                ("training_curves", draw_training_curves, t["curves"], t["cells"]),
+                ("pd_along_training", draw_pd_along_training, *ends, contrasts),
+                ("cross", draw_cross, t["cross"], *ends),
+                ("strata", draw_strata, t["strata"], *ends),
+                ("contrasts", draw_contrasts, contrasts, *ends),
+            ):
+                yield f"{model}/{name}", (draw, study, model, *given)
 
 
 def artist(figure, gid):
@@ -732,11 +734,12 @@ def test_no_text_overlaps_where_much_is_missing(drawn):
         assert not illegible(figure), name
 
 
-def test_overlap_check_sees_an_overlap(drawn):
+def test_what_cannot_be_read_is_seen():
     figure = canvas.new_figure(make_study(), "heading", ["note"], 2.0)
     figure.text(0.5, 0.5, "one")
     figure.text(0.5, 0.5, "two")
-    assert illegible(figure) == [("one", "two")]
+    figure.text(0.99, 0.2, "over the edge")
+    assert illegible(figure) == [("one", "two"), "over the edge"]
 
 
 def test_unigram_line_only_where_in_range(drawn):
