@@ -139,7 +139,13 @@ def _note(
     study: Study, model: str, entries: Sequence[Entry], rows: Sequence[marks.Row]
 ) -> list[str]:
     margin, level = _margin(study), confidence_text(study)
-    band = f" Light band: {margin[0]:.3g} to {margin[1]:.3g} counts as equal." if margin else ""
+    band = ""
+    if margin:
+        # By two one-sided tests, which go with an interval of 90% where a bar is one of 95%.
+        band = (
+            f" Light band: {margin[0]:#.3g} to {margin[1]:#.3g} counts as equal, tested on each "
+            "side alone, so that the bar of an equivalent ratio may reach a little beyond."
+        )
     return [
         f"Bars: {level} intervals of each contrast alone; words: verdicts, corrected for all."
         f"{band} {between(study, [model])}",
