@@ -96,12 +96,13 @@ class TestStudies:
 
     def test_every_model_has_its_line_of_what_to_do(self, archive: Path) -> None:
         text = studies_answer(archive)
+        assert "## Trained longer" not in text
+        text = text.partition("### What these")[0]
         lines = {line.split(" | ")[0][2:]: line for line in text.splitlines() if " | " in line}
         assert "the choice of GELU over ReLU matters, at equal loss too" in lines["charlm"]
         assert "SwiGLU: not decided; a difference of 10% takes 5 [4, 19] seeds" in lines["charlm"]
         assert "GELU and SwiGLU: within 10% of ReLU; choose by loss or cost" in lines["tinylstm"]
         assert "not comparing activations saves 8 of 12 trainings" in lines["tinylstm"]
-        assert "## Trained longer" not in text
 
     def test_its_verdicts_are_those_of_the_tables(self, archive: Path) -> None:
         text = studies_answer(archive)
@@ -111,6 +112,33 @@ class TestStudies:
                     ends = f"[{row.ratio_low:.3f}, {row.ratio_high:.3f}]"
                     assert f"{ACTIVATIONS[row.first].label} in {row.model}, ratio" in text
                     assert f"{row.verdict.replace('_', ' ')}, {row.ratio:.3f} {ends}" in text
+
+    def test_its_shares_of_decided_comparisons_are_those_of_the_tables(self, archive: Path) -> None:
+        text = studies_answer(archive)
+        for path in (archive / "docs/study/published").glob("models/*/contrasts.parquet"):
+            rows = pd.read_parquet(path)
+            rows = rows[(rows["family"] == "reference") & (rows["condition"] == "final")]
+            for measure in ("relative_pd", "churn", "total_variation"):
+                verdicts = rows.loc[rows["measure"] == measure, "verdict"]
+                decided = (verdicts != "undecided").sum()
+                counts = [
+                    (verdicts == verdict).sum()
+                    for verdict in ("more_reproducible", "less_reproducible", "equivalent")
+                ]
+                line = [path.parent.name, MEASURES[measure].label, f"{decided} of {len(verdicts)}"]
+                assert f"| {' | '.join(map(str, line + counts))} |" in text
+
+    def test_where_trainings_disagree_is_that_of_the_tables(self, archive: Path) -> None:
+        text = studies_answer(archive).partition("### Where trainings disagree")[2]
+        for path in (archive / "docs/study/published").glob("models/*/strata.parquet"):
+            rows = pd.read_parquet(path).query("activation == 'relu' and measure == 'churn'")
+            line = next(part for part in text.splitlines() if f"| {path.parent.name} |" in part)
+            fifths = rows[rows["stratification"] == "entropy"].sort_values("stratum")["estimate"]
+            written = [float(cell.split("%")[0]) for cell in line.split(" | ")[1:6]]
+            assert written == pytest.approx(100 * fifths, abs=0.051)
+            kinds = rows[rows["stratification"] == "kind"].set_index("stratum")["estimate"]
+            ends = [cell.split(" ")[0] for cell in line.split(" | ")[6:8]]
+            assert ends == [name.split("_")[0] for name in (kinds.idxmin(), kinds.idxmax())]
 
     def test_nothing_is_said_of_what_has_not_run(self, tmp_path: Path) -> None:
         assert "No model of either study is finished yet." in studies_answer(tmp_path)

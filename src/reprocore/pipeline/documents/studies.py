@@ -3,8 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from reprocore.analysis.strata import DIVERGENCES, STRATA
 from reprocore.report.page.answer import (
+    DIFFERENCES,
     PLANNED_PERCENT,
     answer_of,
     at_matched_loss,
@@ -23,14 +26,49 @@ from reprocore.report.page.tables import (
 )
 from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
 from reprocore.study.study import Study, load_study
-from reprocore.vocabulary import ClaimVerdict, ContrastVerdict, Family, Reason
+from reprocore.vocabulary import (
+    ClaimVerdict,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Reason,
+    Stratification,
+)
 
 FOLDER = "docs/study"
 ANSWER = f"{FOLDER}/answer.md"
-# By the name of the archive: the configuration, and what is said of it.
+
+
+class Reported(NamedTuple):
+    """A study that is reported, and what was foretold of it.
+
+    Attributes:
+        configuration: its file.
+        heading: what is said of it.
+        foretold: differences, in percent, that `reprocore plan` said before it ran, from three
+            pilots, that its seeds can decide: of the model in the middle, the least and the most.
+    """
+
+    configuration: str
+    heading: str
+    foretold: tuple[float, float, float]
+
+
+# By the name of the archive.
 STUDIES = {
-    "published": ("config/config.yaml", "As published: 500 steps, one learning rate for all"),
-    "trained": ("config/trained.yaml", "Trained longer, each activation at a rate of its own"),
+    "published": Reported(
+        "config/config.yaml", "As published: 500 steps, one learning rate for all", (2.0, 1.8, 8.0)
+    ),
+    "trained": Reported(
+        "config/trained.yaml",
+        "Trained longer, each activation at a rate of its own",
+        (2.3, 1.8, 7.3),
+    ),
+}
+# In the order of a tally.
+VERDICTS_SHOWN = {
+    verdict: VERDICTS[verdict]
+    for verdict in (*DIFFERENCES, ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
 }
 SOURCES = ("sources", "config/sources.yaml")
 HEAD = """# The answer
@@ -53,10 +91,11 @@ def studies_answer(root: Path) -> str:
         ReprocoreError: a table is missing, damaged or foreign.
     """
     parts = [HEAD]
-    for name, (configuration, heading) in STUDIES.items():
+    for name, reported in STUDIES.items():
         folder = root / FOLDER / name
         if folder.is_dir():
-            parts += [f"## {heading}", *_study(archived(load_study(root / configuration), folder))]
+            tables = archived(load_study(root / reported.configuration), folder)
+            parts += [f"## {reported.heading}", *_study(tables, reported.foretold)]
     folder = root / FOLDER / SOURCES[0]
     if folder.is_dir():
         parts += _sources(archived(load_study(root / SOURCES[1]), folder))
@@ -78,7 +117,7 @@ def archived(study: Study, folder: Path) -> Tables:
     return read_tables(study, {name: sorted(paths) for name, paths in files.items()})
 
 
-def _study(tables: Tables) -> Iterator[str]:
+def _study(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str]:
     answer = answer_of(tables)
     findings = (*answer.level, *answer.activation, *answer.limits)
     yield "\n".join(f"- {told(finding)}" for finding in findings)
@@ -90,6 +129,8 @@ def _study(tables: Tables) -> Iterator[str]:
     if rows:
         yield "### If your model is like one of these"
         yield _table(heads, rows)
+        yield from _decided(tables, foretold)
+        yield from _where(tables)
     if claims := tables.rows("audit"):
         yield "### What holds of the published claims"
         counts = Counter(row["verdict"] for row in claims)
@@ -150,6 +191,76 @@ def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
 
 def _names(rows: Iterable[Row]) -> str:
     return listed([readable(row["first"]) for row in rows])
+
+
+def _decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str]:
+    """Say which share of the comparisons with the reference is decided, and what was foretold."""
+    study = tables.study
+    asked = {"family": Family.REFERENCE, "condition": Condition.FINAL}
+    found = {
+        (model, measure): [row for row in rows if None not in (row["p_adjusted"], row["ratio"])]
+        for model in study.models
+        for measure in DIVERGENCES
+        if (rows := tables.drawn("contrasts", model=model, measure=measure, **asked))
+    }
+    middle, least, most = foretold
+    label = QUANTITIES["relative_pd"].label
+    beyond = [
+        row
+        for (_, measure), rows in found.items()
+        for row in rows
+        if measure == "relative_pd" and 100 * abs(row["ratio"] - 1) >= middle
+    ]
+    apart = [row for row in beyond if row["verdict"] in DIFFERENCES]
+    yield "### What these seeds decide"
+    yield (
+        f"Before the study, pilots of three models foretold that its {len(study.seeds)} seeds find "
+        f"a difference of {middle}% of {label} with 80% power ({least} to {most}% by model). Of "
+        f"{len(beyond)} ratios that lie that far from 1 or farther, {len(apart)} are decided as "
+        "differences. Measures other than that which the study declared are exploratory."
+    )
+    heads = ("model", "measure", "decided", *VERDICTS_SHOWN.values(), "least difference found")
+    yield _table(heads, [_tally(*place, rows) for place, rows in found.items()])
+
+
+def _tally(model: str, measure: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    counts = Counter(row["verdict"] for row in rows)
+    decided = len(rows) - counts[ContrastVerdict.UNDECIDED]
+    apart = [row for row in rows if row["verdict"] in DIFFERENCES]
+    least = min(apart, key=lambda row: abs(row["ratio"] - 1), default=None)
+    shown = f"{readable(least['first'])}, {ratio(least)}" if least else NOTHING
+    verdicts = (str(counts[verdict]) for verdict in VERDICTS_SHOWN)
+    return model, QUANTITIES[measure].label, f"{decided} of {len(rows)}", *verdicts, shown
+
+
+def _where(tables: Tables) -> Iterator[str]:
+    """Say at which characters trainings of each model's reference disagree."""
+    study = tables.study
+    fifths = STRATA[Stratification.ENTROPY]
+    rows = []
+    for model in study.models:
+        asked = {"model": model, "activation": study.reference_of(model), "measure": "churn"}
+        of_fifth, of_kind = (
+            {row["stratum"]: row for row in tables.drawn("strata", stratification=by, **asked)}
+            for by in (Stratification.ENTROPY, Stratification.KIND)
+        )
+        if of_fifth and of_kind:
+            kinds = sorted(of_kind.values(), key=lambda row: row["estimate"])
+            shown = [percent(of_fifth[name]) if name in of_fifth else NOTHING for name in fifths]
+            rows.append((model, *shown, _kind(kinds[0]), _kind(kinds[-1])))
+    if rows:
+        yield "### Where trainings disagree"
+        yield (
+            "Churn of trainings with the reference activation, in fifths of the text from that at "
+            "which all trainings together are surest, and for the kinds of character at which it "
+            "is lowest and highest. Intervals are for new seeds on the same text."
+        )
+        heads = ("model", "surest", *fifths[1:-1], "least sure", "least", "most")
+        yield _table(heads, rows)
+
+
+def _kind(row: Row) -> str:
+    return f"{row['stratum'].replace('_', ' ')} {percent(row)}"
 
 
 def _claim(row: Row) -> tuple[str, str, str]:
