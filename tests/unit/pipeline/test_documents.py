@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import typer
 import yaml
@@ -21,6 +22,8 @@ from reprocore.pipeline.documents.answer import TABLES, with_answer
 from reprocore.pipeline.documents.studies import studies_answer
 from reprocore.pipeline.documents.tables import dictionary, places
 from reprocore.pipeline.documents.write import documents, write_documents
+from reprocore.store.schemas import CONTRASTS_SCHEMA
+from reprocore.store.tables import read_table, write_table
 from reprocore.study.layout import MODEL_FIGURES, study_figures
 from reprocore.vocabulary import ACTIVATIONS, MEASURE_NAMES, MEASURES
 
@@ -139,6 +142,19 @@ class TestStudies:
             kinds = rows[rows["stratification"] == "kind"].set_index("stratum")["estimate"]
             ends = [cell.split(" ")[0] for cell in line.split(" | ")[6:8]]
             assert ends == [name.split("_")[0] for name in (kinds.idxmin(), kinds.idxmax())]
+
+    def test_two_studies_are_held_against_each_other(self, archive: Path) -> None:
+        shutil.copy(archive / "config/config.yaml", archive / "config/trained.yaml")
+        shutil.copytree(archive / "docs/study/published", archive / "docs/study/trained")
+        place = archive / "docs/study/trained/models/charlm/contrasts.parquet"
+        rows = read_table(place, CONTRASTS_SCHEMA).to_pylist()
+        other = {"less_reproducible": "more_reproducible"}
+        turned = [row | {"verdict": other.get(row["verdict"], row["verdict"])} for row in rows]
+        write_table(place, pa.Table.from_pylist(turned, schema=CONTRASTS_SCHEMA))
+        text = " ".join(studies_answer(archive).split())
+        assert "that both make: 6; with the same verdict in both: 5; with opposite" in text
+        assert "opposite differences: 1." in text
+        assert re.search(r"charlm \| GELU \| less [^|]+ \| more reproducible, 1.1", text)
 
     def test_nothing_is_said_of_what_has_not_run(self, tmp_path: Path) -> None:
         assert "No model of either study is finished yet." in studies_answer(tmp_path)

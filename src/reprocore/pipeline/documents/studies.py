@@ -1,39 +1,21 @@
 """The answer of the reference studies as a document; each of its numbers is in their tables."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from reprocore.analysis.strata import DIVERGENCES, STRATA
-from reprocore.report.page.answer import (
-    DIFFERENCES,
-    PLANNED_PERCENT,
-    answer_of,
-    at_matched_loss,
-    extremes,
-    reasons_of,
+from reprocore.pipeline.documents.sections import (
+    agreement,
+    claims,
+    decided,
+    guidance,
+    sources,
+    where,
 )
-from reprocore.report.page.sentences import level, listed, percent, ratio, seeds_for, told
-from reprocore.report.page.tables import (
-    NOTHING,
-    QUANTITIES,
-    TABLES,
-    Row,
-    Tables,
-    read_tables,
-    with_interval,
-)
-from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
+from reprocore.report.page.answer import answer_of
+from reprocore.report.page.sentences import told
+from reprocore.report.page.tables import TABLES, Tables, read_tables
 from reprocore.study.study import Study, load_study
-from reprocore.vocabulary import (
-    ClaimVerdict,
-    Condition,
-    ContrastVerdict,
-    Family,
-    Reason,
-    Stratification,
-)
 
 FOLDER = "docs/study"
 ANSWER = f"{FOLDER}/answer.md"
@@ -65,11 +47,6 @@ STUDIES = {
         (2.3, 1.8, 7.3),
     ),
 }
-# In the order of a tally.
-VERDICTS_SHOWN = {
-    verdict: VERDICTS[verdict]
-    for verdict in (*DIFFERENCES, ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
-}
 SOURCES = ("sources", "config/sources.yaml")
 HEAD = """# The answer
 
@@ -90,16 +67,20 @@ def studies_answer(root: Path) -> str:
     Raises:
         ReprocoreError: a table is missing, damaged or foreign.
     """
+    archives = {name: study.configuration for name, study in STUDIES.items()}
+    found = {
+        name: archived(load_study(root / configuration), root / FOLDER / name)
+        for name, configuration in (*archives.items(), SOURCES)
+        if (root / FOLDER / name).is_dir()
+    }
     parts = [HEAD]
-    for name, reported in STUDIES.items():
-        folder = root / FOLDER / name
-        if folder.is_dir():
-            tables = archived(load_study(root / reported.configuration), folder)
-            parts += [f"## {reported.heading}", *_study(tables, reported.foretold)]
-    folder = root / FOLDER / SOURCES[0]
-    if folder.is_dir():
-        parts += _sources(archived(load_study(root / SOURCES[1]), folder))
-    if len(parts) == 1:
+    for name in (name for name in STUDIES if name in found):
+        parts += [f"## {STUDIES[name].heading}", *_study(found[name], STUDIES[name].foretold)]
+    if STUDIES.keys() <= found.keys():
+        parts += agreement(*(found[name] for name in STUDIES))
+    if SOURCES[0] in found:
+        parts += sources(found[SOURCES[0]])
+    if not found:
         parts.append("No model of either study is finished yet.")
     return "\n\n".join(parts) + "\n"
 
@@ -121,173 +102,7 @@ def _study(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str
     answer = answer_of(tables)
     findings = (*answer.level, *answer.activation, *answer.limits)
     yield "\n".join(f"- {told(finding)}" for finding in findings)
-    study = tables.study
-    heads = ("model", "validation loss", "characters that change", "activation", "what to do")
-    rows = [
-        _guidance(tables, model) for model in study.models if tables.rows("contrasts", model=model)
-    ]
-    if rows:
-        yield "### If your model is like one of these"
-        yield _table(heads, rows)
-        yield from _decided(tables, foretold)
-        yield from _where(tables)
-    if claims := tables.rows("audit"):
-        yield "### What holds of the published claims"
-        counts = Counter(row["verdict"] for row in claims)
-        yield "Of {} claims: {}.".format(
-            len(claims),
-            listed([f"{counts[verdict]} {CLAIM_VERDICTS[verdict]}" for verdict in ClaimVerdict]),
-        )
-        yield _table(("claim", "verdict", "measured"), map(_claim, claims))
-
-
-def _guidance(tables: Tables, model: str) -> tuple[str, ...]:
-    """Return a row of the table that says what to do with a model of this kind."""
-    primary = tables.study.statistics.primary
-    asked = {"model": model, "measure": primary.measure, "family": Family.REFERENCE}
-    rows = tables.drawn("contrasts", **asked, condition=primary.condition)
-    shown = [f"{readable(row['first'])} {VERDICTS[row['verdict']]}, {ratio(row)}" for row in rows]
-    ranges = (_range(tables, model, "val_loss", level), _range(tables, model, "churn", percent))
-    advice = _advice(tables, model, rows)
-    return model, *ranges, "<br>".join(shown) or NOTHING, "<br>".join(advice) or NOTHING
-
-
-def _range(tables: Tables, model: str, measure: str, written: Callable[[Row], str]) -> str:
-    found = extremes(tables, measure, model=model)
-    return f"{written(found['low'])} to {written(found['high'])}" if found else NOTHING
-
-
-def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Say what the contrasts of a model with its reference mean for who has such a model."""
-    study = tables.study
-    margin = f"{study.statistics.margins[study.statistics.primary.measure] or 0:.0%}"
-    reference = readable(study.reference_of(model))
-    kinds = at_matched_loss(tables, rows)
-    alike, left = (
-        [row for row in rows if row["verdict"] == verdict]
-        for verdict in (ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
-    )
-    small = [row for row in rows if Reason.WITHIN_MARGIN in reasons_of(row)]
-    if kinds["same"]:
-        yield f"the choice of {_names(kinds['same'])} over {reference} matters, at equal loss too"
-    if kinds["equivalent"]:
-        yield f"{_names(kinds['equivalent'])}: apart at the end, equivalent at equal loss"
-    if other := [*kinds["reversed"], *kinds["open"]]:
-        yield f"{_names(other)}: apart at the end, not so at equal loss; compare at equal loss"
-    if small:
-        yield f"{_names(small)}: the difference is smaller than {margin}"
-    if alike:
-        yield f"{_names(alike)}: within {margin} of {reference}; choose by loss or cost"
-    if rows and len(alike) == len(rows):
-        saved, total = (count * len(study.seeds) for count in (len(rows), len(rows) + 1))
-        yield f"not comparing activations saves {saved} of {total} trainings"
-    if left:
-        needed = [
-            f"; a difference of {PLANNED_PERCENT}% takes {seeds_for(row, PLANNED_PERCENT)}"
-            for row in tables.drawn("sensitivity", exploratory=False, model=model)
-        ]
-        yield f"{_names(left)}: not decided{''.join(needed)}"
-
-
-def _names(rows: Iterable[Row]) -> str:
-    return listed([readable(row["first"]) for row in rows])
-
-
-def _decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str]:
-    """Say which share of the comparisons with the reference is decided, and what was foretold."""
-    study = tables.study
-    asked = {"family": Family.REFERENCE, "condition": Condition.FINAL}
-    found = {
-        (model, measure): [row for row in rows if None not in (row["p_adjusted"], row["ratio"])]
-        for model in study.models
-        for measure in DIVERGENCES
-        if (rows := tables.drawn("contrasts", model=model, measure=measure, **asked))
-    }
-    middle, least, most = foretold
-    label = QUANTITIES["relative_pd"].label
-    beyond = [
-        row
-        for (_, measure), rows in found.items()
-        for row in rows
-        if measure == "relative_pd" and 100 * abs(row["ratio"] - 1) >= middle
-    ]
-    apart = [row for row in beyond if row["verdict"] in DIFFERENCES]
-    yield "### What these seeds decide"
-    yield (
-        f"Before the study, pilots of three models foretold that its {len(study.seeds)} seeds find "
-        f"a difference of {middle}% of {label} with 80% power ({least} to {most}% by model). Of "
-        f"{len(beyond)} ratios that lie that far from 1 or farther, {len(apart)} are decided as "
-        "differences. Measures other than that which the study declared are exploratory."
-    )
-    heads = ("model", "measure", "decided", *VERDICTS_SHOWN.values(), "least difference found")
-    yield _table(heads, [_tally(*place, rows) for place, rows in found.items()])
-
-
-def _tally(model: str, measure: str, rows: Sequence[Row]) -> tuple[str, ...]:
-    counts = Counter(row["verdict"] for row in rows)
-    decided = len(rows) - counts[ContrastVerdict.UNDECIDED]
-    apart = [row for row in rows if row["verdict"] in DIFFERENCES]
-    least = min(apart, key=lambda row: abs(row["ratio"] - 1), default=None)
-    shown = f"{readable(least['first'])}, {ratio(least)}" if least else NOTHING
-    verdicts = (str(counts[verdict]) for verdict in VERDICTS_SHOWN)
-    return model, QUANTITIES[measure].label, f"{decided} of {len(rows)}", *verdicts, shown
-
-
-def _where(tables: Tables) -> Iterator[str]:
-    """Say at which characters trainings of each model's reference disagree."""
-    study = tables.study
-    fifths = STRATA[Stratification.ENTROPY]
-    rows = []
-    for model in study.models:
-        asked = {"model": model, "activation": study.reference_of(model), "measure": "churn"}
-        of_fifth, of_kind = (
-            {row["stratum"]: row for row in tables.drawn("strata", stratification=by, **asked)}
-            for by in (Stratification.ENTROPY, Stratification.KIND)
-        )
-        if of_fifth and of_kind:
-            kinds = sorted(of_kind.values(), key=lambda row: row["estimate"])
-            shown = [percent(of_fifth[name]) if name in of_fifth else NOTHING for name in fifths]
-            rows.append((model, *shown, _kind(kinds[0]), _kind(kinds[-1])))
-    if rows:
-        yield "### Where trainings disagree"
-        yield (
-            "Churn of trainings with the reference activation, in fifths of the text from that at "
-            "which all trainings together are surest, and for the kinds of character at which it "
-            "is lowest and highest. Intervals are for new seeds on the same text."
-        )
-        heads = ("model", "surest", *fifths[1:-1], "least sure", "least", "most")
-        yield _table(heads, rows)
-
-
-def _kind(row: Row) -> str:
-    return f"{row['stratum'].replace('_', ' ')} {percent(row)}"
-
-
-def _claim(row: Row) -> tuple[str, str, str]:
-    first, *rest = row["measured"].split("\n")
-    more = f" and {len(rest)} more" if rest else ""
-    return row["claim"], CLAIM_VERDICTS[row["verdict"]], (first or NOTHING) + more
-
-
-def _sources(tables: Tables) -> Iterator[str]:
-    measure = tables.study.statistics.primary.measure
-    rows = [row for row in tables.rows("sources", measure=measure) if row["arm"] != "all"]
-    if not rows:
-        return
-    yield "## Where the differences come from"
-    yield (
-        f"Trainings of which only one stream of random numbers follows the seed: their "
-        f"{QUANTITIES[measure].label} as a share of that of trainings in which all do."
-    )
-    heads = ("model", "activation", "what follows the seed", "share")
-    yield _table(heads, map(_source, rows))
-
-
-def _source(row: Row) -> tuple[str, ...]:
-    share = with_interval(row["share"], row["low"], row["high"])
-    return row["model"], readable(row["activation"]), row["arm"], share
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    yield from guidance(tables)
+    yield from decided(tables, foretold)
+    yield from where(tables)
+    yield from claims(tables)

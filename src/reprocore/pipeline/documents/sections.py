@@ -1,0 +1,240 @@
+"""The sections of the answer, each a heading, what its table shows, and the table, in Markdown."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from reprocore.analysis.strata import DIVERGENCES, STRATA
+from reprocore.report.page.answer import (
+    DIFFERENCES,
+    PLANNED_PERCENT,
+    at_matched_loss,
+    extremes,
+    reasons_of,
+)
+from reprocore.report.page.sentences import level, listed, percent, ratio, seeds_for
+from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, with_interval
+from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
+from reprocore.vocabulary import (
+    ClaimVerdict,
+    Condition,
+    ContrastVerdict,
+    Family,
+    Reason,
+    Stratification,
+)
+
+# In the order of a tally.
+TALLIED = (*DIFFERENCES, ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
+
+
+def guidance(tables: Tables) -> Iterator[str]:
+    """Say what to do with a model like one of those that have run."""
+    models = [name for name in tables.study.models if tables.rows("contrasts", model=name)]
+    if models:
+        heads = ("model", "validation loss", "characters that change", "activation", "what to do")
+        yield "### If your model is like one of these"
+        yield _table(heads, [_guidance(tables, model) for model in models])
+
+
+def _guidance(tables: Tables, model: str) -> tuple[str, ...]:
+    """Return a row of the table that says what to do with a model of this kind."""
+    primary = tables.study.statistics.primary
+    asked = {"model": model, "measure": primary.measure, "family": Family.REFERENCE}
+    rows = tables.drawn("contrasts", **asked, condition=primary.condition)
+    shown = [f"{readable(row['first'])} {_verdict(row)}" for row in rows]
+    ranges = (_range(tables, model, "val_loss", level), _range(tables, model, "churn", percent))
+    advice = _advice(tables, model, rows)
+    return model, *ranges, "<br>".join(shown) or NOTHING, "<br>".join(advice) or NOTHING
+
+
+def _range(tables: Tables, model: str, measure: str, written: Callable[[Row], str]) -> str:
+    found = extremes(tables, measure, model=model)
+    return f"{written(found['low'])} to {written(found['high'])}" if found else NOTHING
+
+
+def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
+    """Say what the contrasts of a model with its reference mean for who has such a model."""
+    study = tables.study
+    margin = f"{study.statistics.margins[study.statistics.primary.measure] or 0:.0%}"
+    reference = readable(study.reference_of(model))
+    kinds = at_matched_loss(tables, rows)
+    alike, left = (
+        [row for row in rows if row["verdict"] == verdict]
+        for verdict in (ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
+    )
+    small = [row for row in rows if Reason.WITHIN_MARGIN in reasons_of(row)]
+    if kinds["same"]:
+        yield f"the choice of {_names(kinds['same'])} over {reference} matters, at equal loss too"
+    if kinds["equivalent"]:
+        yield f"{_names(kinds['equivalent'])}: apart at the end, equivalent at equal loss"
+    if other := [*kinds["reversed"], *kinds["open"]]:
+        yield f"{_names(other)}: apart at the end, not so at equal loss; compare at equal loss"
+    if small:
+        yield f"{_names(small)}: the difference is smaller than {margin}"
+    if alike:
+        yield f"{_names(alike)}: within {margin} of {reference}; choose by loss or cost"
+    if rows and len(alike) == len(rows):
+        saved, total = (count * len(study.seeds) for count in (len(rows), len(rows) + 1))
+        yield f"not comparing activations saves {saved} of {total} trainings"
+    if left:
+        needed = [
+            f"; a difference of {PLANNED_PERCENT}% takes {seeds_for(row, PLANNED_PERCENT)}"
+            for row in tables.drawn("sensitivity", exploratory=False, model=model)
+        ]
+        yield f"{_names(left)}: not decided{''.join(needed)}"
+
+
+def _names(rows: Iterable[Row]) -> str:
+    return listed([readable(row["first"]) for row in rows])
+
+
+def decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str]:
+    """Say which share of the comparisons with the reference is decided, and what was foretold."""
+    study = tables.study
+    asked = {"family": Family.REFERENCE, "condition": Condition.FINAL}
+    found = {
+        (model, measure): [row for row in rows if None not in (row["p_adjusted"], row["ratio"])]
+        for model in study.models
+        for measure in DIVERGENCES
+        if (rows := tables.drawn("contrasts", model=model, measure=measure, **asked))
+    }
+    if not found:
+        return
+    middle, least, most = foretold
+    label = QUANTITIES["relative_pd"].label
+    beyond = [
+        row
+        for (_, measure), rows in found.items()
+        for row in rows
+        if measure == "relative_pd" and 100 * abs(row["ratio"] - 1) >= middle
+    ]
+    apart = [row for row in beyond if row["verdict"] in DIFFERENCES]
+    yield "### What these seeds decide"
+    yield (
+        f"Before the study, pilots of three models foretold that its {len(study.seeds)} seeds find "
+        f"a difference of {middle}% of {label} with 80% power ({least} to {most}% by model). Of "
+        f"{len(beyond)} ratios that lie that far from 1 or farther, {len(apart)} are decided as "
+        "differences. Measures other than that which the study declared are exploratory."
+    )
+    heads = (
+        "model",
+        "measure",
+        "decided",
+        *(VERDICTS[verdict] for verdict in TALLIED),
+        "least difference found",
+    )
+    yield _table(heads, [_tally(*place, rows) for place, rows in found.items()])
+
+
+def _tally(model: str, measure: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    counts = Counter(row["verdict"] for row in rows)
+    decided = len(rows) - counts[ContrastVerdict.UNDECIDED]
+    apart = [row for row in rows if row["verdict"] in DIFFERENCES]
+    least = min(apart, key=lambda row: abs(row["ratio"] - 1), default=None)
+    shown = f"{readable(least['first'])}, {ratio(least)}" if least else NOTHING
+    verdicts = (str(counts[verdict]) for verdict in TALLIED)
+    return model, QUANTITIES[measure].label, f"{decided} of {len(rows)}", *verdicts, shown
+
+
+def where(tables: Tables) -> Iterator[str]:
+    """Say at which characters trainings of each model's reference disagree."""
+    study = tables.study
+    fifths = STRATA[Stratification.ENTROPY]
+    rows = []
+    for model in study.models:
+        asked = {"model": model, "activation": study.reference_of(model), "measure": "churn"}
+        of_fifth, of_kind = (
+            {row["stratum"]: row for row in tables.drawn("strata", stratification=by, **asked)}
+            for by in (Stratification.ENTROPY, Stratification.KIND)
+        )
+        if of_fifth and of_kind:
+            kinds = sorted(of_kind.values(), key=lambda row: row["estimate"])
+            shown = [percent(of_fifth[name]) if name in of_fifth else NOTHING for name in fifths]
+            rows.append((model, *shown, _kind(kinds[0]), _kind(kinds[-1])))
+    if rows:
+        yield "### Where trainings disagree"
+        yield (
+            "Churn of trainings with the reference activation, in fifths of the text from that at "
+            "which all trainings together are surest, and for the kinds of character at which it "
+            "is lowest and highest. Intervals are for new seeds on the same text."
+        )
+        heads = ("model", "surest", *fifths[1:-1], "least sure", "least", "most")
+        yield _table(heads, rows)
+
+
+def _kind(row: Row) -> str:
+    return f"{row['stratum'].replace('_', ' ')} {percent(row)}"
+
+
+def claims(tables: Tables) -> Iterator[str]:
+    """Say what the study finds of each claim that it audits."""
+    rows = tables.rows("audit")
+    if not rows:
+        return
+    counts = Counter(row["verdict"] for row in rows)
+    found = listed([f"{counts[verdict]} {CLAIM_VERDICTS[verdict]}" for verdict in ClaimVerdict])
+    yield "### What holds of the published claims"
+    yield f"Of {len(rows)} claims: {found}."
+    yield _table(("claim", "verdict", "measured"), map(_claim, rows))
+
+
+def _claim(row: Row) -> tuple[str, str, str]:
+    first, *rest = row["measured"].split("\n")
+    more = f" and {len(rest)} more" if rest else ""
+    return row["claim"], CLAIM_VERDICTS[row["verdict"]], (first or NOTHING) + more
+
+
+def agreement(one: Tables, other: Tables) -> Iterator[str]:
+    """Say which of the comparisons that two studies share have the same verdict in both."""
+    first, second = map(_declared, (one, other))
+    shared = [place for place in first if place in second]
+    if not shared:
+        return
+    pairs = [(first[place]["verdict"], second[place]["verdict"]) for place in shared]
+    same = sum(a == b for a, b in pairs)
+    opposite = sum(a != b and {a, b} <= {*DIFFERENCES} for a, b in pairs)
+    yield "## Do the two studies agree"
+    yield (
+        f"Comparisons with the reference that both make: {len(shared)}; with the same verdict in "
+        f"both: {same}; with opposite differences: {opposite}."
+    )
+    heads = ("model", "activation", "as published", "trained longer")
+    rows = [
+        (place[0], readable(place[1]), _verdict(first[place]), _verdict(second[place]))
+        for place in shared
+    ]
+    yield _table(heads, rows)
+
+
+def _declared(tables: Tables) -> dict[tuple[str, str], Row]:
+    rows = tables.drawn("contrasts", family=Family.REFERENCE, exploratory=False)
+    return {(row["model"], row["first"]): row for row in rows}
+
+
+def _verdict(row: Row) -> str:
+    return f"{VERDICTS[row['verdict']]}, {ratio(row)}"
+
+
+def sources(tables: Tables) -> Iterator[str]:
+    """Say what share of the difference each stream of random numbers makes alone."""
+    measure = tables.study.statistics.primary.measure
+    rows = [row for row in tables.rows("sources", measure=measure) if row["arm"] != "all"]
+    if not rows:
+        return
+    yield "## Where the differences come from"
+    yield (
+        f"Trainings of which only one stream of random numbers follows the seed: their "
+        f"{QUANTITIES[measure].label} as a share of that of trainings in which all do."
+    )
+    heads = ("model", "activation", "what follows the seed", "share")
+    yield _table(heads, map(_source, rows))
+
+
+def _source(row: Row) -> tuple[str, ...]:
+    share = with_interval(row["share"], row["low"], row["high"])
+    return row["model"], readable(row["activation"]), row["arm"], share
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
