@@ -1,6 +1,6 @@
 """Generated studies of known truth: errors of many shapes, the covariance of real trainings, text.
 
-`real_covariance.json` of `reprocore.statistics` holds what real trainings of three models with six
+`real_covariance.json` holds what real trainings of three models with six
 activations had (500 steps of the quick study's settings, 11 to 24 seeds), as shares of each
 activation's level; make it from pair matrices with
 
@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reprocore.statistics import planning
 from reprocore.statistics.jackknife import pseudo_values
 
 Floats = npt.NDArray[np.float64]
 Rng = np.random.Generator
-REAL = Path(planning.__file__).with_name("real_covariance.json")
+REAL = Path(__file__).with_name("real_covariance.json")
 MODELS = ("charlm", "convlm", "tinylstm")
 MEASURES = ("relative_pd", "churn")
 BY_SEED, BY_PAIR = 0.1, 0.05

@@ -35,10 +35,10 @@ class Planned(NamedTuple):
 
     Attributes:
         activations: to be compared.
-        difference: that is found with 80% power; None where nothing is known.
+        difference: that is found with 80% power; None where nothing can be decided.
         low: the least that it may be.
         high: the most that it may be.
-        earlier: seeds of earlier results that it rests on; 0 for the models that are shipped.
+        earlier: seeds of earlier results that it rests on; 0 for the reference study.
     """
 
     activations: int
@@ -52,7 +52,7 @@ def planned(study: Study, model: str) -> Planned:
     """Return what a model's seeds can decide.
 
     With earlier results the range is the 95% interval of the size of the errors; without, that of
-    the models that are shipped, the figure the one in the middle.
+    the models of the reference study, the figure the one in the middle.
 
     Raises:
         ReprocoreError: a pairs file is damaged.
@@ -61,25 +61,27 @@ def planned(study: Study, model: str) -> Planned:
     activations = len(study.activations_of(model))
     if activations < 2 or seeds < LEAST_SEEDS_OF_A_TEST:
         return Planned(activations)
-    known = earlier_errors(study, model)
+    measure = study.statistics.primary.measure
+    known = earlier_errors(study, model, measure)
     if known is not None:
         errors, earlier = known
         found = detectable(for_activations(errors, activations), seeds, alpha)
         low, high = (float(np.sqrt(factor)) * found for factor in size_interval(errors.dof))
         return Planned(activations, found, low, high, earlier)
-    shipped = shipped_errors(study.statistics.primary.measure).values()
+    shipped = shipped_errors(measure).values()
     sizes = sorted(detectable(for_activations(e, activations), seeds, alpha) for e in shipped)
-    if not sizes:
-        return Planned(activations)
     return Planned(activations, float(np.median(sizes)), sizes[0], sizes[-1])
 
 
-def earlier_errors(study: Study, model: str) -> tuple[Errors, int] | None:
-    """Return errors of the primary measure at the last step in the results, and their seeds.
+def earlier_errors(study: Study, model: str, measure: str) -> tuple[Errors, int] | None:
+    """Return errors of a measure at the last step in the results, and their seeds.
 
     None where fewer than two activations share 4 seeds. The reference, if it is there, is first.
+
+    Raises:
+        ReprocoreError: a pairs file is damaged.
     """
-    measure, arm = study.statistics.primary.measure, study.primary_arm(model)
+    arm = study.primary_arm(model)
     names = sorted(study.activations_of(model), key=study.reference_of(model).__ne__)
     # Not the whole schema: results of an earlier version may lack a measure, and serve as well.
     columns = pa.schema([PAIRS_SCHEMA.field(n) for n in (*GROUP, *PAIR, "step", measure)])
@@ -124,8 +126,9 @@ def print_planned(study: Study) -> None:
         console.print("Of earlier results, low and high are the 95% interval of the errors' size.")
     if False in sources:
         console.print(
-            "Without earlier results, low and high are the least and the most of three small "
-            "models that are shipped; a model of another kind can lie outside."
+            "Without earlier results, low and high are the least and the most of the small models "
+            f"of the reference study ({', '.join(shipped_errors(primary.measure))}); a model of "
+            "another kind can lie outside."
         )
     if Condition(primary.condition) is not Condition.FINAL:
         console.print(f"Planned {PLACES[Condition.FINAL]}; the study decides elsewhere.")
@@ -135,12 +138,10 @@ def _source(plan: Planned, seeds: int) -> str:
     if plan.earlier:
         return f"{counted(plan.earlier, 'seed')} of earlier results"
     if plan.difference is not None:
-        return "three small models"
+        return "the reference study"
     if plan.activations < 2:
         return "one activation: nothing to compare"
-    if seeds < LEAST_SEEDS_OF_A_TEST:
-        return f"{counted(seeds, 'seed')}, a verdict needs {LEAST_SEEDS_OF_A_TEST}"
-    return "nothing yet: this measure is known after a first run"
+    return f"{counted(seeds, 'seed')}, a verdict needs {LEAST_SEEDS_OF_A_TEST}"
 
 
 def _percent(share: float | None) -> str:

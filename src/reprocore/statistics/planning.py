@@ -23,6 +23,8 @@ from reprocore.statistics.closed_test import MOST_ACTIVATIONS, epsilon
 from reprocore.statistics.jackknife import kept_variance, pseudo_values
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
 
+# Made by `reprocore document` from the published pairs of the reference study.
+SHIPPED = "reference_errors.json"
 POWER = 0.8
 STUDIES = 1000
 # Numbers of studies × sets × activations that are held at once.
@@ -80,10 +82,8 @@ def measured_errors(values: npt.ArrayLike) -> Errors:
 
 @functools.cache
 def shipped_errors(measure: str) -> Mapping[str, Errors]:
-    """Errors by model of real trainings with six activations; empty for an unknown measure."""
-    text = (
-        resources.files("reprocore").joinpath("statistics/real_covariance.json").read_text("utf-8")
-    )
+    """Errors of the activations of the reference study by model; empty for an unknown measure."""
+    text = resources.files("reprocore").joinpath(f"statistics/{SHIPPED}").read_text("utf-8")
     return {
         model: Errors(_positive(np.array(known[measure]["seed"])), np.array(known[measure]["pair"]))
         for model, known in json.loads(text).items()

@@ -18,7 +18,7 @@ from project import REPOSITORY
 from reprocore.cli import app
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents import configuration as config_docs
-from reprocore.pipeline.documents.answer import TABLES, with_answer
+from reprocore.pipeline.documents.answer import TABLES, with_answers
 from reprocore.pipeline.documents.studies import studies_answer
 from reprocore.pipeline.documents.tables import dictionary, places
 from reprocore.pipeline.documents.write import documents, write_documents
@@ -38,7 +38,8 @@ def test_generated_documents_are_as_generated(path: str) -> None:
 
 
 def test_documents_are_written_where_they_belong(tmp_path: Path) -> None:
-    shutil.copy(REPOSITORY / "README.md", tmp_path)
+    for name in ("README.md", "CITATION.cff"):
+        shutil.copy(REPOSITORY / name, tmp_path)
     shutil.copytree(REPOSITORY / TABLES, tmp_path / TABLES)
     shutil.copytree(REPOSITORY / "config", tmp_path / "config")
     paths = write_documents(tmp_path, PROGRAM)
@@ -84,9 +85,12 @@ class TestAnswer:
         assert f"Of the {len(declared)} comparisons" in text
         assert f"{len(declared) - open_ones} are decided and {open_ones} are not" in text
 
-    def test_a_readme_without_a_place_is_refused(self) -> None:
-        with pytest.raises(ReprocoreError, match="needs one place"):
-            with_answer("# A project", REPOSITORY)
+    def test_a_readme_without_a_place_is_refused(self, tmp_path: Path) -> None:
+        for name in (TABLES, "config"):
+            shutil.copytree(REPOSITORY / name, tmp_path / name)
+        (tmp_path / "README.md").write_text("# A project")
+        with pytest.raises(ReprocoreError, match=r"README.md: needs one place"):
+            with_answers(tmp_path)
 
 
 class TestStudies:
@@ -94,7 +98,7 @@ class TestStudies:
     def archive(self, tmp_path: Path) -> Path:
         shutil.copytree(REPOSITORY / "config", tmp_path / "config")
         shutil.copy(REPOSITORY / "config/quick.yaml", tmp_path / "config/config.yaml")
-        shutil.copytree(REPOSITORY / TABLES, tmp_path / "docs/study/published")
+        shutil.copytree(REPOSITORY / "docs/demo", tmp_path / "docs/study/published")
         return tmp_path
 
     def test_every_model_has_its_line_of_what_to_do(self, archive: Path) -> None:

@@ -17,6 +17,7 @@ from reprocore.statistics.planning import (
     shipped_errors,
     size_interval,
 )
+from reprocore.vocabulary import MEASURES
 
 UNEQUAL = np.diag([1.0, 1.0, 4.0, 0.25]) * 1e-3 + 5e-4
 EQUAL = Errors(np.eye(3) * 5e-4, np.eye(3) * 1e-3)
@@ -96,11 +97,15 @@ def test_other_numbers_of_activations_are_copies_or_the_first_ones() -> None:
     assert detectable(many, 6) > detectable(EQUAL, 6)
 
 
-def test_what_is_shipped_covers_three_models() -> None:
-    shipped = shipped_errors("relative_pd")
-    assert len(shipped) == 3
+@pytest.mark.parametrize("measure", MEASURES)
+def test_what_is_shipped_covers_several_models(measure: str) -> None:
+    shipped = shipped_errors(measure)
+    assert len(shipped) >= 3
     assert all(errors.seed.shape == (6, 6) for errors in shipped.values())
-    assert shipped_errors("jensen_shannon") == {}
+    assert shipped_errors("no measure") == {}
+
+
+def test_the_size_of_errors_has_an_interval() -> None:
     low, high = size_interval(12.0)
     assert low < 1 < high
 

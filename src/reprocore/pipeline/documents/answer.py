@@ -1,41 +1,54 @@
-"""The answer at the head of the project's README, from the tables of a finished study."""
+"""The answer in the project's README and citation, from the tables of a finished study."""
 
 import re
 import textwrap
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.documents.studies import archived
+from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archived
 from reprocore.report.page.answer import answer_of
 from reprocore.report.page.sentences import short
 from reprocore.study.study import load_study
 
-# The study whose answer stands there, and what it is called; the reference study's when it has run.
-STUDY = "config/quick.yaml"
-TABLES = "docs/demo"
-NAME = "In the demo"
+# The study whose answer stands there, and what it is called.
+STUDY = STUDIES["published"].configuration
+TABLES = f"{FOLDER}/published"
+NAME = "In the reference study"
 NOTE = (
-    "*These are numbers of a demo: small models, trained for a short time, from four seeds. In "
-    "brackets 95% intervals; a ratio is that of the relative PD to the reference's. Processors "
-    "round differently: on yours the numbers will be a little different.*"
+    "*In brackets 95% intervals; a ratio is that of the relative PD to the reference's. [The whole "
+    "answer](docs/study/answer.md) has every model, what to do with one like it, and what holds of "
+    "the published claims; its tables, figures and page lie beside it.*"
 )
-_PLACE = re.compile(r"(<!-- answer:[^>]*-->\n).*?(<!-- /answer -->)", flags=re.DOTALL)
+# Where it stands: between two comments, of Markdown and of YAML.
+_PLACES = {
+    "README.md": re.compile(r"(<!-- answer:[^>]*-->\n).*?(<!-- /answer -->)", flags=re.DOTALL),
+    "CITATION.cff": re.compile(r"(# answer:[^\n]*\n).*?(# /answer)", flags=re.DOTALL),
+}
 
 
-def with_answer(text: str, root: Path) -> str:
-    """Return a README with the answer of the study in its marked place.
+def with_answers(root: Path) -> dict[str, str]:
+    """Return the text of each file that has the answer of the study in its marked place.
 
     Args:
-        text: of the README.
         root: of the project.
 
     Raises:
-        ReprocoreError: a table is missing or damaged, or the text has not one such place.
+        ReprocoreError: a table is missing or damaged, or a file has not one such place.
     """
     first, *rest = short(answer_of(archived(load_study(root / STUDY), root / TABLES)))
-    parts = (f"**{NAME}: {first[0].lower()}{first[1:]}** {' '.join(rest)}", NOTE)
-    answer = "\n\n".join(textwrap.fill(part, 100) for part in parts)
-    result, count = _PLACE.subn(lambda place: f"{place[1]}{answer}\n{place[2]}", text)
+    first = f"{NAME}: {first[0].lower()}{first[1:]}"
+    front = [f"**{first}** {' '.join(rest)}", NOTE]
+    answers = {
+        "README.md": "\n\n".join(textwrap.fill(part, 100) for part in front),
+        "CITATION.cff": "abstract: >-\n"
+        + textwrap.fill(" ".join([first, *rest]), 100, initial_indent="  ", subsequent_indent="  "),
+    }
+    return {name: _with(root, name, answer) for name, answer in answers.items()}
+
+
+def _with(root: Path, name: str, answer: str) -> str:
+    text = (root / name).read_text("utf-8")
+    result, count = _PLACES[name].subn(lambda place: f"{place[1]}{answer}\n{place[2]}", text)
     if count != 1:
-        raise ReprocoreError(f"README.md: needs one place <!-- answer: ... -->, has {count}")
+        raise ReprocoreError(f"{name}: needs one place for the answer, has {count}")
     return result

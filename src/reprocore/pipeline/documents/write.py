@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from reprocore.pipeline.documents.answer import with_answer
+from reprocore.pipeline.documents.answer import with_answers
 from reprocore.pipeline.documents.commands import commands
 from reprocore.pipeline.documents.configuration import reference, schema
+from reprocore.pipeline.documents.errors import ERRORS, reference_errors
 from reprocore.pipeline.documents.studies import ANSWER, studies_answer
 from reprocore.pipeline.documents.tables import dictionary
 from reprocore.store.files import atomic
@@ -18,14 +19,14 @@ def documents(root: Path, program: Any) -> dict[str, str]:
         root: of the project.
         program: the command line, as a click group.
     """
-    front = (root / "README.md").read_text("utf-8")
     return {
-        "README.md": with_answer(front, root),
+        **with_answers(root),
         "config/README.md": reference(),
         "workflow/schemas/config.schema.json": schema(),
         "docs/reference/command-line.md": commands(program),
         "docs/reference/tables.md": dictionary(),
         ANSWER: studies_answer(root),
+        ERRORS: reference_errors(root),
     }
 
 
