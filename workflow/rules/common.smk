@@ -198,13 +198,13 @@ def name_failed_cells():
 
 @inspected
 def forced_if_damaged(_wildcards):
-    """No file; but files of the results that are seen to be damaged are forced.
+    """No file; but results that are seen to be damaged, or rest on nobody knows what, are forced.
 
     Snakemake looks at the age of a file and not at the file. What is not asked for stays as it is.
     """
     if workflow.is_main_process:
         workflow.dag.forcefiles.update(
-            f"{RESULTS}/{problem.path}" for problem in PLAN.damaged
+            f"{RESULTS}/{problem.path}" for problem in (*PLAN.damaged, *PLAN.unfounded)
         )
     return []
 
@@ -239,12 +239,18 @@ def announce():
         logger.warning(
             f"Damaged: {counted(len(damaged), 'file')}, made again where asked for: {shown(damaged)}"
         )
-    if unrecorded := [
-        f"{RESULTS}/{p.path}"
-        for p in only(PLAN.file_problems.values(), State.UNRECORDED)
-    ]:
+    if PLAN.archived:
         logger.warning(
-            f"Taken as they are, though no record says what made them: {shown(unrecorded)}; "
+            f"Tables taken as they are, since the predictions are not here: {', '.join(PLAN.archived)}"
+        )
+    if again := [f"{RESULTS}/{problem.path}" for problem in PLAN.unfounded]:
+        logger.warning(
+            f"No record says what these rest on, made again where asked for: {shown(again)}"
+        )
+    unrecorded = only(PLAN.file_problems.values(), State.UNRECORDED)
+    if kept := [f"{RESULTS}/{p.path}" for p in unrecorded if p not in PLAN.unfounded]:
+        logger.warning(
+            f"Taken as they are, though no record says what made them: {shown(kept)}; "
             "`reprocore verify` names the command that makes them again."
         )
 

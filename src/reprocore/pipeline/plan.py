@@ -25,6 +25,8 @@ from reprocore.study.cells import GROUP, LARGE_FILES, Cell, all_cells, tuning_ce
 from reprocore.study.gpus import runnable_models
 from reprocore.study.layout import (
     CORPUS_FILES,
+    MODEL_FOLDERS,
+    TRAINING_FOLDERS,
     choice_file,
     derived_files,
     preflight_failure,
@@ -297,8 +299,26 @@ class Plan:
         return {
             place: problem
             for place, problem in looked
-            if problem and (problem.state is not State.MISSING or place in self.wanted)
+            if problem
+            and (problem.state is not State.MISSING or place in self.wanted)
+            and not (problem.state is State.UNRECORDED and self._is_archived(place))
         }
+
+    def _is_archived(self, place: str) -> bool:
+        """Return whether a file beside the cells is of an archived model, and cannot be remade."""
+        kind, *below = Path(place).parts
+        return kind in MODEL_FOLDERS and below[0] in self.archived
+
+    @cached_property
+    def unfounded(self) -> list[Problem]:
+        """Files over all models without a record: what they rest on may have changed unseen.
+
+        A run makes them again, which is cheap; without records of their own, tables of a model
+        are taken as they are.
+        """
+        unrecorded = only(self.file_problems.values(), State.UNRECORDED)
+        kept = (*MODEL_FOLDERS, *TRAINING_FOLDERS)
+        return [problem for problem in unrecorded if Path(problem.path).parts[0] not in kept]
 
     @cached_property
     def damaged(self) -> tuple[Problem, ...]:

@@ -16,6 +16,9 @@ AUDIT_FILES = ("audit.parquet", "audit.md")
 PAGE = "report.html"
 # The answer in plain sentences, for places that have no page.
 ANSWER = "answer.txt"
+# Folders of tables that one model has for itself, and of what training rests on.
+MODEL_FOLDERS = ("pairs", "blocks", "models")
+TRAINING_FOLDERS = ("corpus", "preflight", "tuning")
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.
 UNCHECKED = ("logs", "pilot")
 

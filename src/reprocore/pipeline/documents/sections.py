@@ -67,8 +67,10 @@ def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
         yield f"the choice of {_names(kinds['same'])} over {reference} matters, at equal loss too"
     if kinds["equivalent"]:
         yield f"{_names(kinds['equivalent'])}: apart at the end, equivalent at equal loss"
-    if other := [*kinds["reversed"], *kinds["open"]]:
-        yield f"{_names(other)}: apart at the end, not so at equal loss; compare at equal loss"
+    if kinds["reversed"]:
+        yield f"{_names(kinds['reversed'])}: the opposite at equal loss; compare at equal loss"
+    if kinds["open"]:
+        yield f"{_names(kinds['open'])}: apart at the end, not shown to be at equal loss"
     if small:
         yield f"{_names(small)}: the difference is smaller than {margin}"
     if alike:

@@ -101,11 +101,11 @@ def _cell_file_fault(path: Path, described: dict[str, Any]) -> str:
 
 
 def file_content_problem(results: str, place: str) -> Problem | None:
-    """Read a file that has a record, and compare it with that."""
+    """Read a file, and compare it with its record if it has one."""
     path = Path(results) / place
     try:
-        record = read_record(results, path) or {}
-        if file_sha256(path) != record["sha256"]:
+        record = read_record(results, path)
+        if record is not None and file_sha256(path) != record["sha256"]:
             return Problem(place, State.DAMAGED, f"is not what {record['rule']} wrote")
         _read(place, path)
     except ReprocoreError as error:

@@ -54,8 +54,11 @@ class Origins:
             return {cell.place}
         if place not in self._cells_behind:
             self._cells_behind[place] = set()  # meanwhile: a record must not lead back to itself
-            inputs = (self.record(place) or {"inputs": {}})["inputs"]
-            self._cells_behind[place] = {c for name in inputs for c in self.cells_behind(name)}
+            if (record := self.record(place)) is not None:
+                behind = {cell for name in record["inputs"] for cell in self.cells_behind(name)}
+            else:  # Taken as it is, and so as what it should be.
+                behind = {cell.place for cell in self._plan.files.get(place, ())}
+            self._cells_behind[place] = behind
         return self._cells_behind[place]
 
     def _sha256(self, place: str) -> str | None:
