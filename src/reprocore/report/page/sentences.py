@@ -142,19 +142,25 @@ def _clear(data: Data) -> str:
 
 
 def _at_matched_loss(data: Data) -> str:
-    same, turned, alike, left = (
-        [f"{readable(row['first'])} in {row['model']}" for row in data[kind]]
-        for kind in ("same", "reversed", "equivalent", "open")
-    )
+    names = {
+        kind: [f"{readable(row['first'])} in {row['model']}" for row in rows]
+        for kind, rows in data.items()
+        if rows
+    }
+    words = {
+        "same": "in the same direction",
+        "reversed": "in the opposite direction",
+        "equivalent": "equivalent",
+        "open": "not shown to be one",
+    }
     parts = [
-        *([f"{listed(same)} {_stay(same)} different in the same direction"] if same else []),
-        *([f"the opposite holds for {listed(turned)}"] if turned else []),
-        *([f"{listed(alike)} {_is(len(alike))} equivalent"] if alike else []),
-        *([f"for {listed(left)} no difference is shown"] if left else []),
+        f"{len(found)} {_is(len(found))} {words[kind]} ({listed(found)})"
+        for kind, found in names.items()
     ]
+    differences = counted(sum(map(len, names.values())), "difference")
     return (
         "At matched loss, where the activations of a model are compared after they have learned "
-        f"as much (exploratory): {'; '.join(parts)}."
+        f"as much (exploratory), of {differences} at the last step, {listed(parts)}."
     )
 
 
