@@ -2,22 +2,32 @@
 
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.documents.sections import ratios
 from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archived
-from reprocore.report.page.answer import answer_of
-from reprocore.report.page.sentences import short
+from reprocore.report.page.answer import Answer, Topic, answer_of
+from reprocore.report.page.sentences import WARNED, listed, matched_loss, sentence
+from reprocore.report.page.view import reference_words
+from reprocore.report.words import VERDICTS
 from reprocore.study.study import load_study
+from reprocore.vocabulary import Condition, counted
 
 # The study whose answer stands there, and what it is called.
 STUDY = STUDIES["published"].configuration
 TABLES = f"{FOLDER}/published"
 NAME = "In the reference study"
+LEGEND = (
+    "Relative PD as a ratio to that of {reference}, at the last step, with 95% intervals: below 1 "
+    "is more reproducible; bold is a difference, italics undecided, neither equivalent:"
+)
+MATCHED = "The same where both have the same validation loss (exploratory):"
 NOTE = (
-    "*In brackets 95% intervals; a ratio is that of the relative PD to the reference's. [The whole "
-    "answer](docs/study/answer.md) has every model, what to do with one like it, and what holds of "
-    "the published claims; its tables, figures and page lie beside it.*"
+    "[The whole answer](docs/study/answer.md) has what to do with a model like one of these, where "
+    "trainings disagree, and what holds of the published claims; its tables, figures and page lie "
+    "beside it."
 )
 # Where it stands: between two comments, of Markdown and of YAML.
 _PLACES = {
@@ -35,15 +45,36 @@ def with_answers(root: Path) -> dict[str, str]:
     Raises:
         ReprocoreError: a table is missing or damaged, or a file has not one such place.
     """
-    first, *rest = short(answer_of(archived(load_study(root / STUDY), root / TABLES)))
+    tables = archived(load_study(root / STUDY), root / TABLES)
+    first, *rest = brief(answer_of(tables))
     first = f"{NAME}: {first[0].lower()}{first[1:]}"
-    front = [f"**{first}** {' '.join(rest)}", NOTE]
+    legend = LEGEND.format(reference=reference_words(tables.study))
+    front = [textwrap.fill(part, 100) for part in (f"**{first}** {' '.join(rest)}", legend, NOTE)]
+    shown = [ratios(tables, condition) for condition in Condition]
+    indent = {"initial_indent": "  ", "subsequent_indent": "  "}
     answers = {
-        "README.md": "\n\n".join(textwrap.fill(part, 100) for part in front),
-        "CITATION.cff": "abstract: >-\n"
-        + textwrap.fill(" ".join([first, *rest]), 100, initial_indent="  ", subsequent_indent="  "),
+        "README.md": "\n\n".join((*front[:2], shown[0], MATCHED, shown[1], front[2])),
+        "CITATION.cff": "abstract: >-\n" + textwrap.fill(" ".join([first, *rest]), 100, **indent),
     }
     return {name: _with(root, name, answer) for name, answer in answers.items()}
+
+
+def brief(answer: Answer) -> Iterator[str]:
+    """Yield an answer in sentences that count what its tables show one by one."""
+    yield sentence(answer.level[0])
+    counts = {
+        finding.data["verdict"]: len(finding.data["rows"])
+        for finding in answer.activation
+        if finding.topic is Topic.VERDICT
+    }
+    if counts:
+        parts = [f"{count} {VERDICTS[verdict]}" for verdict, count in counts.items()]
+        tested = counted(sum(counts.values()), "comparison")
+        yield f"Of {tested} with the reference that the study declared: {listed(parts)}."
+    for finding in answer.activation:
+        if finding.topic is Topic.AT_MATCHED_LOSS:
+            yield matched_loss(finding.data)
+    yield from (sentence(finding) for finding in answer.limits if finding.topic in WARNED)
 
 
 def _with(root: Path, name: str, answer: str) -> str:

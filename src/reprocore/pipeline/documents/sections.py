@@ -90,6 +90,28 @@ def _names(rows: Iterable[Row]) -> str:
     return listed([readable(row["first"]) for row in rows])
 
 
+def ratios(tables: Tables, condition: Condition) -> str:
+    """Return a table of the ratios to the reference, by model and activation.
+
+    A difference is bold, what is undecided in italics, what is equivalent neither.
+    """
+    study = tables.study
+    asked = {"measure": study.statistics.primary.measure, "family": Family.REFERENCE}
+    found = {
+        (row["model"], row["first"]): row
+        for row in tables.drawn("contrasts", condition=condition, **asked)
+    }
+    names = [name for name in study.studied_activations() if any(a == name for _, a in found)]
+    models = [name for name in study.models if any(model == name for model, _ in found)]
+    rows = [(m, *(_marked(found[m, a]) if (m, a) in found else "" for a in names)) for m in models]
+    return _table(("model", *map(readable, names)), rows)
+
+
+def _marked(row: Row) -> str:
+    mark = {**dict.fromkeys(DIFFERENCES, "**"), ContrastVerdict.UNDECIDED: "*"}
+    return (sign := mark.get(row["verdict"], "")) + ratio(row) + sign
+
+
 def decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str]:
     """Say which share of the comparisons with the reference is decided, and what was foretold."""
     study = tables.study

@@ -13,7 +13,7 @@ from reprocore.vocabulary import ContrastVerdict, counted
 NAMED = 6
 # What the short answer leaves to the page, and which warnings it keeps.
 _LEFT = {Topic.DISTANCE, Topic.SEEDS_NEEDED, Topic.SWAPPED}
-_WARNED = {Topic.NOT_RUN, Topic.MISSING_SEEDS, Topic.ABOVE_UNIGRAM}
+WARNED = {Topic.NOT_RUN, Topic.MISSING_SEEDS, Topic.ABOVE_UNIGRAM}
 Data = Mapping[str, Any]
 
 
@@ -24,7 +24,7 @@ def sentence(finding: Finding) -> str:
 
 def short(answer: Answer) -> list[str]:
     """Return the answer in a few sentences, for a place that has no page."""
-    found = [*answer.level, *answer.activation, *(f for f in answer.limits if f.topic in _WARNED)]
+    found = [*answer.level, *answer.activation, *(f for f in answer.limits if f.topic in WARNED)]
     return [
         told(finding)
         for finding in found
@@ -142,11 +142,15 @@ def _clear(data: Data) -> str:
 
 
 def _at_matched_loss(data: Data) -> str:
-    names = {
-        kind: [f"{readable(row['first'])} in {row['model']}" for row in rows]
-        for kind, rows in data.items()
-        if rows
-    }
+    def named(rows: Sequence[Row]) -> str:
+        names = [f"{readable(row['first'])} in {row['model']}" for row in rows]
+        return f" ({listed(names)})"
+
+    return matched_loss(data, named)
+
+
+def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: "") -> str:
+    """Count what is left of differences at matched loss, each kind with more said of it."""
     words = {
         "same": "in the same direction",
         "reversed": "in the opposite direction",
@@ -154,10 +158,11 @@ def _at_matched_loss(data: Data) -> str:
         "open": "not shown to be one",
     }
     parts = [
-        f"{len(found)} {_is(len(found))} {words[kind]} ({listed(found)})"
-        for kind, found in names.items()
+        f"{len(rows)} {_is(len(rows))} {words[kind]}{more(rows)}"
+        for kind, rows in data.items()
+        if rows
     ]
-    differences = counted(sum(map(len, names.values())), "difference")
+    differences = counted(sum(map(len, data.values())), "difference")
     return (
         "At matched loss, where the activations of a model are compared after they have learned "
         f"as much (exploratory), of {differences} at the last step, {listed(parts)}."
