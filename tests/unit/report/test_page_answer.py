@@ -104,7 +104,9 @@ def test_a_difference_at_the_end_is_looked_up_at_matched_loss():
         return told(tables_of(study_of(), contrasts=rows))
 
     both = "(GELU in one and GELU in two)"
-    assert f"2 differences at the last step, 2 are in the same direction {both}." in text(LESS, LESS)
+    assert f"2 differences at the last step, 2 are in the same direction {both}." in text(
+        LESS, LESS
+    )
     turned = text(UNDECIDED, ContrastVerdict.MORE_REPRODUCIBLE)
     assert "1 is in the opposite direction (GELU in two) and 1 is not shown to be one" in turned
     assert f"2 are not shown to be one {both}." in text()
