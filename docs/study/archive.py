@@ -1,4 +1,4 @@
-"""Keep a study's small files: everything but weights, predictions, logs and what they rest on.
+"""Keep a study's tables, figures and page, and of its cells what made them and what they write.
 
 Only models whose tables are all there are kept, so that a study can be published model by model.
 Tables keep every number and figures every pixel, in encodings that take less. `SHA256SUMS` lists
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from reprocore.pipeline.plan import has_tables
-from reprocore.study.cells import LARGE_FILES
+from reprocore.study.cells import UNARCHIVED_FILES
 
 # What a run prints, checks or makes anew from the archive itself.
 LEFT_OUT = ("logs", "records", "corpus", "preflight", "pilot", ".lock")
@@ -34,7 +34,7 @@ def done_models(results: Path) -> set[str]:
 def is_kept(path: Path, done: set[str]) -> bool:
     """Return whether a file, relative to the results, belongs into the archive."""
     top = path.parts[0]
-    if top in LEFT_OUT or path.name in LARGE_FILES or path.name.startswith("."):
+    if top in LEFT_OUT or path.name in UNARCHIVED_FILES or path.name.startswith("."):
         return False
     if path.suffix == ".svg":
         return False
@@ -43,8 +43,9 @@ def is_kept(path: Path, done: set[str]) -> bool:
 
 
 def write_compact(source: Path, target: Path) -> None:
-    """Copy a file, a table or a figure so that it takes less."""
-    if source.suffix == ".parquet":
+    """Copy a file; a table or a figure so that it takes less."""
+    # A cell says which bytes its files have.
+    if source.suffix == ".parquet" and not (source.parent / "cell.json").exists():
         table = pq.read_table(source)
         numbers = {field.name for field in table.schema if pa.types.is_floating(field.type)}
         pq.write_table(

@@ -38,7 +38,7 @@ from reprocore.pipeline.status import study_status
 from reprocore.pipeline.verification.repair import repairs
 from reprocore.pipeline.verification.verify import verify
 from reprocore.store.records import check_inputs
-from reprocore.study.cells import LARGE_FILES
+from reprocore.study.cells import UNARCHIVED_FILES
 from reprocore.study.study import Study, load_study, parse_study
 
 MEMORY = {**TINY["models"]["memory"], "activations": ["relu"]}
@@ -373,7 +373,7 @@ def test_the_tables_of_an_archive_are_taken_as_they_are(project: Project, tmp_pa
     archive.root = shutil.copytree(project.root, tmp_path / "archive")
     out = archive.root / "out"
     for cell in out.glob("cells/memory/*/*"):
-        for name in LARGE_FILES:
+        for name in UNARCHIVED_FILES:
             (cell / name).unlink()
     before = {path: path.read_bytes() for path in out.glob("models/memory/*")}
     for path in ("models/small/estimates.parquet", "preflight/memory/relu.json"):

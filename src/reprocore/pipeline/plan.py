@@ -21,7 +21,7 @@ from reprocore.store.identity import (
     recorded_identity,
 )
 from reprocore.store.records import DamagedError, Fault, quick_fault, read_cell, read_record
-from reprocore.study.cells import GROUP, LARGE_FILES, Cell, all_cells, tuning_cells
+from reprocore.study.cells import GROUP, UNARCHIVED_FILES, Cell, all_cells, tuning_cells
 from reprocore.study.gpus import runnable_models
 from reprocore.study.layout import (
     CORPUS_FILES,
@@ -94,7 +94,7 @@ def look_at_cell(
         results: the results folder.
         cell: which.
         identity: that it must have to be done; None takes any.
-        archived: it may lack its large files.
+        archived: it may lack what an archive leaves out.
     """
     folder, place = cell.folder(results), cell.place
     if quick_fault(folder / "cell.json", None) is Fault.MISSING:
@@ -107,7 +107,7 @@ def look_at_cell(
         return CellLook(State.DAMAGED, (Problem(f"{place}/cell.json", State.DAMAGED, reason),))
     names = (name for name in cell.files if name != "cell.json")
     faults = {name: f for name in names if (f := quick_fault(folder / name, sizes.get(name)))}
-    may_lack = LARGE_FILES if archived else ()
+    may_lack = UNARCHIVED_FILES if archived else ()
     left_out = tuple(name for name in may_lack if faults.get(name) is Fault.MISSING)
     problems = tuple(
         fault_problem(f"{place}/{name}", fault)

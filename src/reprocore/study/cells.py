@@ -16,8 +16,13 @@ CELL_FILES = (
     "weights.safetensors",
     "cell.json",
 )
-# What tables are made from, and no table: an archive of a study leaves them out.
-LARGE_FILES = ("predictions.parquet", "weights.safetensors")
+# What the tables of a model hold, or go without: an archive of a study leaves them out.
+UNARCHIVED_FILES = (
+    "history.parquet",
+    "predictions.parquet",
+    "evaluation.parquet",
+    "weights.safetensors",
+)
 # Of a tuning cell, of which only the loss matters.
 TUNING_FILES = ("history.parquet", "cell.json")
 # Of a cell under way; no result.

@@ -52,6 +52,15 @@ def test_every_file_is_as_listed(archive: Path) -> None:
         assert hashlib.sha256((archive / name).read_bytes()).hexdigest() == digest, name
 
 
+def test_what_is_kept_of_a_cell_is_what_the_cell_wrote(archive: Path) -> None:
+    cells = list(archive.glob("cells/*/*/*/cell.json"))
+    assert cells
+    for described in cells:
+        known = json.loads(described.read_text("utf-8"))["sha256"]
+        for path in {*described.parent.iterdir()} - {described}:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == known[path.name], path
+
+
 def test_the_levels_of_the_page_are_those_of_the_tables(archive: Path, page) -> None:
     shown, table = rows(page["levels"]), read(archive, "estimates.parquet")
     arm = table["arm"].eq("all") & table["step"].eq(table["step"].max())
