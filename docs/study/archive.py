@@ -36,7 +36,8 @@ def is_kept(path: Path, done: set[str]) -> bool:
     top = path.parts[0]
     if top in LEFT_OUT or path.name in UNARCHIVED_FILES or path.name.startswith("."):
         return False
-    if path.suffix == ".svg":
+    # A picture of an archive that the results began with is an old one.
+    if path.suffix in (".svg", ".webp"):
         return False
     of_model = top in BY_MODEL and len(path.parts) > 2
     return path.parts[1] in done if of_model else True
