@@ -23,7 +23,10 @@ LEGEND = (
     "Relative PD as a ratio to that of {reference}, at the last step, with 95% intervals: below 1 "
     "is more reproducible; bold is a difference, italics undecided, neither equivalent:"
 )
-MATCHED = "The same where both have the same validation loss (exploratory):"
+MATCHED = (
+    "The same where both have the same validation loss, which the slower one reaches after more "
+    "steps (exploratory):"
+)
 NOTE = (
     "[The whole answer](docs/study/answer.md) has what to do with a model like one of these, where "
     "trainings disagree, and what holds of the published claims; its tables, figures and page lie "
@@ -48,13 +51,18 @@ def with_answers(root: Path) -> dict[str, str]:
     tables = archived(load_study(root / STUDY), root / TABLES)
     first, *rest = brief(answer_of(tables))
     first = f"{NAME}: {first[0].lower()}{first[1:]}"
-    legend = LEGEND.format(reference=reference_words(tables.study))
-    front = [textwrap.fill(part, 100) for part in (f"**{first}** {' '.join(rest)}", legend, NOTE)]
-    shown = [ratios(tables, condition) for condition in Condition]
-    indent = {"initial_indent": "  ", "subsequent_indent": "  "}
+    final, matched = (ratios(tables, condition) for condition in Condition)
+    front = (
+        _filled(f"**{first}** {' '.join(rest)}"),
+        _filled(LEGEND.format(reference=reference_words(tables.study))),
+        final,
+        _filled(MATCHED),
+        matched,
+        _filled(NOTE),
+    )
     answers = {
-        "README.md": "\n\n".join((*front[:2], shown[0], MATCHED, shown[1], front[2])),
-        "CITATION.cff": "abstract: >-\n" + textwrap.fill(" ".join([first, *rest]), 100, **indent),
+        "README.md": "\n\n".join(front),
+        "CITATION.cff": f"abstract: >-\n{_filled(' '.join([first, *rest]), indent='  ')}",
     }
     return {name: _with(root, name, answer) for name, answer in answers.items()}
 
@@ -75,6 +83,10 @@ def brief(answer: Answer) -> Iterator[str]:
         if finding.topic is Topic.AT_MATCHED_LOSS:
             yield matched_loss(finding.data)
     yield from (sentence(finding) for finding in answer.limits if finding.topic in WARNED)
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 100, initial_indent=indent, subsequent_indent=indent)
 
 
 def _with(root: Path, name: str, answer: str) -> str:
