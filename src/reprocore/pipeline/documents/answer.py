@@ -80,7 +80,9 @@ def brief(answer: Answer) -> Iterator[str]:
         tested = counted(sum(counts.values()), "comparison")
         yield f"Of {tested} with the reference that the study declared: {listed(parts)}."
     for finding in answer.activation:
-        if finding.topic is Topic.AT_MATCHED_LOSS:
+        if finding.topic is Topic.WITHIN_MARGIN:
+            yield sentence(finding)
+        elif finding.topic is Topic.AT_MATCHED_LOSS:
             yield matched_loss(finding.data)
     yield from (sentence(finding) for finding in answer.limits if finding.topic in WARNED)
 

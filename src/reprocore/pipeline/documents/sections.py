@@ -69,6 +69,8 @@ def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
         yield f"{_names(kinds['equivalent'])}: apart at the end, equivalent at equal loss"
     if kinds["reversed"]:
         yield f"{_names(kinds['reversed'])}: the opposite at equal loss; compare at equal loss"
+    if kinds["appear"]:
+        yield f"{_names(kinds['appear'])}: no difference at the end, one at equal loss"
     if kinds["open"]:
         yield f"{_names(kinds['open'])}: apart at the end, not shown to be at equal loss"
     if small:

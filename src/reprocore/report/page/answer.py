@@ -29,12 +29,14 @@ class Topic(StrEnum):
     SOME_DECIDED = auto()
     NONE_DECIDED = auto()
     VERDICT = auto()
+    WITHIN_MARGIN = auto()
     UNTESTED = auto()
     CLEAR_OVER_MODELS = auto()
     NOT_CLEAR_OVER_MODELS = auto()
     AT_MATCHED_LOSS = auto()
     SEEDS_NEEDED = auto()
     SWAPPED = auto()
+    ACCURACY = auto()
     NOT_RUN = auto()
     MISSING_SEEDS = auto()
     ABOVE_UNIGRAM = auto()
@@ -152,48 +154,67 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
     for verdict in ContrastVerdict:
         if rows := [row for row in tested if row["verdict"] == verdict]:
             yield Finding(Topic.VERDICT, {"verdict": verdict, "rows": rows})
+    yield from _margin(tables, tested)
     if untested := [row for row in declared if row["p_adjusted"] is None]:
         yield Finding(Topic.UNTESTED, {"rows": untested})
     models = {row["model"] for row in tested}
     if decided and len(models) > 1:
         clear = [row for row, _ in clear_over_models(tables.study, tested)]
         topic = Topic.CLEAR_OVER_MODELS if clear else Topic.NOT_CLEAR_OVER_MODELS
-        yield Finding(topic, {"clear": clear, "models": len(models)})
-    if any((kinds := at_matched_loss(tables, decided)).values()):
+        apart = sum(row["verdict"] in DIFFERENCES for row in tested)
+        yield Finding(topic, {"clear": clear, "models": len(models), "differences": apart})
+    if any((kinds := at_matched_loss(tables, tested)).values()):
         yield Finding(Topic.AT_MATCHED_LOSS, kinds)
-    if len(decided) < len(tested):
-        yield from _needed(tables, models)
+    yield from _needed(tables, models)
 
 
-def at_matched_loss(tables: Tables, decided: Iterable[Row]) -> dict[str, list[Row]]:
+def _margin(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
+    """Say from which ratio on a difference counts, where that sets any of them apart."""
+    apart = [row for row in tested if row["verdict"] in DIFFERENCES]
+    small = [row for row in apart if Reason.WITHIN_MARGIN in reasons_of(row)]
+    statistics = tables.study.statistics
+    margin = statistics.margins[statistics.primary.measure]
+    if margin is not None and (small or len(apart) < len(tested)):
+        yield Finding(
+            Topic.WITHIN_MARGIN,
+            {"margin": margin, "small": len(small), "differences": len(apart)},
+        )
+
+
+def at_matched_loss(tables: Tables, tested: Iterable[Row]) -> dict[str, list[Row]]:
     """Return the differences at the last step by what they are where models have learned as much.
 
     Args:
         tables: of the study.
-        decided: contrasts with the reference; those that are no difference are left out.
+        tested: contrasts with the reference.
 
     Returns:
-        Rows that are the `same` there, `reversed`, `equivalent`, or `open`.
+        Rows of differences that are the `same` there, `reversed`, `equivalent`, or `open`, and of
+        those that are none at the last step and `appear` there.
     """
-    apart = [
-        row
-        for row in decided
-        if row["condition"] == Condition.FINAL and row["verdict"] in DIFFERENCES
-    ]
     matched = {
         (row["model"], row["first"], row["measure"]): row["verdict"]
         for row in tables.drawn(
             "contrasts", family=Family.REFERENCE, condition=Condition.MATCHED_LOSS
         )
     }
-    kinds: dict[str, list[Row]] = {"same": [], "reversed": [], "equivalent": [], "open": []}
-    for row in apart:
+    kinds: dict[str, list[Row]] = {
+        kind: [] for kind in ("same", "reversed", "equivalent", "open", "appear")
+    }
+    for row in tested:
         verdict = matched.get((row["model"], row["first"], row["measure"]))
-        if verdict in DIFFERENCES:
-            kinds["same" if verdict == row["verdict"] else "reversed"].append(row)
-        else:
-            kinds["equivalent" if verdict == ContrastVerdict.EQUIVALENT else "open"].append(row)
+        if row["condition"] == Condition.FINAL and (kind := _kind(row["verdict"], verdict)):
+            kinds[kind].append(row)
     return kinds
+
+
+def _kind(final: str, matched: str | None) -> str | None:
+    """Return what a contrast at the last step is at matched loss; None if a difference at none."""
+    if final not in DIFFERENCES:
+        return "appear" if matched in DIFFERENCES else None
+    if matched in DIFFERENCES:
+        return "same" if matched == final else "reversed"
+    return "equivalent" if matched == ContrastVerdict.EQUIVALENT else "open"
 
 
 def reasons_of(row: Row) -> tuple[Reason, ...]:
@@ -242,6 +263,10 @@ def _flags(tables: Tables) -> Iterator[Finding]:
 
 def _training(tables: Tables) -> Iterator[Finding]:
     study = tables.study
+    ran = {row["model"] for row in tables.drawn("cells")}
+    steps = sorted({study.training_of(model).iterations for model in ran})
+    if steps and (accuracy := extremes(tables, "val_accuracy")):
+        yield Finding(Topic.ACCURACY, {**accuracy, "steps": steps})
     low = [m for m in study.models if study.training_of(m).precision == "bfloat16"]
     if low:
         yield Finding(Topic.BFLOAT16, {"models": low, "all": len(low) == len(study.models)})

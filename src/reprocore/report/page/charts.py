@@ -72,20 +72,26 @@ def _configured(chart: Layers) -> Layers:
 
 def _rows(looks: Looks, reference: float | None) -> Layers:
     """One row for each label: a number with its interval, or why there is none."""
-    base = alt.Chart(alt.NamedData("rows")).encode(
-        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False, labelLimit=190)),
-        color=_colour(looks),
+    # Of a pair of activations, `GELU / ReLU`, the first one says how it looks.
+    base = (
+        alt.Chart(alt.NamedData("rows"))
+        .transform_calculate(look="split(datum.label, ' / ')[0]")
+        .encode(
+            y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False, labelLimit=190)),
+            color=_colour(looks, "look:N"),
+        )
     )
     tips = [alt.Tooltip("label:N", title=" "), alt.Tooltip("text:N", title="value")]
     tips.append(alt.Tooltip("note:N", title="note"))
-    number = alt.X("estimate:Q", title="@title", scale=_LIMITS, axis=alt.Axis(tickCount=5))
+    axis = alt.Axis(tickCount=4, labelOverlap="greedy", labelSeparation=8)
+    number = alt.X("estimate:Q", title="@title", scale=_LIMITS, axis=axis)
     hollow = alt.when("datum.low === null").then(alt.value("white"))
     layers = [
         base.mark_rule(strokeWidth=2.2, strokeCap="round").encode(x="low:Q", x2="high:Q"),
         base.mark_point(size=75, opacity=1, strokeWidth=1.6).encode(
             x=number,
-            shape=_shape(looks),
-            fill=hollow.otherwise(_colour(looks)),
+            shape=_shape(looks, "look:N"),
+            fill=hollow.otherwise(_colour(looks, "look:N")),
             tooltip=tips,
         ),
         base.mark_text(align="left", fontStyle="italic", x=6).encode(
@@ -174,18 +180,18 @@ def _heat() -> Layers:
     ).properties(height={"step": 34})
 
 
-def _colour(looks: Looks) -> Any:
+def _colour(looks: Looks, field: str = "label:N") -> Any:
     if not looks:
         return alt.value(style.INK)
     colours = [look.colour for _, look in looks]
-    return alt.Color("label:N", scale=_named(looks, colours), legend=None)
+    return alt.Color(field, scale=_named(looks, colours), legend=None)
 
 
-def _shape(looks: Looks) -> Any:
+def _shape(looks: Looks, field: str = "label:N") -> Any:
     if not looks:
         return alt.value("circle")
     shapes = [SHAPES.get(look.marker, "circle") for _, look in looks]
-    return alt.Shape("label:N", scale=_named(looks, shapes), legend=None)
+    return alt.Shape(field, scale=_named(looks, shapes), legend=None)
 
 
 def _dash(looks: Looks) -> alt.StrokeDash:

@@ -12,9 +12,10 @@ from reprocore.vocabulary import ContrastVerdict, counted
 # Of a list, so many are named; the tables below have all.
 NAMED = 6
 # What the short answer leaves to the page, and which warnings it keeps.
-_LEFT = {Topic.DISTANCE, Topic.SEEDS_NEEDED, Topic.SWAPPED}
+_LEFT = {Topic.DISTANCE, Topic.SEEDS_NEEDED, Topic.SWAPPED, Topic.ACCURACY}
 WARNED = {Topic.NOT_RUN, Topic.MISSING_SEEDS, Topic.ABOVE_UNIGRAM}
 Data = Mapping[str, Any]
+FORMULAS = {"relative_pd": "2·|p − q| / (p + q), averaged over all characters and positions"}
 
 
 def sentence(finding: Finding) -> str:
@@ -78,7 +79,9 @@ def _changed(data: Data) -> str:
     found = f"at {percent(low)} of all positions ({place(low)})"
     if data["count"] > 1:
         found = f"at {percent(low)} ({place(low)}) to {percent(high)} ({place(high)}) of the text"
-    return f"Trained again with another seed, a model expects another next character {found}."
+    return (
+        f"Trained again with another seed, a model expects another next character {found} (churn)."
+    )
 
 
 def _distance(data: Data) -> str:
@@ -86,8 +89,9 @@ def _distance(data: Data) -> str:
     found = f"{level(low)} ({place(low)})"
     if data["count"] > 1:
         found = f"{level(low)} ({place(low)}) to {level(high)} ({place(high)})"
+    formula = f" ({FORMULAS[measure.name]})" if measure.name in FORMULAS else ""
     return (
-        f"In {measure.label}, the measure that the study declared, which can be "
+        f"In {measure.label}, the measure that the study declared{formula}, which can be "
         f"{measure.lower:g} to {measure.upper:.3g}, two trainings are {found} apart."
     )
 
@@ -138,7 +142,18 @@ def _verdict(data: Data) -> str:
 
 def _clear(data: Data) -> str:
     names = [f"{readable(row['first'])} in {row['model']}" for row in data["clear"]]
-    return f"Over all {data['models']} models together, {listed(names)} {_stay(names)} clear."
+    found = f"{len(names)} of {counted(data['differences'], 'difference')}"
+    more = "" if len(names) == data["differences"] else f": {listed(names)}"
+    return f"Corrected for all {data['models']} models together, {found} {_stay(names)}{more}."
+
+
+def _within_margin(data: Data) -> str:
+    low, high = 1 / (1 + data["margin"]), 1 + data["margin"]
+    found = f"{data['small']} of {counted(data['differences'], 'difference')} {_is(data['small'])}"
+    return (
+        f"Ratios within {data['margin']:.0%}, {low:.3g} to {high:.3g}, count as equal: {found} "
+        "shown to be smaller than that."
+    )
 
 
 def _at_matched_loss(data: Data) -> str:
@@ -158,19 +173,24 @@ def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: ""
         "open": "not shown to be one",
     }
     parts = [
-        f"{len(rows)} {_is(len(rows))} {words[kind]}{more(rows)}"
-        for kind, rows in data.items()
-        if rows
+        f"{len(data[kind])} {_is(len(data[kind]))} {words[kind]}{more(data[kind])}"
+        for kind in words
+        if data[kind]
     ]
-    differences = counted(sum(map(len, data.values())), "difference")
+    counts = {kind: len(rows) for kind, rows in data.items()}
+    new = counts["appear"]
+    differences = counted(sum(counts.values()) - new, "difference")
+    found = [f"of {differences} at the last step, {listed(parts)}"] if parts else []
+    if new:
+        found.append(f"{new} that {_is(new)} none there {_is(new)} one here{more(data['appear'])}")
     return (
         "At matched loss, where the activations of a model are compared after they have learned "
-        f"as much (exploratory), of {differences} at the last step, {listed(parts)}."
+        f"as much (exploratory), {'; '.join(found)}."
     )
 
 
 def _stay(names: Sequence[str]) -> str:
-    return "stays" if len(names) == 1 else "stay"
+    return "remains" if len(names) == 1 else "remain"
 
 
 def _needed(data: Data) -> str:
@@ -242,6 +262,16 @@ def _above(data: Data) -> str:
     )
 
 
+def _accuracy(data: Data) -> str:
+    low, high = data["low"], data["high"]
+    found = f"{percent(low)} ({place(low)}) to {percent(high)} ({place(high)})"
+    steps = listed([f"{count:,}" for count in data["steps"]])
+    return (
+        f"Trained for {steps} steps, models expect the right next character at {found} of the "
+        "positions; longer training can change all of this."
+    )
+
+
 def _bfloat16(data: Data) -> str:
     who = "All models were" if data["all"] else f"{listed(data['models'])} was"
     return f"{who} trained with matrix products in bfloat16."
@@ -273,15 +303,17 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
     Topic.SOME_DECIDED: _some_decided,
     Topic.NONE_DECIDED: _none_decided,
     Topic.VERDICT: _verdict,
+    Topic.WITHIN_MARGIN: _within_margin,
     Topic.UNTESTED: lambda data: f"Not tested, for want of seeds: {_verdict(data)}.",
     Topic.CLEAR_OVER_MODELS: _clear,
     Topic.NOT_CLEAR_OVER_MODELS: lambda data: (
-        f"Over all {data['models']} models together, no single difference stays clear: among so "
-        "many comparisons one may stand out by luck."
+        f"Corrected for all {data['models']} models together, no single difference remains: among "
+        "so many comparisons one may stand out by luck."
     ),
     Topic.AT_MATCHED_LOSS: _at_matched_loss,
     Topic.SEEDS_NEEDED: _needed,
     Topic.SWAPPED: _swapped,
+    Topic.ACCURACY: _accuracy,
     Topic.NOT_RUN: _rows("Not run, and shown as such"),
     Topic.MISSING_SEEDS: _rows("Some seeds have not run"),
     Topic.ABOVE_UNIGRAM: _above,

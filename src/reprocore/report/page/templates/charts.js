@@ -29,6 +29,9 @@ function filled(name, places) {
   return JSON.parse(text);
 }
 
+// A title with its unit on a line of its own, as panels are narrow.
+const lined = (title) => title?.length > 24 ? title.split(/ (?=\()/) : title;
+
 function chart(place, name, rows, places, words) {
   if (!rows.length) {
     waiting.delete(place);
@@ -39,7 +42,8 @@ function chart(place, name, rows, places, words) {
   }
   delete document.documentElement.dataset.drawn;
   later(place, async () => {
-    const spec = { ...filled(name, places), datasets: { rows }, description: words };
+    const own = { ...places, title: lined(places.title) };
+    const spec = { ...filled(name, own), datasets: { rows }, description: words };
     if (spec.height.step) spec.height = spec.height.step * rowsOf(rows);
     await vegaEmbed(place, spec, { actions: false, renderer: "svg" });
     // Vega names every mark for itself, in a way that readers of screens stumble over.

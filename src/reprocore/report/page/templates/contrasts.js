@@ -10,16 +10,16 @@ function contrastRow(row) {
     element("td", {}, row.place),
     number(row.estimate, row.text),
     number(row.p, pText(row.p)),
-    element("td", {}, element("span", { class: kind }, row.verdict)),
-    element("td", {}, row.exploratory ? "exploratory" : "declared"),
-    element("td", {}, row.note));
+    element("td", {}, element("span", { class: kind }, row.verdict),
+      ...(row.note ? [element("span", { class: "where" }, row.note)] : [])),
+    element("td", {}, row.exploratory ? "exploratory" : "declared"));
 }
 
 const contrasts = unpack(data.contrasts);
 view(["measure", "family", "condition"], () => {
   const { measure, family, condition } = state;
   const rows = where(contrasts, { measure, family, condition });
-  const none = element("tr", {}, element("td", { colspan: 9, class: "missing" }, "not compared"));
+  const none = element("tr", {}, element("td", { colspan: 8, class: "missing" }, "not compared"));
   const table = byId("contrasts-table");
   table.tBodies[0].replaceChildren(...(rows.length ? rows.map(contrastRow) : [none]));
   for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
