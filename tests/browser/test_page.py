@@ -73,6 +73,10 @@ def test_contrasts_of_another_family_and_place(page, made):
     shown = [plain(t) for t in page.locator("#contrasts-table td:nth-child(5)").all_inner_texts()]
     texts = zip(wanted["ratio"], wanted["ratio_low"], wanted["ratio_high"], strict=True)
     assert shown == [with_interval(*row) for row in texts]
+    marks = page.locator("#contrasts-charts path[aria-roledescription=point]")
+    strokes = marks.evaluate_all("marks => marks.map((mark) => mark.getAttribute('stroke'))")
+    assert len(strokes) == wanted["ratio"].notna().sum()
+    assert all(stroke and stroke.startswith("#") for stroke in strokes)
 
 
 def test_a_table_is_sorted_by_a_press_and_what_is_missing_stands_last(page):
