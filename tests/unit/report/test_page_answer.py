@@ -220,3 +220,17 @@ def test_what_is_missing_is_never_a_number():
     assert with_interval(None, None, None) == "–"
     assert with_interval(float("inf"), None, None) == "–"
     assert with_interval(0.25, None, None) == "0.2500"
+
+
+def test_swapping_is_told_with_and_without_the_seed():
+    pair = {"model": "one", "arm": "all", "step": 100, "measure": "relative_pd"}
+    pair |= {"activation_a": "relu", "activation_b": "gelu"}
+    rows = [
+        pair
+        | {"same_seed": kept, "ratio": ratio, "ratio_low": ratio - 0.1, "ratio_high": ratio + 0.1}
+        for kept, ratio in ((False, 1.3), (True, 0.5))
+    ]
+    text = told(tables_of(study_of(), contrasts=contrasts(LESS), cross=rows))
+    assert "moves the predictions 1.30 [1.20, 1.40] (ReLU and GELU, one) times as far" in text
+    assert "For 1 of 1 pair of activations" in text
+    assert "Where the seed is kept, it is 0.5 [0.4, 0.6] (ReLU and GELU, one) times." in text

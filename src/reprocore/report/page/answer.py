@@ -234,17 +234,18 @@ def _needed(tables: Tables, models: set[str]) -> Iterator[Finding]:
 
 def _swapped(tables: Tables) -> Iterator[Finding]:
     measure = tables.study.statistics.primary.measure
-    rows = [
+    found = [
         row
-        for row in tables.drawn("cross", measure=measure, same_seed=False)
+        for row in tables.drawn("cross", measure=measure)
         if row["activation_a"] != row["activation_b"] and finite(row["ratio"]) is not None
     ]
+    ordered = sorted(found, key=lambda row: row["ratio"])
+    kept, rows = ([row for row in ordered if row["same_seed"] is same] for same in (True, False))
     if not rows:
         return
-    ordered = sorted(rows, key=lambda row: row["ratio"])
     larger = sum(1 for row in rows if row["ratio_low"] is not None and row["ratio_low"] > 1)
-    data = {"low": ordered[0], "high": ordered[-1], "larger": larger, "count": len(rows)}
-    yield Finding(Topic.SWAPPED, {**data, "measure": measure})
+    data = {"low": rows[0], "high": rows[-1], "larger": larger, "count": len(rows)}
+    yield Finding(Topic.SWAPPED, {**data, "measure": measure, "kept": [*kept[:1], *kept[1:][-1:]]})
 
 
 def _flags(tables: Tables) -> Iterator[Finding]:

@@ -218,10 +218,12 @@ def _swapped(data: Data) -> str:
     if data["count"] > 1:
         found = f"{_swap(low)} to {_swap(high)} times"
     pairs = counted(data["count"], "pair")
+    ends = [_swap(row) for row in data["kept"]]
+    kept = f" Where the seed is kept, it is {' to '.join(ends)} times." if ends else ""
     return (
         f"Swapping the activation together with the seed moves the predictions {found} as far as "
         f"changing the seed alone ({QUANTITIES[data['measure']].label}). For {data['larger']} of "
-        f"{pairs} of activations that is more than chance explains."
+        f"{pairs} of activations that is more than chance explains.{kept}"
     )
 
 
