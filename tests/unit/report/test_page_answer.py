@@ -233,4 +233,4 @@ def test_swapping_is_told_with_and_without_the_seed():
     text = told(tables_of(study_of(), contrasts=contrasts(LESS), cross=rows))
     assert "moves the predictions 1.30 [1.20, 1.40] (ReLU and GELU, one) times as far" in text
     assert "For 1 of 1 pair of activations" in text
-    assert "Where the seed is kept, it is 0.5 [0.4, 0.6] (ReLU and GELU, one) times." in text
+    assert "Where the seed is kept, it is 0.50 [0.40, 0.60] (ReLU and GELU, one) times." in text
