@@ -138,7 +138,7 @@ def _source(plan: Planned, seeds: int) -> str:
     if plan.earlier:
         return f"{counted(plan.earlier, 'seed')} of earlier results"
     if plan.difference is not None:
-        return "the reference study"
+        return "reference study"
     if plan.activations < 2:
         return "one activation: nothing to compare"
     return f"{counted(seeds, 'seed')}, a verdict needs {LEAST_SEEDS_OF_A_TEST}"
