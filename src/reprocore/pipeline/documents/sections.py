@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from reprocore.analysis.strata import DIVERGENCES, STRATA
+from reprocore.report.figures.entries import ARM_WORDS
 from reprocore.report.page.answer import (
     DIFFERENCES,
     PLANNED_PERCENT,
@@ -252,13 +253,14 @@ def sources(tables: Tables) -> Iterator[str]:
         f"Trainings of which only one stream of random numbers follows the seed: their "
         f"{QUANTITIES[measure].label} as a share of that of trainings in which all do."
     )
-    heads = ("model", "activation", "what follows the seed", "share")
+    heads = ("model", "activation", "arm", "share")
     yield _table(heads, map(_source, rows))
 
 
 def _source(row: Row) -> tuple[str, ...]:
-    share = with_interval(row["share"], row["low"], row["high"])
-    return row["model"], readable(row["activation"]), row["arm"], share
+    exact = row["share"] == row["low"] == row["high"] == 0
+    share = "0, exactly" if exact else with_interval(row["share"], row["low"], row["high"])
+    return row["model"], readable(row["activation"]), ARM_WORDS[row["arm"]], share
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
