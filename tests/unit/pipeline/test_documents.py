@@ -118,6 +118,7 @@ class TestStudies:
     def test_every_model_has_its_line_of_what_to_do(self, archive: Path) -> None:
         text = studies_answer(archive)
         assert "## Trained longer" not in text
+        assert "Not run yet: `config/trained.yaml` and `config/sources.yaml`." in text
         text = text.partition("### What these")[0]
         lines = {line.split(" | ")[0][2:]: line for line in text.splitlines() if " | " in line}
         assert "the choice of GELU over ReLU matters, at equal loss too" in lines["charlm"]

@@ -13,7 +13,7 @@ from reprocore.pipeline.documents.sections import (
     where,
 )
 from reprocore.report.page.answer import answer_of
-from reprocore.report.page.sentences import told
+from reprocore.report.page.sentences import listed, told
 from reprocore.report.page.tables import TABLES, Tables, read_tables
 from reprocore.study.study import Study, load_study
 
@@ -67,10 +67,12 @@ def studies_answer(root: Path) -> str:
     Raises:
         ReprocoreError: a table is missing, damaged or foreign.
     """
-    archives = {name: study.configuration for name, study in STUDIES.items()}
+    archives = {name: study.configuration for name, study in STUDIES.items()} | {
+        SOURCES[0]: SOURCES[1]
+    }
     found = {
         name: archived(load_study(root / configuration), root / FOLDER / name)
-        for name, configuration in (*archives.items(), SOURCES)
+        for name, configuration in archives.items()
         if (root / FOLDER / name).is_dir()
     }
     parts = [HEAD]
@@ -80,8 +82,11 @@ def studies_answer(root: Path) -> str:
         parts += agreement(*(found[name] for name in STUDIES))
     if SOURCES[0] in found:
         parts += sources(found[SOURCES[0]])
+    left = [f"`{configuration}`" for name, configuration in archives.items() if name not in found]
     if not found:
         parts.append("No model of either study is finished yet.")
+    elif left:
+        parts.append(f"Not run yet: {listed(left)}.")
     return "\n\n".join(parts) + "\n"
 
 
