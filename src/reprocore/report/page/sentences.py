@@ -182,7 +182,8 @@ def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: ""
     differences = counted(sum(counts.values()) - new, "difference")
     found = [f"of {differences} at the last step, {listed(parts)}"] if parts else []
     if new:
-        found.append(f"{new} that {_is(new)} none there {_is(new)} one here{more(data['appear'])}")
+        without = f"{counted(new, 'comparison')} without a difference there"
+        found.append(f"{without} {'has' if new == 1 else 'have'} one here{more(data['appear'])}")
     return (
         "At matched loss, where the activations of a model are compared after they have learned "
         f"as much (exploratory), {'; '.join(found)}."
