@@ -78,7 +78,9 @@ class TestAnswer:
         assert f"{summary['churn'].max():.1%} [" in GENERATED["CITATION.cff"]
         marks = dict.fromkeys(("more_reproducible", "less_reproducible"), "**")
         marks |= {"undecided": "*", "equivalent": ""}
-        for path in tables.glob("models/*/contrasts.parquet"):
+        files = list(tables.glob("models/*/contrasts.parquet"))
+        assert files
+        for path in files:
             rows = pd.read_parquet(path)
             rows = rows[(rows["family"] == "reference") & (rows["measure"] == "relative_pd")]
             lines = [part for part in text.splitlines() if f"| {path.parent.name} |" in part]
