@@ -1,7 +1,8 @@
 """Generated studies of known truth: errors of many shapes, the covariance of real trainings, text.
 
-`real_covariance.json` holds what real trainings of three models with six activations had (500 steps of the quick study's settings, 11 to 24 seeds), as shares of each
-activation's level; make it from pair matrices with
+`real_covariance.json` holds what real trainings of three models with six activations had (500 steps
+of the quick study's settings, 11 to 24 seeds), as shares of each activation's level; make it from
+pair matrices with
 
     python benchmarks/generators.py BANK
 
