@@ -233,6 +233,14 @@ def test_custom_activation_by_dotted_path(user_module, name, expected, gated):
     torch.testing.assert_close(module(x), expected(x))
 
 
+def test_parameters_of_a_custom_activation_start_where_its_class_puts_them(user_module):
+    user_module("own_activation", USER_CODE)
+    study = custom_study("own_activation:Scaled", False)
+    model = build_model(study.models["charlm"], study_activation(study, "mine"), 65, 1)
+    scales = [p.item() for key, p in model.named_parameters() if key.endswith("scale")]
+    assert scales == [2.0, 2.0]
+
+
 def test_built_in_activation_of_a_study_with_custom_ones(user_module):
     user_module("own_activation", USER_CODE)
     found = study_activation(custom_study("own_activation:cube", False), "relu")

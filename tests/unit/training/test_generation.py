@@ -5,9 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_models import context_study
 from torch import nn
 
-from conftest import MODELS, tiny_config, tiny_study
+from conftest import MODELS
 from reprocore.data.probe import Probe, build_probe, prompts
 from reprocore.data.tokens import Corpus, encode
 from reprocore.store.readers import read_continuations
@@ -37,13 +38,6 @@ def test_prompts_stand_before_blocks_that_are_spread_over_the_probe(block, block
     for position, row in zip(positions, inputs, strict=True):
         assert row.tolist() == TEXT.tokens[position - length : position].tolist()
     assert positions[0] - length >= TEXT.train_size
-
-
-def context_study(context: int):
-    models = tiny_config()["models"]
-    for model in models.values():
-        model["context"] = context
-    return tiny_study(models=models)
 
 
 def one_by_one(model: nn.Module, corpus: Corpus, position: int, context: int) -> str:
