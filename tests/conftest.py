@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import json
 import math
 import os
 import shutil
@@ -18,11 +19,11 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from reprocore.cli import main
-from reprocore.data.probe import Probe, build_probe
-from reprocore.data.tokens import Corpus, encode
+from reprocore.data.probe import Probe, build_probe, write_probe
+from reprocore.data.tokens import Corpus, encode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import Cell
-from reprocore.study.study import Study, parse_study
+from reprocore.study.study import Study, load_study, parse_study
 from reprocore.training.cell import train_cell as train
 from reprocore.vocabulary import GATED_ACTIVATIONS, PLAIN_ACTIVATIONS
 
@@ -90,6 +91,20 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
     return {**content, **changes}
 
 
+def config_with(path: str, value: Any) -> dict[str, Any]:
+    """Return `tiny_config` with another value at a dotted path, or without the key for `...`."""
+    content = tiny_config()
+    *parents, last = path.split(".")
+    place = content
+    for key in parents:
+        place = place.setdefault(key, {})
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return content
+
+
 def tiny_study(**changes: Any) -> Study:
     """Return `tiny_config`, validated."""
     return parse_study(tiny_config(**changes))
@@ -98,6 +113,12 @@ def tiny_study(**changes: Any) -> Study:
 def with_training(**settings: Any) -> Study:
     """Return the tiny study with other training settings."""
     return tiny_study(training=tiny_config()["training"] | settings)
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    """Replace top-level keys of the configuration in a file."""
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False))
 
 
 def one_line(error: pytest.ExceptionInfo[BaseException]) -> str:
@@ -177,6 +198,29 @@ def train_cell(
         return folder, train(study, cell, tiny_corpus, tiny_probe, folder)
 
     return run
+
+
+@pytest.fixture
+def study_file(
+    tmp_path: Path, tiny_corpus: Corpus, tiny_probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A study with one cell done, one failed and the rest missing."""
+    monkeypatch.chdir(tmp_path)
+    content = tiny_config(activations=["relu", "swiglu"], results=str(tmp_path / "out"))
+    content["models"] = {"charlm": content["models"]["charlm"]}
+    content["models"]["big"] = {**content["models"]["charlm"], "resources": {"gpu": 1}}
+    content["gpu"] = "none"
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    study = load_study(path)
+    write_corpus(tmp_path / "out/corpus/tokens.parquet", tiny_corpus)
+    write_probe(tmp_path / "out/corpus/probe.parquet", tiny_probe)
+    cell = Cell("charlm", "relu", "all", 1)
+    train(study, cell, tiny_corpus, tiny_probe, cell.folder(study.results))
+    failed = Cell("charlm", "relu", "all", 2).folder(study.results)
+    failed.mkdir(parents=True)
+    (failed / "failed.json").write_text(json.dumps({"reason": "the loss became nan"}))
+    return path
 
 
 @pytest.fixture

@@ -118,3 +118,48 @@ DAMAGES: list[Callable[[Path, Path], None]] = [
     *(without_numbers, folder, link_to_nothing),
     *([forbidden] if os.geteuid() else []),
 ]
+
+# Damage of every kind, all over a study.
+ROUND: dict[str, Callable[[Path, Path], None]] = {
+    f"{CELL}/predictions.parquet": flipped,
+    f"{OTHER_CELL}/history.parquet": swapped,
+    f"{OTHER_CELL}/evaluation.parquet": without_numbers,
+    "cells/memory/relu/all-2/continuations.parquet": swapped,
+    "cells/small/relu/all-2/weights.safetensors": without_numbers,
+    "cells/memory/relu/all-1/cell.json": truncated,
+    "cells/memory/relu/all-2/predictions.parquet": folder,
+    "pairs/small/swiglu/all.parquet": without_numbers,
+    "pairs/memory/relu/all.parquet": link_to_nothing,
+    "blocks/small/relu/all.parquet": without_numbers,
+    "models/small/curves.parquet": noise,
+    "models/memory/estimates.parquet": swapped,
+    "summary.csv": emptied,
+    "audit.parquet": other_schema,
+    "figures/cross_model.png": truncated,
+}
+# Damage that a quick look shows.
+SEEN: dict[str, Callable[[Path, Path], None]] = {
+    "corpus/tokens.parquet": truncated,
+    f"{CELL}/predictions.parquet": truncated,
+    f"{OTHER_CELL}/cell.json": without_numbers,
+    "cells/memory/relu/all-1/cell.json": emptied,
+    "cells/memory/relu/all-2/weights.safetensors": truncated,
+    "models/memory/curves.parquet": emptied,
+    "summary.csv": emptied,
+    "figures/small/contrasts.svg": truncated,
+    "records/audit.md.json": truncated,
+}
+
+
+def damage_all(out: Path, damages: dict[str, Callable[[Path, Path], None]]) -> None:
+    for name, damage in damages.items():
+        damage(out / name, out / FILES.get(name, "models/small/estimates.parquet"))
+
+
+def results_of(out: Path) -> dict[str, bytes]:
+    """What must be the same bit for bit, however it came about."""
+    kinds = ("weights.safetensors", "predictions.parquet", "evaluation.parquet")
+    names = [path for kind in (*kinds, "continuations.parquet") for path in out.rglob(kind)]
+    names += [*out.glob("pairs/**/*.parquet"), *out.glob("blocks/**/*.parquet")]
+    names += [*out.glob("corpus/*"), out / "summary.parquet"]
+    return {str(path.relative_to(out)): path.read_bytes() for path in names}

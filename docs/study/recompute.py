@@ -179,9 +179,9 @@ def check_model(results: Path, model: str, block: int, differences: Differences)
         name: pq.read_table(results / f"models/{model}/{name}.parquet", partitioning=None)
         .to_pandas()
         .query("arm == 'all'")
-        for name in ("estimates", "contrasts")
+        for name in ("estimates", "contrasts", "steps")
     }
-    final: dict[str, np.ndarray] = {}
+    by_step: dict[int, dict[str, np.ndarray]] = defaultdict(dict)
     for folder in sorted((results / "cells" / model).iterdir()):
         activation = folder.name
         cells = {
@@ -192,7 +192,6 @@ def check_model(results: Path, model: str, block: int, differences: Differences)
         path = results / f"pairs/{model}/{activation}/all.parquet"
         pairs = pq.read_table(path, partitioning=None).to_pandas()
         seeds = sorted(cells)
-        last = max(next(iter(cells.values()))[0])
         for step in next(iter(cells.values()))[0]:
             target = cells[seeds[0]][1]
             blocks = {name: np.zeros((len(seeds),) * 2 + (len(target) // block,)) for name in TOPS}
@@ -214,19 +213,22 @@ def check_model(results: Path, model: str, block: int, differences: Differences)
                 )
                 if row["low"].notna().all():
                     differences.add("estimates", row.iloc[0].to_dict(), level(blocks[name], top))
-            if step == last:
-                final[activation] = blocks["relative_pd"].mean(2)
-    names = list(final)
-    if not names or min(map(len, final.values())) < 4:
-        return
-    rows = read["contrasts"].query(
-        "family == 'reference' and measure == 'relative_pd' and condition == 'final'"
-    )
-    x = paired(np.array([final[name] for name in names]))
-    found = against_reference(x, names.index(rows["second"].iloc[0]))
-    for one, wanted in found.items():
-        row = rows.query(f"first == '{names[one]}'").iloc[0].to_dict()
-        differences.add("contrasts", row, wanted)
+            by_step[step][activation] = blocks["relative_pd"].mean(2)
+    for step, of_step in by_step.items():
+        names = list(of_step)
+        if min(map(len, of_step.values())) < 4:
+            continue
+        tables = {"steps": read["steps"].query(f"measure == 'relative_pd' and step == {step}")}
+        if step == max(by_step):
+            tables["contrasts"] = read["contrasts"].query(
+                "family == 'reference' and measure == 'relative_pd' and condition == 'final'"
+            )
+        x = paired(np.array([of_step[name] for name in names]))
+        reference = names.index(tables["steps"]["second"].iloc[0])
+        for one, wanted in against_reference(x, reference).items():
+            for name, rows in tables.items():
+                row = rows.query(f"first == '{names[one]}'").iloc[0].to_dict()
+                differences.add(name, row, {k: v for k, v in wanted.items() if k in row})
 
 
 def main() -> int:

@@ -51,6 +51,21 @@ def test_the_measure_switch_changes_every_chart(page, made, measure):
     assert page.locator("#curves-charts svg").count() == 2
 
 
+def test_a_model_can_have_an_axis_of_its_own(page, made):
+    def ticks(section: str) -> set[tuple[str, ...]]:
+        charts = [
+            page.locator(f"#{section}-charts figure[data-title={m}]")
+            for m in ("charlm", "tinylstm")
+        ]
+        return {tuple(c.locator(".role-axis-label text").all_inner_texts()) for c in charts}
+
+    for section in ("levels", "contrasts"):
+        choose(page, section, "axis", "shared")
+        assert len(ticks(section)) == 1
+        choose(page, section, "axis", "own")
+        assert len(ticks(section)) == 2
+
+
 def test_numbers_of_the_table_are_those_of_the_files(page, made):
     rows = page.locator("#levels tbody tr").all()
     assert len(rows) == 9

@@ -18,16 +18,16 @@ from damages import (
     DAMAGES,
     FILES,
     OTHER_CELL,
+    ROUND,
+    SEEN,
     TABLES,
     WITHOUT_FRACTIONS,
+    damage_all,
     emptied,
     flipped,
-    folder,
-    link_to_nothing,
     noise,
-    other_schema,
     removed,
-    swapped,
+    results_of,
     truncated,
     without_numbers,
 )
@@ -75,15 +75,6 @@ def repair(project: Project, commands: list[str]) -> None:
     for command in commands:
         done = finished(command, 300, shell=True, **project.place(PATH=path))
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-
-
-def results_of(out: Path) -> dict[str, bytes]:
-    """What must be the same bit for bit, however it came about."""
-    kinds = ("weights.safetensors", "predictions.parquet", "evaluation.parquet")
-    names = [path for kind in (*kinds, "continuations.parquet") for path in out.rglob(kind)]
-    names += [*out.glob("pairs/**/*.parquet"), *out.glob("blocks/**/*.parquet")]
-    names += [*out.glob("corpus/*"), out / "summary.parquet"]
-    return {str(path.relative_to(out)): path.read_bytes() for path in names}
 
 
 def test_an_undisturbed_study_has_nothing_to_repair(project: Project, study: Study) -> None:
@@ -254,35 +245,10 @@ def test_other_settings_than_todays_are_stale(project: Project, study: Study) ->
     assert {"pairs", "models", "figures"} <= stale(seeds=[1, 2, 3])
 
 
-ROUND: dict[str, Callable[[Path, Path], None]] = {
-    f"{CELL}/predictions.parquet": flipped,
-    f"{OTHER_CELL}/history.parquet": swapped,
-    f"{OTHER_CELL}/evaluation.parquet": without_numbers,
-    "cells/memory/relu/all-2/continuations.parquet": swapped,
-    "cells/small/relu/all-2/weights.safetensors": without_numbers,
-    "cells/memory/relu/all-1/cell.json": truncated,
-    "cells/memory/relu/all-2/predictions.parquet": folder,
-    "pairs/small/swiglu/all.parquet": without_numbers,
-    "pairs/memory/relu/all.parquet": link_to_nothing,
-    "blocks/small/relu/all.parquet": without_numbers,
-    "models/small/curves.parquet": noise,
-    "models/memory/estimates.parquet": swapped,
-    "summary.csv": emptied,
-    "audit.parquet": other_schema,
-    "figures/cross_model.png": truncated,
-}
-
-
-def damage_all(project: Project, damages: dict[str, Callable[[Path, Path], None]]) -> None:
-    out = project.root / "out"
-    for name, damage in damages.items():
-        damage(out / name, out / FILES.get(name, "models/small/estimates.parquet"))
-
-
 def test_damage_is_named_and_the_advice_repairs_it(project: Project) -> None:
     out = project.root / "out"
     before = results_of(out)
-    damage_all(project, ROUND)
+    damage_all(out, ROUND)
     done = project.reprocore("verify", "--configfile", "study.yaml")
     assert done.returncode == 1
     lines, _, commands = done.stdout.partition("To repair:\n")
@@ -301,9 +267,7 @@ def test_damage_that_only_a_reader_sees_stops_snakemake_in_one_line(
     out = project.root / "out"
     before = results_of(out)
     (out / "summary.parquet").unlink()
-    damage_all(
-        project, {f"{CELL}/predictions.parquet": flipped, "models/small/cells.parquet": noise}
-    )
+    damage_all(out, {f"{CELL}/predictions.parquet": flipped, "models/small/cells.parquet": noise})
     (out / "pairs/small/relu/all.parquet").unlink()
     done = project.snakemake()
     assert done.returncode != 0
@@ -317,17 +281,6 @@ def test_damage_that_only_a_reader_sees_stops_snakemake_in_one_line(
     assert results_of(out) == before
 
 
-SEEN: dict[str, Callable[[Path, Path], None]] = {
-    "corpus/tokens.parquet": truncated,
-    f"{CELL}/predictions.parquet": truncated,
-    f"{OTHER_CELL}/cell.json": without_numbers,
-    "cells/memory/relu/all-1/cell.json": emptied,
-    "cells/memory/relu/all-2/weights.safetensors": truncated,
-    "models/memory/curves.parquet": emptied,
-    "summary.csv": emptied,
-    "figures/small/contrasts.svg": truncated,
-    "records/audit.md.json": truncated,
-}
 DELETED = ("pairs/memory/relu/all.parquet", "summary.md", "figures/ratios.svg")
 
 
@@ -336,7 +289,7 @@ def test_the_same_command_again_repairs_what_a_quick_look_shows(
 ) -> None:
     out = project.root / "out"
     before, kept = results_of(out), (out / "cells/small/relu/all-2/cell.json").read_bytes()
-    damage_all(project, SEEN)
+    damage_all(out, SEEN)
     for name in DELETED:
         (out / name).unlink()
     seen = {problem.path for problem in verify(study, quick=True).problems}

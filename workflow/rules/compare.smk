@@ -80,6 +80,7 @@ rule analyse:
         curves=rules.estimate.output.curves,
     output:
         contrasts=f"{RESULTS}/models/{{model}}/contrasts.parquet",
+        steps=f"{RESULTS}/models/{{model}}/steps.parquet",
         sensitivity=f"{RESULTS}/models/{{model}}/sensitivity.parquet",
         sources=f"{RESULTS}/models/{{model}}/sources.parquet",
         early=f"{RESULTS}/models/{{model}}/early.parquet",

@@ -11,7 +11,7 @@ rule page:
         forced_if_damaged,
         **{
             name: model_tables(name)
-            for name in ("estimates", "cells", "contrasts", "sensitivity")
+            for name in ("estimates", "cells", "contrasts", "steps", "sensitivity")
             + ("sources", "early", "cross", "strata", "text")
         },
         pairs=all_pairs(),

@@ -1,9 +1,10 @@
 """What holds over all models: mean ratios of activations, and how early their order shows."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from reprocore.analysis.rows import Row, result_row
@@ -68,22 +69,20 @@ def _log_ratios(
             ratios.append(None)
             continue
         pair = [trajectories[name, arm] for name in (first, second)]
-        matrices = _stacked(pair, -1, measure, shared_seeds(pair))
+        seeds = shared_seeds(pair)
+        matrices = _stacked(pair, -1, measure, seeds)
         if matrices.shape[1] < LEAST_SEEDS or not np.isfinite(matrices).all():
             ratios.append(None)
             continue
-        ratios.append(log_ratio(*paired_pseudo_values(matrices)))
+        one, other = paired_pseudo_values(matrices)
+        ratios.append(log_ratio(one, other, seeds))
     return ratios
 
 
 def _early_rows(
     models: Mapping[str, Trajectories], arm: str, measure: str, confidence: float
 ) -> Iterator[Row]:
-    """Yield how well the models' CVs at each snapshot predict those at the end.
-
-    Snapshots are halves of one another, so counted from the end they are at the same share of
-    training in every model.
-    """
+    """Yield how well the models' CVs predict those at the end, at each share of training."""
     by_model = [
         [c for (_, own), c in trajectories.items() if own == arm]
         for trajectories in models.values()
@@ -92,15 +91,29 @@ def _early_rows(
     if not compared:
         return
     seeds = shared_seeds(itertools.chain.from_iterable(compared))
-    fewest = min(len(trajectories[0].steps) for trajectories in compared)
-    for back in range(fewest, 1, -1):
-        steps = compared[0][0].steps
-        early, late = (
-            np.array([cv_values(_stacked(c, index, measure, seeds)) for c in compared])
-            for index in (-back, -1)
+    late = np.array([cv_values(_stacked(c, -1, measure, seeds)) for c in compared])
+    for share, places in _common_shares([c[0].steps for c in compared]):
+        early = np.array(
+            [
+                cv_values(_stacked(c, i, measure, seeds))
+                for c, i in zip(compared, places, strict=True)
+            ]
         )
-        labels = {"budget": float(steps[-back] / steps[-1]), "models": len(compared)}
+        labels = {"budget": share, "models": len(compared)}
         yield labels | result_row(_model_order(early, late, confidence))
+
+
+def _common_shares(steps: Sequence[npt.NDArray[np.int64]]) -> Iterator[tuple[float, list[int]]]:
+    """Yield each share of training, but the whole, that all models stored, and where each did.
+
+    Steps are whole numbers, so shares count as the same within half a step.
+    """
+    for step in steps[0][:-1]:
+        share = step / steps[0][-1]
+        places = [int(np.abs(own - share * own[-1]).argmin()) for own in steps]
+        near = (abs(own[i] - share * own[-1]) <= 0.5 for own, i in zip(steps, places, strict=True))
+        if all(near):
+            yield float(share), places
 
 
 def _model_order(early: Floats, late: Floats, confidence: float) -> RankCorrelation:

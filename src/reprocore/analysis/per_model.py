@@ -1,4 +1,4 @@
-"""What one model's measurements say: contrasts, sensitivity, sources of chance, early signs."""
+"""What one model's measurements say: contrasts, along training too, sensitivity, sources."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -41,6 +41,7 @@ from reprocore.store.schemas import (
     EARLY_SCHEMA,
     SENSITIVITY_SCHEMA,
     SOURCES_SCHEMA,
+    STEPS_SCHEMA,
 )
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
@@ -58,7 +59,7 @@ RESOLVED = (5, 10, 20)
 
 
 def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[str, pa.Table]:
-    """Make the tables `contrasts`, `sensitivity`, `sources` and `early` of one model.
+    """Make the tables `contrasts`, `steps`, `sensitivity`, `sources` and `early` of one model.
 
     Args:
         study: for the activations' order, the reference, and the settings of the statistics.
@@ -71,7 +72,7 @@ def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[
         }
         for arm in study.arms_of(model)
     }
-    rows: dict[str, list[Row]] = {"contrasts": [], "sensitivity": [], "early": []}
+    rows: dict[str, list[Row]] = {"contrasts": [], "steps": [], "sensitivity": [], "early": []}
     for arm, of_arm in arms.items():
         for table, row in _arm_rows(study, {"model": model, "arm": arm}, of_arm):
             rows[table].append(row)
@@ -80,6 +81,7 @@ def analyse_model(study: Study, model: str, trajectories: Trajectories) -> dict[
     rows["sources"] = [{"model": model, **row} for row in _source_rows(arms, study)]
     schemas = {
         "contrasts": CONTRASTS_SCHEMA,
+        "steps": STEPS_SCHEMA,
         "sensitivity": SENSITIVITY_SCHEMA,
         "sources": SOURCES_SCHEMA,
         "early": EARLY_SCHEMA,
@@ -107,7 +109,10 @@ def _arm_rows(
         yield "sensitivity", {"step": last} | _sensitivity_row(study, common, values)
     loss = common_loss(trajectories.values())
     for measure in MEASURES:
-        yield from _matched_rows(study, labels | {"measure": measure}, trajectories, loss)
+        own = labels | {"measure": measure}
+        yield from _matched_rows(study, own, trajectories, loss)
+        for row in _step_rows(study, own, trajectories):
+            yield "steps", row
         for row in _early_rows(trajectories, measure, study.statistics.confidence):
             yield "early", labels | row
 
@@ -149,6 +154,20 @@ def _matched_rows(
     yield "sensitivity", _sensitivity_row(study, common, values)
 
 
+def _step_rows(study: Study, labels: Row, trajectories: Mapping[str, Trajectory]) -> Iterator[Row]:
+    """Yield the contrasts with the reference at every stored step, the last one included."""
+    steps = next(iter(trajectories.values())).steps.tolist()
+    for index, step in enumerate(steps):
+        values = {
+            name: SeedValues(c.seeds.tolist(), c.at(index, labels["measure"]))
+            for name, c in trajectories.items()
+        }
+        for contrast in _contrasts(study, labels["model"], labels["measure"], values):
+            if contrast.family == Family.REFERENCE:
+                row = labels | {"step": step} | result_row(contrast)
+                yield {name: row[name] for name in STEPS_SCHEMA.names}
+
+
 def _early_rows(
     trajectories: Mapping[str, Trajectory], measure: str, confidence: float
 ) -> Iterator[Row]:
@@ -187,8 +206,8 @@ def _source_rows(arms: Mapping[str, Mapping[str, Trajectory]], study: Study) -> 
 def _share(
     trajectory: Trajectory, whole: Trajectory | None, measure: str, confidence: float
 ) -> Row:
-    own = trajectory.at(-1, measure)
-    row: Row = {"estimate": _pair_mean(own), "seeds": 0, "reason": join_codes([])}
+    estimate = _pair_mean(trajectory.at(-1, measure))
+    row: Row = {"estimate": estimate, "seeds": 0, "reason": join_codes([])}
     if whole is None:
         return row | {"reason": Reason.WHOLE_NOT_RUN}
     seeds = shared_seeds([trajectory, whole])
@@ -196,11 +215,14 @@ def _share(
     if len(seeds) < LEAST_SEEDS:
         return row | {"reason": Reason.FEW_SHARED_SEEDS}
     matrices = np.stack([restricted(c, c.at(-1, measure), seeds) for c in (trajectory, whole)])
+    if MEASURES[measure].more_is_closer:
+        # What is a share is the difference, not the likeness.
+        matrices = (1 - matrices) * (1 - np.eye(len(seeds)))
     means = [_pair_mean(matrix) for matrix in matrices]
     if not np.isfinite(matrices).all() or means[1] <= 0:
         return row | {"reason": Reason.WHOLE_NOT_POSITIVE}
     row["share"] = means[0] / means[1]
-    if not own.any():
+    if not matrices[0].any():
         # No spread at all, as it must be for the control: the share is 0 without uncertainty.
         return row | {"low": 0.0, "high": 0.0}
     arm_values, all_values = paired_pseudo_values(matrices)

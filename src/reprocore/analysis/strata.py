@@ -104,7 +104,12 @@ def _estimates(
     if len(stack) > 1:
         yield from stratum_divergences(*pairwise(stack, targets), confidence)
     losses: Floats = np.array([surprisal(seed, targets).mean() for seed in stack])
-    yield LOSS, mean_interval(losses, confidence)
+    yield stratum_loss(losses, confidence)
+
+
+def stratum_loss(losses: Floats, confidence: float) -> tuple[str, Estimate]:
+    """Return (measure, estimate over seeds) of the seeds' losses [M] on a stratum."""
+    return LOSS, possible(mean_interval(losses, confidence), bounds_of("val_loss"), confidence)
 
 
 def stratum_divergences(

@@ -89,7 +89,7 @@ def _row(
         "seeds_wanted": len(study.seeds),
         "missing_seeds": ", ".join(map(str, seeds_missing)),
         "cells_above_unigram": int((~cells["beats_unigram"].astype(bool)).sum()),
-        "flags": join_codes([*_flags(study, final, cells), *flags]),
+        "flags": join_codes([*_flags(final, cells, seeds_missing), *flags]),
         "reason": join_codes(_no_interval(final)),
     }
     if len(cells):
@@ -110,12 +110,14 @@ def _no_interval(final: pd.DataFrame) -> list[Reason]:
     return sorted(reasons)
 
 
-def _flags(study: Study, final: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Flag]:
+def _flags(
+    final: pd.DataFrame, cells: pd.DataFrame, seeds_missing: Sequence[int]
+) -> Iterator[Flag]:
     """Yield what a reader must know before using a row."""
     if cells.empty:
         yield Flag.NOT_RUN
         return
-    if len(cells) < len(study.seeds):
+    if seeds_missing:
         yield Flag.MISSING_SEEDS
     if final.empty:
         yield Flag.NO_PAIR

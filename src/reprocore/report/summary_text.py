@@ -15,6 +15,7 @@ from reprocore.report.words import (
     PLACES,
     VERDICTS,
     flag_texts,
+    p_text,
     place_text,
     reason_texts,
 )
@@ -140,7 +141,7 @@ def _sensitivity(rows: Iterable[Row]) -> str:
         spread = _bracketed(row["corrected"], row["low"], row["high"], 1)
         needed = [_seeds(row, percent) for percent in RESOLVED]
         labels = [row["model"], row["arm"], CONDITIONS[Condition(row["condition"])]]
-        tested = [_number(row["cv"], 1), spread, _number(row["p_omnibus"], 4)]
+        tested = [_number(row["cv"], 1), spread, p_text(row["p_omnibus"])]
         body.append([*labels, *tested, *needed, "; ".join(reason_texts(row))])
     return table(heads, body)
 
@@ -155,7 +156,7 @@ def over_all_models(study: Study, declared: Sequence[Row]) -> str:
     primary = study.statistics.primary
     models = {row["model"] for row in declared if row["p_adjusted"] is not None}
     clear = [
-        f"{row['first']} in {row['model']} ({VERDICTS[ContrastVerdict(row['verdict'])]}, p {p:.3g})"
+        f"{row['first']} in {row['model']} ({VERDICTS[row['verdict']]}, p {p_text(p)})"
         for row, p in clear_over_models(study, declared)
     ]
     question = f"{MEASURES[primary.measure].label} {PLACES[Condition(primary.condition)]}"
@@ -215,7 +216,7 @@ def _ratio(row: Row) -> list[str]:
     reasons = reason_texts(row)
     ratio = _bracketed(row["ratio"], row["ratio_low"], row["ratio_high"], 3)
     verdict = VERDICTS[ContrastVerdict(row["verdict"])]
-    p = _number(row["p_adjusted"], 4)
+    p = p_text(row["p_adjusted"])
     return [ratio, p, f"{verdict} ({'; '.join(reasons)})" if reasons else verdict]
 
 

@@ -206,7 +206,7 @@ def pilot_text(row: Row, budget: float) -> str:
     if row["low"] is None:
         return f"No recommendation: {'; '.join(reason_texts(row))}."
     p = row["p_omnibus"]
-    chance = "too few seeds for a test" if p is None else f"p = {p:.3f}"
+    chance = "too few seeds for a test" if p is None else f"p {p_text(p)}"
     spread = (
         f"After {budget:.0%} of the training the activations differ by a CV of "
         f"{row['corrected']:.1f}% [{row['low']:.1f}, {row['high']:.1f}] beyond seed noise "

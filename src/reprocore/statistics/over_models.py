@@ -1,11 +1,12 @@
 """What holds over several models, and how early in training a ranking shows.
 
-Models are fixed: every statement is about the models of the study, not about others. A seed
-number that two models share starts different networks, so models are taken as independent.
+Models are fixed: every statement is about the models of the study, not about others. With the same
+seed, models draw the same batches, and some the same initial values, so that they err together.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +26,17 @@ class LogRatio:
 
     Attributes:
         estimate: log(mean of the first / mean of the second).
-        se: its standard error over seeds.
-        seeds: M, at least 3.
+        by_seed: seed number to what that seed adds to the estimate, to first order; they have the
+            mean 0. M of them, at least 3.
     """
 
     estimate: float
-    se: float
-    seeds: int
+    by_seed: Mapping[int, float]
+
+    @property
+    def se(self) -> float:
+        """Standard error of the estimate, over seeds."""
+        return _standard_error([self])
 
     def chance_lower(self) -> float | None:
         """Chance that the first's true mean is the lower, by t with M−1 degrees of freedom.
@@ -39,7 +44,7 @@ class LogRatio:
         This is the posterior under a flat prior, and 1 less the one-sided p-value. None where
         nothing varies between seeds: a spread of 0 in few seeds proves nothing.
         """
-        return _chance_lower(self.estimate, self.se, self.seeds - 1)
+        return _chance_lower(self.estimate, self.se, len(self.by_seed) - 1)
 
 
 @dataclass(frozen=True)
@@ -67,12 +72,15 @@ class MeanRatio:
     reasons: tuple[Reason, ...] = ()
 
 
-def log_ratio(first: npt.ArrayLike, second: npt.ArrayLike) -> LogRatio | None:
+def log_ratio(
+    first: npt.ArrayLike, second: npt.ArrayLike, seeds: Sequence[int] | None = None
+) -> LogRatio | None:
     """Log ratio of two means over the same M seeds, its error by the delta method.
 
     Args:
         first: pseudo-values of pairs (`paired_pseudo_values`), or one figure per seed [M].
         second: the same of the other activation, at the same places.
+        seeds: their numbers, by which models are matched; 0 to M−1 by default.
 
     Returns:
         None for fewer than 3 seeds, or unless both means are finite and above 0.
@@ -88,8 +96,26 @@ def log_ratio(first: npt.ArrayLike, second: npt.ArrayLike) -> LogRatio | None:
     if a.mean() <= 0 or b.mean() <= 0:
         return None
     linear = a / a.mean() - b / b.mean()
-    se = float(linear.std(ddof=1)) / math.sqrt(len(a))
-    return LogRatio(math.log(a.mean() / b.mean()), 0.0 if se <= ROUNDING else se, len(a))
+    numbers = range(len(a)) if seeds is None else seeds
+    by_seed = dict(zip(numbers, linear.tolist(), strict=True))
+    return LogRatio(math.log(a.mean() / b.mean()), by_seed)
+
+
+def _standard_error(models: Sequence[LogRatio]) -> float:
+    """Return the standard error over seeds of the mean of the models' log ratios.
+
+    The covariance of two models is that of the seeds that both have; where they are the same in
+    all, it comes to the standard error of the seeds' means over the models.
+    """
+    total = 0.0
+    for one, other in itertools.product(models, repeat=2):
+        shared = one.by_seed.keys() & other.by_seed.keys()
+        if len(shared) > 1:
+            x, y = (np.array([m.by_seed[seed] for seed in shared]) for m in (one, other))
+            covariance = (x - x.mean()) @ (y - y.mean()) / (len(shared) - 1)
+            total += covariance * len(shared) / (len(one.by_seed) * len(other.by_seed))
+    se = math.sqrt(max(total, 0.0)) / len(models)
+    return 0.0 if se <= ROUNDING else se
 
 
 def mean_ratio(models: Sequence[LogRatio | None], confidence: float = 0.95) -> MeanRatio:
@@ -97,9 +123,9 @@ def mean_ratio(models: Sequence[LogRatio | None], confidence: float = 0.95) -> M
 
     Geometric, because then A to B is the inverse of B to A, and a halving in one model cancels a
     doubling in another; the arithmetic mean of 2 and ½ would make both activations the worse.
-    Every model counts the same, however well it is known. The interval is by t on the sum of the
-    models' variances, with Satterthwaite's degrees of freedom (Welch 1947); it says nothing of
-    how models differ, which `share_lower` shows.
+    Every model counts the same, however well it is known. The interval is by t over seeds, with
+    one degree of freedom less than the model with fewest seeds has seeds, and holds however models
+    err together; it says nothing of how models differ, which `share_lower` shows.
 
     Args:
         models: one per model; None where the model has no ratio, which is left out and counted.
@@ -113,16 +139,13 @@ def mean_ratio(models: Sequence[LogRatio | None], confidence: float = 0.95) -> M
     chances = [m.chance_lower() for m in known]
     reasons += (Reason.CONSTANT_RATIO,) * (None in chances)
     mean = math.fsum(m.estimate for m in known) / len(known)
-    variances = [(m.se / len(known)) ** 2 for m in known]
-    total = math.fsum(variances)
-    parts = math.fsum(v**2 / (m.seeds - 1) for v, m in zip(variances, known, strict=True))
-    dof = total**2 / parts if parts > 0 else 1.0
-    half = float(stdtrit(dof, (1 + confidence) / 2)) * math.sqrt(total)
+    se, dof = _standard_error(known), min(len(m.by_seed) for m in known) - 1
+    half = float(stdtrit(dof, (1 + confidence) / 2)) * se
     return MeanRatio(
         math.exp(mean),
-        math.exp(mean - half) if total > 0 else None,
-        math.exp(mean + half) if total > 0 else None,
-        _chance_lower(mean, math.sqrt(total), dof),
+        math.exp(mean - half) if se > 0 else None,
+        math.exp(mean + half) if se > 0 else None,
+        _chance_lower(mean, se, dof),
         None if None in chances else math.fsum(c for c in chances if c is not None) / len(known),
         len(known),
         len(models),

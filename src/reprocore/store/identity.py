@@ -58,14 +58,14 @@ RULE_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "draw_tuning": ("cells", "title", "figures"),
     "compare": ("block",),
     "estimate": ("confidence",),
-    "analyse": ("statistics", "activations", "arms"),
+    "analyse": ("statistics", "activations", "arms", "reference"),
     "positions": ("confidence", "activations", "arms"),
-    "across": ("statistics", "cells", "scale"),
-    "summarise": ("statistics", "cells", "title", "measure"),
-    "audit": ("statistics", "cells", "title", "timed"),
-    "page": ("statistics", "cells", "title", "measure", "colours"),
-    "draw_model": ("statistics", "cells", "title", "figures"),
-    "draw_study": ("statistics", "cells", "title", "figures", "scale"),
+    "across": ("statistics", "cells", "reference", "scale"),
+    "summarise": ("statistics", "cells", "reference", "title", "measure"),
+    "audit": ("statistics", "cells", "reference", "title", "timed"),
+    "page": ("statistics", "cells", "reference", "title", "measure", "colours"),
+    "draw_model": ("statistics", "cells", "reference", "title", "figures"),
+    "draw_study": ("statistics", "cells", "reference", "title", "figures", "scale"),
 }
 
 
@@ -104,6 +104,10 @@ def _setting(study: Study, name: str, model: str | None) -> Any:
             return study.activations_of(model) if model in study.models else None
         case "arms":
             return study.arms_of(model) if model in study.models else None
+        case "reference":
+            # Without one in the config it follows from the order of the study's activations.
+            names = [model] if model in study.models else [*study.models]
+            return {"": study.reference_of(), **{name: study.reference_of(name) for name in names}}
         case "cells":
             # What the rows of a table are: every combination of the config, run or not.
             return digest([cell.key for cell in all_cells(study)])

@@ -185,6 +185,18 @@ CONTRASTS_SCHEMA = pa.schema(
     ]
 )
 
+# Adjusted with the others of its step; at the last step the same as in the contrasts.
+STEPS_SCHEMA = pa.schema(
+    [
+        *(_MODEL, _ARM, _MEASURE, STEP),
+        *(
+            CONTRASTS_SCHEMA.field(name)
+            for name in ("first", "second", "ratio", "ratio_low", "ratio_high", "p_adjusted")
+        ),
+        *(CONTRASTS_SCHEMA.field(name) for name in ("seeds", "verdict", "reason")),
+    ]
+)
+
 _PLANNED = (
     ("", "seeds", " with 80% power by the closed test; null: over 10,000"),
     ("_low", "lower end of the seeds", ", for the size of the errors (χ²)"),
@@ -348,6 +360,11 @@ AUDIT_SCHEMA = pa.schema(
         codes("codes", ClaimReason, "codes of these facts, one a line"),
         column("beside", TEXT, "figures and facts that decide nothing, one a line"),
         nullable("seeds_more", INT, "seeds to add for a decision; null: not known"),
+        column("printed", pa.bool_(), "judged by printed figures alone, not by trainings"),
+        *(
+            column(f"parts_{code}", INT, f"comparisons or figures of the claim that are {code}")
+            for code in ClaimVerdict
+        ),
     ]
 )
 

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from reprocore.study.cells import Cell
 
 CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
-MODEL_TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
+MODEL_TABLES = (
+    *("estimates", "curves", "cells"),
+    *("contrasts", "steps", "sensitivity", "sources", "early"),
+)
 # Of the final predictions of the arm that the study of a model is about.
 POSITION_TABLES = ("cross", "strata", "text")
 ACROSS_TABLES = ("ratios", "early_model_order", "scale")

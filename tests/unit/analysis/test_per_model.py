@@ -1,37 +1,19 @@
-"""From pairs to verdicts: trajectories, matched loss, and the tables of one and of all models."""
+"""From trajectories to verdicts: the tables of one and of all models."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from courses import STEPS, course_of, rows, study_of
 
-from conftest import one_line, tiny_config
 from reprocore.analysis.over_models import analyse_across, cv_values
 from reprocore.analysis.per_model import analyse_model, closer
-from reprocore.analysis.trajectories import (
-    Trajectory,
-    at_loss,
-    common_loss,
-    interpolation,
-    pair_losses,
-    read_trajectories,
-    restricted,
-    shared_seeds,
-)
-from reprocore.errors import ReprocoreError
+from reprocore.statistics.contrasts import Margin, SeedValues, contrasts
 from reprocore.statistics.jackknife import jackknife
 from reprocore.statistics.spread import coefficient_of_variation
 from reprocore.store.columns import codes_of
-from reprocore.store.schemas import CURVES_SCHEMA, PAIRS_SCHEMA
-from reprocore.store.tables import write_table
-from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import (
-    AGREEMENT_MEASURES,
     MEASURES,
-    PAIR_MEASURES,
     Condition,
     ContrastVerdict,
     Family,
@@ -39,142 +21,13 @@ from reprocore.vocabulary import (
     split_codes,
 )
 
-STEPS = np.array([25, 50, 100])
-SHARES = ("right_to_wrong", "wrong_to_right", "wrong_to_wrong")
 FINAL = {"measure": "churn", "condition": Condition.FINAL, "family": Family.REFERENCE}
-
-
-def study_of(activations: list[str], models: tuple[str, ...] = ("charlm",), **keys) -> Study:
-    content = tiny_config(activations=activations, seeds=list(range(1, 13)), **keys)
-    content["models"] = dict.fromkeys(models, content["models"]["charlm"])
-    return parse_study(content)
-
-
-def course_of(level: float, seeds=range(1, 13), random=0, noise=0.02, loss=2.0) -> Trajectory:
-    """A trajectory whose differences grow along training towards `level`."""
-    rng = np.random.default_rng(random)
-    numbers = np.array(list(seeds))
-    size = len(numbers)
-    own = rng.normal(0, noise * level, size)
-    cubes = {}
-    for name in (*MEASURES, *AGREEMENT_MEASURES):
-        single = rng.normal(0, noise * level / 2, (size, size))
-        matrix = level + own[:, None] + own + single + single.T
-        matrix = (matrix + matrix.T) / 2
-        np.fill_diagonal(matrix, 0)
-        cubes[name] = np.stack([matrix * share for share in (0.5, 0.8, 1.0)])
-    cubes["continuation_distance"] = cubes["churn"] * np.array([np.nan, np.nan, 1])[:, None, None]
-    losses = loss + np.array([1.0, 0.5, 0.0])[:, None] + rng.normal(0, 0.01, size)
-    return Trajectory(numbers, STEPS, cubes, {"val_loss": losses, "val_accuracy": 1 / losses})
-
-
-def rows(table: pa.Table, **wanted) -> list[dict]:
-    return [row for row in table.to_pylist() if all(row[key] == wanted[key] for key in wanted)]
 
 
 def codes_in(row: dict) -> list[tuple[str, set[str]]]:
     """The columns of a row that hold codes, and which."""
     columns = ("condition", "method", "verdict", "reason", "seeds_reason")
     return [(name, set(row[name].split())) for name in columns if row.get(name)]
-
-
-class TestTrajectories:
-    def write(self, folder: Path, seeds=(1, 2, 3)) -> tuple[list[Path], list[Path]]:
-        pairs = [
-            {"model": "charlm", "activation": "relu", "arm": "all"}
-            | {"seed_a": a, "seed_b": b, "step": step}
-            | dict.fromkeys((*PAIR_MEASURES, *SHARES), step + a + b / 10)
-            for step in (50, 100)
-            for a in seeds
-            for b in seeds
-            if a < b
-        ]
-        path = folder / "pairs/charlm/relu/all.parquet"
-        write_table(path, pa.Table.from_pylist(pairs, schema=PAIRS_SCHEMA))
-        curves = [
-            dict.fromkeys(CURVES_SCHEMA.names, 1.0)
-            | {"model": "charlm", "activation": "relu", "arm": "all", "seed": seed}
-            | {"iteration": step, "val_loss": step / 100 + seed}
-            for step in (0, 50, 100)
-            for seed in seeds
-        ]
-        write_table(folder / "curves.parquet", pa.Table.from_pylist(curves, schema=CURVES_SCHEMA))
-        return [path], [folder / "curves.parquet"]
-
-    def test_pairs_and_losses_stand_where_they_belong(self, tmp_path: Path) -> None:
-        (trajectory,) = read_trajectories(*self.write(tmp_path))["charlm"].values()
-        assert trajectory.seeds.tolist() == [1, 2, 3]
-        assert trajectory.steps.tolist() == [50, 100]
-        assert trajectory.pairs["churn"][1, 0, 2] == trajectory.pairs["churn"][1, 2, 0] == 101.3
-        assert trajectory.scores["val_loss"].tolist() == [[1.5, 2.5, 3.5], [2.0, 3.0, 4.0]]
-
-    def test_a_seed_without_history_is_an_error(self, tmp_path: Path) -> None:
-        pairs, _ = self.write(tmp_path, seeds=(1, 2, 3, 4))
-        _, curves = self.write(tmp_path / "other")
-        with pytest.raises(ReprocoreError) as error:
-            read_trajectories(pairs, curves)
-        assert "all.parquet" in one_line(error)
-
-    def test_restriction_keeps_the_rows_and_columns_of_the_seeds(self) -> None:
-        trajectory = course_of(0.5, seeds=(2, 5, 9))
-        part = restricted(trajectory, trajectory.at(-1, "churn"), [2, 9])
-        assert part[0, 1] == trajectory.pairs["churn"][-1, 0, 2]
-        assert shared_seeds([trajectory, course_of(0.5, seeds=(9, 2, 3))]) == [2, 9]
-
-
-class TestMatchedLoss:
-    def line(self, losses: list[float], values: list[float]) -> Trajectory:
-        """Two seeds with the same losses; the difference of the pair along training."""
-        cube = np.zeros((len(losses), 2, 2))
-        cube[:, 0, 1] = cube[:, 1, 0] = values
-        table = np.repeat(np.array(losses)[:, None], 2, axis=1)
-        return Trajectory(
-            np.array([1, 2]), np.arange(len(losses)), {"churn": cube}, {"val_loss": table}
-        )
-
-    def test_between_snapshots_it_is_linear_in_the_loss(self) -> None:
-        trajectory = self.line([3.0, 2.0, 1.0], [0.1, 0.2, 0.6])
-        assert at_loss(trajectory, "churn", 2.0)[0, 1] == pytest.approx(0.2)
-        assert at_loss(trajectory, "churn", 1.25)[0, 1] == pytest.approx(0.5)
-        assert at_loss(trajectory, "churn", 1.0)[0, 1] == pytest.approx(0.6)
-
-    def test_a_loss_that_was_there_at_once_gives_the_first_value(self) -> None:
-        assert at_loss(self.line([3.0, 2.0], [0.1, 0.2]), "churn", 5.0)[0, 1] == pytest.approx(0.1)
-
-    def test_a_loss_that_rises_again_counts_where_it_was_first_reached(self) -> None:
-        trajectory = self.line([3.0, 1.0, 2.0], [0.1, 0.3, 0.9])
-        assert at_loss(trajectory, "churn", 2.0)[0, 1] == pytest.approx(0.2)
-
-    def test_a_loss_that_was_never_reached_is_an_error(self) -> None:
-        with pytest.raises(ReprocoreError) as error:
-            at_loss(self.line([3.0, 2.0], [0.1, 0.2]), "churn", 1.9)
-        assert "never reaches 1.9000" in one_line(error)
-
-    def test_a_pair_is_interpolated_on_its_own_loss_from_the_snapshot_before(self) -> None:
-        trajectory = self.line([3.0, 2.0, 2.5, 1.5], [0.1, 0.2, 0.4, 0.8])
-        assert at_loss(trajectory, "churn", 1.75)[0, 1] == pytest.approx(0.7)
-        assert common_loss([self.line([3.0, 1.0, 1.5], [0.1, 0.2, 0.3])]) == 1.5
-
-    @pytest.mark.parametrize(
-        ("loss", "share"), [(2.0, 0.0), (1.75, 0.25), (1.25, 0.25), (1.5, 0.5), (4.0, 0.0)]
-    )
-    def test_interpolation_is_the_distance_to_the_nearer_snapshot(self, loss, share) -> None:
-        assert interpolation(self.line([3.0, 2.0, 1.0], [1, 2, 3]), loss) == pytest.approx(share)
-
-    @given(st.lists(st.floats(0.5, 4), min_size=1, max_size=6), st.integers(0, 99))
-    def test_every_pair_reaches_the_common_loss_within_what_it_showed(
-        self, levels: list[float], seed: int
-    ) -> None:
-        trajectories = [course_of(0.3, random=seed, loss=level) for level in levels]
-        loss = common_loss(trajectories)
-        off = ~np.eye(12, dtype=bool)
-        assert loss == max(pair_losses(trajectory)[-1][off].max() for trajectory in trajectories)
-        for trajectory in trajectories:
-            matrix = at_loss(trajectory, "churn", loss)
-            cube = trajectory.pairs["churn"]
-            assert np.all(matrix >= cube.min(axis=0) - 1e-12)
-            assert np.all(matrix <= cube.max(axis=0) + 1e-12)
-            assert np.array_equal(matrix, matrix.T)
 
 
 class TestOneModel:
@@ -340,6 +193,42 @@ class TestOneModel:
         (control,) = rows(table, arm="none", measure="churn")
         assert (control["estimate"], control["share"], control["high"]) == (0, 0, 0)
 
+    def test_the_share_of_a_likeness_is_that_of_what_it_lacks(self) -> None:
+        study = study_of(["relu"], arms=["all", "init", "none"])
+        trajectories = {
+            ("relu", "all"): course_of(0.8),
+            ("relu", "init"): course_of(0.9, random=2),
+            ("relu", "none"): course_of(1.0, noise=0),
+        }
+        table = analyse_model(study, "charlm", trajectories)["sources"]
+        (init,) = rows(table, arm="init", measure="top5_overlap")
+        assert init["share"] == pytest.approx(0.5, rel=0.1)
+        assert init["low"] < init["share"] < init["high"]
+        (control,) = rows(table, arm="none", measure="top5_overlap")
+        assert (control["estimate"], control["share"], control["high"]) == (1, 0, 0)
+
+    def test_every_stored_step_is_compared_and_the_last_as_in_the_contrasts(self) -> None:
+        study = study_of(["relu", "gelu", "swish"])
+        trajectories = {
+            (name, "all"): course_of(level, random=index)
+            for index, (name, level) in enumerate({"relu": 0.5, "gelu": 0.3, "swish": 0.4}.items())
+        }
+        tables = analyse_model(study, "charlm", trajectories)
+        assert len(tables["steps"]) == len(MEASURES) * len(STEPS) * 2
+        final = rows(tables["contrasts"], condition="final", family="reference", measure="churn")
+        last = rows(tables["steps"], step=100, measure="churn")
+        shared = [name for name in last[0] if name != "step"]
+        assert [[row[n] for n in shared] for row in last] == [[r[n] for n in shared] for r in final]
+        (half,) = rows(tables["steps"], step=50, measure="churn", first="gelu")
+        values = {
+            name: SeedValues(list(range(1, 13)), course.at(1, "churn"))
+            for (name, _), course in trajectories.items()
+        }
+        found = contrasts(values, "relu", margin=Margin(0.2))
+        expected = next(c for c in found if c.first == "gelu")
+        assert (half["ratio"], half["ratio_low"]) == (expected.ratio, expected.ratio_low)
+        assert half["verdict"] == "more_reproducible"
+
     @pytest.mark.slow
     def test_the_ranking_of_clear_levels_is_predicted(self) -> None:
         study = study_of(["relu", "gelu", "swish"])
@@ -392,6 +281,21 @@ class TestAllModels:
         assert [row["budget"] for row in found] == [0.25, 0.5]
         assert all(row["estimate"] is None and row["models"] == 1 for row in found)
         assert all(split_codes(row["reason"], Reason) == (Reason.FEW_MODELS,) for row in found)
+
+    def test_models_are_compared_at_shares_that_all_have_stored(self) -> None:
+        study = study_of(["relu", "gelu"], models=("charlm", "other"))
+        dense = {
+            (name, "all"): replace(course_of(level), steps=np.array([26, 103, 205]))
+            for name, level in (("relu", 0.5), ("gelu", 0.4))
+        }
+        sparse = {key: replace(c, steps=np.array([25, 75, 100])) for key, c in dense.items()}
+        for models in ({"charlm": dense, "other": sparse}, {"charlm": sparse, "other": dense}):
+            table = analyse_across(study, models)["early_model_order"]
+            assert not rows(table, measure="churn")
+        dense |= {key: replace(c, steps=np.array([51, 103, 205])) for key, c in dense.items()}
+        for models in ({"charlm": dense, "other": sparse}, {"charlm": sparse, "other": dense}):
+            (found,) = rows(analyse_across(study, models)["early_model_order"], measure="churn")
+            assert found["budget"] == pytest.approx(0.25, abs=0.005)
 
     def test_pseudo_values_of_the_cv_have_it_as_their_bias_corrected_mean(self) -> None:
         stack = np.stack([course_of(level, random=7).at(-1, "churn") for level in (0.3, 0.5)])

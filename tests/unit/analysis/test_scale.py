@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from test_per_model import course_of, rows, study_of
+from courses import course_of, rows, study_of
 
 from reprocore.analysis.scale import analyse_scale
 from reprocore.vocabulary import MEASURES, Reason, ScaledBy, ScaledQuantity, split_codes

@@ -239,6 +239,8 @@ def test_the_summary_has_a_row_for_everything_wanted(fill, tmp_path: Path) -> No
         ((1, 2, 4), [], "missing seeds: 3"),
         ((1, 4), [Flag.NO_INTERVAL], "missing seeds: 2, 3; no interval: 2 seeds, needs 3"),
         ((2,), [Flag.NO_PAIR], "missing seeds: 1, 3, 4; no pair of seeds"),
+        # A seed that is not asked for does not stand for one that is.
+        ((1, 2, 3, 9), [], "missing seeds: 4"),
     ],
 )
 def test_missing_seeds_are_named(
@@ -342,9 +344,7 @@ def test_what_does_not_vary_has_an_interval_without_width_and_no_flag(fill, tmp_
     assert frame[["flags", "reason"]].to_numpy().tolist() == [["", ""]] * 2
 
 
-def test_the_three_forms_hold_the_same_numbers_and_nothing_is_filled_in(
-    fill, tmp_path: Path
-) -> None:
+def test_the_three_forms_hold_the_same_and_nothing_is_filled_in(fill, tmp_path: Path) -> None:
     study = study_of(("charlm", "other"))
     files = fill()
     frame = summary_of(study, tmp_path, [files])
@@ -370,7 +370,7 @@ def test_what_is_said_over_all_models_is_adjusted_over_them() -> None:
     ]
     text = over_all_models(study, rows)
     assert "Over 2 models together" in text
-    assert "gelu in charlm (more reproducible, p 0.04)." in text
+    assert "gelu in charlm (more reproducible, p 0.0400)." in text
     assert over_all_models(study, rows[1:]).endswith("over models, no difference is clear.")
     untested = [row | {"p_adjusted": None} for row in rows]
     assert "no model was tested" in over_all_models(study, untested)

@@ -123,7 +123,7 @@ class TestStudies:
         assert "Not run yet: `config/trained.yaml` and `config/sources.yaml`." in text
         text = text.partition("### What these")[0]
         lines = {line.split(" | ")[0][2:]: line for line in text.splitlines() if " | " in line}
-        assert "the choice of GELU over ReLU matters, at equal loss too" in lines["charlm"]
+        assert "GELU: differs from ReLU at equal loss too" in lines["charlm"]
         assert "SwiGLU: not decided; a difference of 10% takes 5 [4, 19] seeds" in lines["charlm"]
         assert "GELU and SwiGLU: within 10% of ReLU; choose by loss or cost" in lines["tinylstm"]
         assert "not comparing activations saves 8 of 12 trainings" in lines["tinylstm"]
@@ -134,7 +134,7 @@ class TestStudies:
             for row in pd.read_parquet(path).query("not exploratory").itertuples():
                 if row.family == "reference":
                     ends = f"[{row.ratio_low:.3f}, {row.ratio_high:.3f}]"
-                    assert f"{ACTIVATIONS[row.first].label} in {row.model}, ratio" in text
+                    assert f"{ACTIVATIONS[row.first].label} {row.ratio:.3f} {ends}" in text
                     assert f"{row.verdict.replace('_', ' ')}, {row.ratio:.3f} {ends}" in text
 
     def test_its_shares_of_decided_comparisons_are_those_of_the_tables(self, archive: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from reprocore.report.page.answer import Answer, Topic, answer_of
 from reprocore.report.page.sentences import WORDS, listed, sentence
 from reprocore.report.page.tables import TABLES, Tables, with_interval
+from reprocore.report.words import reason_texts
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import ContrastVerdict, Family, Flag, Reason, join_codes
 
@@ -62,6 +63,7 @@ def told(tables: Tables) -> str:
 
 
 LESS, UNDECIDED = ContrastVerdict.LESS_REPRODUCIBLE, ContrastVerdict.UNDECIDED
+MORE = ContrastVerdict.MORE_REPRODUCIBLE
 
 
 def test_every_topic_has_words():
@@ -88,7 +90,7 @@ def test_how_much_is_decided(verdicts, topic, words):
     tables = tables_of(study_of(), contrasts=contrasts(*verdicts))
     assert topic in topics(answer_of(tables))
     assert words in told(tables)
-    assert "GELU in one, ratio 1.20 [1.10, 1.30]" in told(tables)
+    assert "in one GELU 1.20 [1.10, 1.30]" in told(tables)
 
 
 def test_one_difference_among_models_must_stay_clear_after_holm():
@@ -103,27 +105,65 @@ def test_a_difference_at_the_end_is_looked_up_at_matched_loss():
         rows = contrasts(LESS, LESS) + contrasts(*matched, condition="matched_loss")
         return told(tables_of(study_of(), contrasts=rows))
 
-    both = "(GELU in one and GELU in two)"
-    assert f"2 differences at the last step, 2 are in the same direction {both}." in text(
-        LESS, LESS
-    )
+    both = "(GELU in one; GELU in two)"
+    assert f"2 differences at the last step, 2 are the same {both}." in text(LESS, LESS)
     turned = text(UNDECIDED, ContrastVerdict.MORE_REPRODUCIBLE)
-    assert "1 is in the opposite direction (GELU in two) and 1 is not shown to be one" in turned
+    assert "1 is reversed (GELU in two) and 1 is not shown to be one" in turned
     assert f"2 are not shown to be one {both}." in text()
     assert "1 is equivalent (GELU in one) and 1 is not" in text(ContrastVerdict.EQUIVALENT)
     undecided = tables_of(study_of(), contrasts=contrasts(UNDECIDED))
     assert Topic.AT_MATCHED_LOSS not in topics(answer_of(undecided))
     rows = contrasts(UNDECIDED) + contrasts(LESS, condition="matched_loss")
     appeared = told(tables_of(study_of(), contrasts=rows))
-    without = "1 comparison without a difference there has one here (GELU in one)."
+    without = "1 comparison with none shown at the last step differs here (GELU in one)."
     assert f"(exploratory), {without}" in appeared
+
+
+def steps_of(model: str, verdicts: dict[int, ContrastVerdict]) -> list[dict[str, Any]]:
+    row = {"model": model, "arm": "all", "measure": "relative_pd"}
+    row |= {"first": "gelu", "second": "relu"}
+    return [row | {"step": step, "verdict": verdict} for step, verdict in verdicts.items()]
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ({50: MORE, 80: LESS, 90: LESS}, "1 is there at each of these steps"),
+        ({80: LESS, 90: MORE}, "1 is reversed at one or more of them (GELU in one)"),
+        ({80: UNDECIDED, 90: LESS}, "1 is not shown at one or more of them (GELU in one)"),
+    ],
+)
+def test_a_difference_at_the_end_is_looked_up_late_in_training(before, words):
+    rows = steps_of("one", before | {100: LESS})
+    text = told(tables_of(study_of(), contrasts=contrasts(LESS), steps=rows))
+    assert f"at 80 and 90 (exploratory), of 1 difference {words}." in text
+
+
+def test_without_late_steps_nothing_is_said_of_them():
+    rows = steps_of("one", {50: MORE, 100: LESS})
+    tables = tables_of(study_of(), contrasts=contrasts(LESS), steps=rows)
+    assert Topic.STEADY not in topics(answer_of(tables))
+
+
+def test_the_other_measures_stand_beside_the_declared_one():
+    rows = contrasts(LESS, LESS) + [
+        row | {"measure": measure, "exploratory": True}
+        for measure, verdicts in {
+            "churn": (UNDECIDED, LESS),
+            "total_variation": (MORE, MORE),
+        }.items()
+        for row in contrasts(*verdicts)
+    ]
+    text = told(tables_of(study_of(), contrasts=rows))
+    assert "by total variation 2 more reproducible" in text
+    assert "by churn 1 less reproducible and 1 undecided" in text
 
 
 def test_the_margin_is_told_where_a_difference_is_smaller():
     small = contrasts(LESS, LESS)
     small[0]["reason"] = join_codes([Reason.WITHIN_MARGIN])
     text = told(tables_of(study_of(), contrasts=small))
-    assert "Ratios within 10%, 0.909 to 1.1, count as equal: 1 of 2 differences is shown" in text
+    assert "within 10% (0.909 to 1.1) is called equivalent; of 2 differences found, 1 is" in text
     large = tables_of(study_of(), contrasts=contrasts(LESS, LESS))
     assert Topic.WITHIN_MARGIN not in topics(answer_of(large))
 
@@ -153,10 +193,10 @@ def test_too_few_seeds_for_a_verdict():
 
 
 def test_a_comparison_that_was_not_tested_is_named():
-    rows = contrasts(LESS) + contrasts(UNDECIDED, p=None, model="two")
-    assert "Not tested, for want of seeds: GELU in two" in told(
-        tables_of(study_of(), contrasts=rows)
-    )
+    gap = join_codes([Reason.CONSTANT_DIFFERENCE])
+    rows = contrasts(LESS) + contrasts(UNDECIDED, p=None, model="two", reason=gap, seeds=4)
+    words = "; ".join(reason_texts(rows[1]))
+    assert f"Not tested ({words}): in two GELU" in told(tables_of(study_of(), contrasts=rows))
 
 
 def test_one_activation():

@@ -10,9 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from conftest import pair_matrices
 from reprocore.errors import ReprocoreError
 from reprocore.statistics import divergence
-from reprocore.statistics.jackknife import jackknife, mean_interval, pair_matrix, pseudo_values
+from reprocore.statistics.jackknife import (
+    jackknife,
+    mean_interval,
+    pair_matrix,
+    paired_pseudo_values,
+    pseudo_values,
+)
+from reprocore.statistics.tests_over_seeds import paired_difference
 from reprocore.vocabulary import Reason
 
 
@@ -157,6 +165,22 @@ def test_no_pairs_give_an_empty_matrix():
     assert matrix.shape == (0, 0)
 
 
+def test_paired_pseudo_values_of_few():
+    matrix = pair_matrices(np.random.default_rng(7), 2, 3)
+    np.testing.assert_allclose(paired_pseudo_values(matrix), [pseudo_values(m) for m in matrix])
+    np.testing.assert_allclose(paired_pseudo_values(matrix[:1])[0], pseudo_values(matrix[0]))
+    alike = 0.3 * (1 - np.eye(6))
+    np.testing.assert_allclose(paired_pseudo_values([alike, alike]), 0.3)
+    for bad, text in (
+        (np.zeros((2, 2, 2)), "shape"),
+        (np.zeros((3, 3)), "shape"),
+        (np.ones((1, 3, 3)), "matrices must be symmetric"),
+        (np.full((1, 3, 3), math.nan), "a pair is infinite"),
+    ):
+        with pytest.raises(ReprocoreError, match=f"^pairs: {text}"):
+            paired_pseudo_values(bad)
+
+
 # Coverage. 4,000 studies put a standard error of 0.35 points on a coverage of 95%.
 STUDIES = 4000
 
@@ -214,3 +238,14 @@ def test_squared_standard_error_is_not_too_small():
     squared = np.mean([jackknife(matrix).se ** 2 for matrix in matrices])
     assert squared > 4 * 0.1**2 / 5 + 2 * 0.05**2 / 20
     assert squared == pytest.approx(4 * 0.1**2 / 5 + 4 * 0.05**2 / 15, rel=0.06)
+
+
+def test_plain_pseudo_values_are_too_wide_for_contrasts():
+    matrices = pair_matrices(np.random.default_rng(6), (3000, 2), 8, 0.01)
+    plain = np.array([[pseudo_values(m) for m in study] for study in matrices])
+    paired = paired_pseudo_values(matrices)
+    np.testing.assert_allclose(paired.mean(axis=-1), plain.mean(axis=-1), atol=1e-12)
+    rates = [
+        np.mean(paired_difference(*v.swapaxes(0, 1)).p_two_sided() <= 0.05) for v in (plain, paired)
+    ]
+    assert rates[0] < 0.02 < rates[1] < 0.06

@@ -26,16 +26,28 @@ def test_log_ratio_by_hand():
 
 
 def test_mean_ratio_by_hand():
-    models = [LogRatio(math.log(2), 0.3, 5), LogRatio(math.log(0.5), 0.4, 9)]
+    # By seed (1, −1, 0), variance 1, and (0, −0.5, 0.5), variance 0.25, of means of 3 seeds.
+    models = [
+        LogRatio(math.log(2), {1: 1, 2: -1, 3: 0}),
+        LogRatio(math.log(0.5), {1: 0, 2: -0.5, 3: 0.5}),
+    ]
     found = mean_ratio(models)
-    # Variances 0.0225 and 0.04; SE 0.25; dof 0.0625² / (0.0225²/4 + 0.04²/8)
-    dof = 0.0625**2 / (0.0225**2 / 4 + 0.04**2 / 8)
+    # The seeds' means over models are 0.5, −0.75 and 0.25.
+    se = np.std([0.5, -0.75, 0.25], ddof=1) / math.sqrt(3)
     assert found.ratio == pytest.approx(1)
-    assert found.high == pytest.approx(math.exp(0.25 * stats.t.ppf(0.975, dof)))
+    assert found.high == pytest.approx(math.exp(se * stats.t.ppf(0.975, 2)))
     assert found.low == pytest.approx(1 / found.high)
     assert found.chance_lower == pytest.approx(0.5)
-    chances = stats.t.cdf([-math.log(2) / 0.3, math.log(2) / 0.4], [4, 8])
+    errors = np.array([1, 0.5]) / math.sqrt(3)
+    chances = stats.t.cdf(np.array([-math.log(2), math.log(2)]) / errors, 2)
     assert found.share_lower == pytest.approx(chances.mean())
+
+
+def test_models_of_other_seeds_do_not_err_together():
+    one, other = {1: 1, 2: -1, 3: 0}, {4: 1, 5: -1, 6: 0}
+    apart = mean_ratio([LogRatio(0.0, one), LogRatio(0.0, other)])
+    together = mean_ratio([LogRatio(0.0, one), LogRatio(0.0, one)])
+    assert math.log(together.high) / math.log(apart.high) == pytest.approx(math.sqrt(2))
 
 
 @given(seeds_values, seeds_values, seeds_values, st.floats(0.01, 100))
@@ -76,17 +88,16 @@ def test_no_ratio_without_what_it_needs():
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [5, 8])
 @pytest.mark.parametrize("by_seed", [0.025, 0.1])
-def test_mean_ratio_coverage(seeds, by_seed):
-    # 3 models with true ratios 0.8, 1 and 1.5, one of them noisier.
+@pytest.mark.parametrize("together", [False, True])
+def test_mean_ratio_coverage(seeds, by_seed, together):
+    # 3 models with true ratios 0.8, 1 and 1.5, one of them noisier; they err apart or together.
     truth = (0.8 * 1.0 * 1.5) ** (1 / 3)
     rng = np.random.default_rng(seeds)
-    models = [
-        paired_pseudo_values(
-            np.array([ratio, 1.0])[:, None, None]
-            * pair_matrices(rng, (1500, 2), seeds, noise * by_seed, noise * 0.05)
-        )
-        for ratio, noise in ((0.8, 1), (1.0, 1), (1.5, 2))
-    ]
+    models = []
+    for number, (ratio, noise) in enumerate(((0.8, 1), (1.0, 1), (1.5, 2))):
+        drawn = np.random.default_rng(seeds) if together and number < 2 else rng
+        matrices = pair_matrices(drawn, (1500, 2), seeds, noise * by_seed, noise * 0.05)
+        models.append(paired_pseudo_values(np.array([ratio, 1.0])[:, None, None] * matrices))
     found = [
         mean_ratio([log_ratio(*study) for study in each]) for each in zip(*models, strict=True)
     ]

@@ -9,12 +9,12 @@ from reprocore.analysis.groups.inputs import Group, Inputs
 from reprocore.analysis.groups.passes import BLOCKS, Measured, Survey
 from reprocore.analysis.per_model import closer
 from reprocore.analysis.rows import Row, result_row
-from reprocore.analysis.strata import LOSS, stratum_divergences
+from reprocore.analysis.strata import LOSS, stratum_divergences, stratum_loss
 from reprocore.kinds import LABEL_MEASURES, Notice, OutputKind
 from reprocore.statistics.agreement import means_by_part
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.contrasts import Contrast, Margin, SeedValues, contrasts
-from reprocore.statistics.jackknife import Estimate, mean_interval, pair_matrix
+from reprocore.statistics.jackknife import Estimate, pair_matrix
 from reprocore.statistics.levels import (
     Level,
     level_of_pairs,
@@ -212,7 +212,7 @@ def _stratum(
     values = {name: part[:, stratum] for name, part in own.parts[stratification].items()}
     yield from stratum_divergences(own.pairs, values, confidence)
     if losses is not None:
-        yield LOSS, mean_interval(losses[:, stratum], confidence)
+        yield stratum_loss(losses[:, stratum], confidence)
 
 
 def notice_rows(inputs: Inputs, survey: Survey, measured: Mapping[str, Measured]) -> Iterator[Row]:

@@ -2,16 +2,23 @@
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents.sections import ratios
 from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archived
-from reprocore.report.page.answer import Answer, Topic, answer_of
-from reprocore.report.page.sentences import WARNED, listed, matched_loss, sentence
+from reprocore.report.page.answer import Topic, answer_of
+from reprocore.report.page.sentences import (
+    WARNED,
+    matched_loss,
+    sentence,
+    steady_words,
+    verdict_counts,
+)
+from reprocore.report.page.tables import QUANTITIES, Tables
 from reprocore.report.page.view import reference_words
-from reprocore.report.words import VERDICTS
 from reprocore.study.study import load_study
 from reprocore.vocabulary import Condition, counted
 
@@ -20,12 +27,14 @@ STUDY = STUDIES["published"].configuration
 TABLES = f"{FOLDER}/published"
 NAME = "In the reference study"
 LEGEND = (
-    "Relative PD as a ratio to that of {reference}, at the last step, with 95% intervals: below 1 "
-    "is more reproducible; bold is a difference, italics undecided, neither equivalent:"
+    "Relative PD as a ratio to that of {reference}, at the last step: below 1 is more "
+    "reproducible. Brackets are 95% intervals of one comparison alone, for new seeds on the same "
+    "text; the verdict allows for all comparisons of a model: **bold** for a difference, "
+    "*italics* for undecided, plain for equivalent."
 )
 MATCHED = (
-    "The same where both have the same validation loss, which the slower one reaches after more "
-    "steps (exploratory):"
+    "The same at matched loss, where both have learned as much, the slower one after more steps "
+    "(exploratory)."
 )
 NOTE = (
     "[The whole answer](docs/study/answer.md) has what to do with a model like one of these, where "
@@ -49,11 +58,12 @@ def with_answers(root: Path) -> dict[str, str]:
         ReprocoreError: a table is missing or damaged, or a file has not one such place.
     """
     tables = archived(load_study(root / STUDY), root / TABLES)
-    first, *rest = brief(answer_of(tables))
+    first, *rest = brief(tables)
     first = f"{NAME}: {first[0].lower()}{first[1:]}"
     final, matched = (ratios(tables, condition) for condition in Condition)
     front = (
-        _filled(f"**{first}** {' '.join(rest)}"),
+        _filled(f"**{first}**"),
+        "\n".join(_filled(f"- {said}", indent="  ")[2:] for said in rest),
         _filled(LEGEND.format(reference=reference_words(tables.study))),
         final,
         _filled(MATCHED),
@@ -67,8 +77,9 @@ def with_answers(root: Path) -> dict[str, str]:
     return {name: _with(root, name, answer) for name, answer in answers.items()}
 
 
-def brief(answer: Answer) -> Iterator[str]:
-    """Yield an answer in sentences that count what its tables show one by one."""
+def brief(tables: Tables) -> Iterator[str]:
+    """Yield the answer in sentences that count what the tables show one by one."""
+    answer, study = answer_of(tables), tables.study
     yield sentence(answer.level[0])
     counts = {
         finding.data["verdict"]: len(finding.data["rows"])
@@ -76,14 +87,21 @@ def brief(answer: Answer) -> Iterator[str]:
         if finding.topic is Topic.VERDICT
     }
     if counts:
-        parts = [f"{count} {VERDICTS[verdict]}" for verdict, count in counts.items()]
+        measure = QUANTITIES[study.statistics.primary.measure].label
         tested = counted(sum(counts.values()), "comparison")
-        yield f"Of {tested} with the reference that the study declared: {listed(parts)}."
+        yield (
+            f"In {measure}, the measure that the study declared, {tested} with "
+            f"{reference_words(study)} have run: {verdict_counts(Counter(counts))}."
+        )
+    words = {
+        Topic.OTHER_MEASURES: sentence,
+        Topic.WITHIN_MARGIN: sentence,
+        Topic.STEADY: lambda finding: steady_words(finding.data),
+        Topic.AT_MATCHED_LOSS: lambda finding: matched_loss(finding.data),
+    }
     for finding in answer.activation:
-        if finding.topic is Topic.WITHIN_MARGIN:
-            yield sentence(finding)
-        elif finding.topic is Topic.AT_MATCHED_LOSS:
-            yield matched_loss(finding.data)
+        if finding.topic in words:
+            yield words[finding.topic](finding)
     yield from (sentence(finding) for finding in answer.limits if finding.topic in WARNED)
 
 

@@ -4,19 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from reprocore.analysis.strata import DIVERGENCES, STRATA
+from reprocore.report.audit.table import claim_counts, verdict_notes
 from reprocore.report.figures.entries import ARM_WORDS
-from reprocore.report.page.answer import (
-    DIFFERENCES,
-    PLANNED_PERCENT,
-    at_matched_loss,
-    extremes,
-    reasons_of,
-)
-from reprocore.report.page.sentences import level, listed, percent, ratio, seeds_for
+from reprocore.report.page.answer import PLANNED_PERCENT, Topic, extremes, flags, reasons_of
+from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, steady
+from reprocore.report.page.sentences import level, listed, percent, ratio, seeds_for, sentence
 from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, with_interval
 from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
+from reprocore.study.study import Study
 from reprocore.vocabulary import (
-    ClaimVerdict,
     Condition,
     ContrastVerdict,
     Family,
@@ -24,6 +20,8 @@ from reprocore.vocabulary import (
     Stratification,
 )
 
+# A smaller difference than that which the page plans for.
+STRICT_PERCENT = 5
 # In the order of a tally.
 TALLIED = (*DIFFERENCES, ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
 
@@ -58,26 +56,30 @@ def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
     study = tables.study
     margin = f"{study.statistics.margins[study.statistics.primary.measure] or 0:.0%}"
     reference = readable(study.reference_of(model))
-    kinds = at_matched_loss(tables, rows)
+    kinds, before = at_matched_loss(tables, rows), steady(tables, rows)
     alike, left = (
         [row for row in rows if row["verdict"] == verdict]
         for verdict in (ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
     )
     small = [row for row in rows if Reason.WITHIN_MARGIN in reasons_of(row)]
+    if before["reversed"]:
+        yield f"{_names(before['reversed'])}: the opposite shortly before the last step"
+    if before["absent"]:
+        yield f"{_names(before['absent'])}: no difference shown at a step shortly before the last"
     if kinds["same"]:
-        yield f"the choice of {_names(kinds['same'])} over {reference} matters, at equal loss too"
+        yield f"{_names(kinds['same'])}: differs from {reference} at equal loss too"
     if kinds["equivalent"]:
         yield f"{_names(kinds['equivalent'])}: apart at the end, equivalent at equal loss"
     if kinds["reversed"]:
         yield f"{_names(kinds['reversed'])}: the opposite at equal loss; compare at equal loss"
     if kinds["appear"]:
-        yield f"{_names(kinds['appear'])}: no difference at the end, one at equal loss"
+        yield f"{_names(kinds['appear'])}: no difference shown at the end, one at equal loss"
     if kinds["open"]:
         yield f"{_names(kinds['open'])}: apart at the end, not shown to be at equal loss"
     if small:
-        yield f"{_names(small)}: the difference is smaller than {margin}"
-    if alike:
-        yield f"{_names(alike)}: within {margin} of {reference}; choose by loss or cost"
+        yield f"{_names(small)}: at the last step the difference is smaller than {margin}"
+    if free := [row for row in alike if row not in kinds["appear"]]:
+        yield f"{_names(free)}: within {margin} of {reference}; choose by loss or cost"
     if rows and len(alike) == len(rows):
         saved, total = (count * len(study.seeds) for count in (len(rows), len(rows) + 1))
         yield f"not comparing activations saves {saved} of {total} trainings"
@@ -141,8 +143,19 @@ def decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[st
         f"Before the study, pilots of three models foretold that its {len(study.seeds)} seeds find "
         f"a difference of {middle}% of {label} with 80% power ({least} to {most}% by model). Of "
         f"{len(beyond)} ratios that lie that far from 1 or farther, {len(apart)} are decided as "
-        "differences. Measures other than that which the study declared are exploratory."
+        f"differences. {_margins(study)} Measures other than that which the study declared are "
+        "exploratory."
     )
+    needed = [
+        f"{seeds_for(row, STRICT_PERCENT)} in {row['model']}"
+        for row in tables.drawn("sensitivity", exploratory=False)
+        if not row["seeds_reason"]
+    ]
+    if needed:
+        yield (
+            f"By the errors of the study itself, a difference of {STRICT_PERCENT}% takes "
+            f"{listed(needed)}."
+        )
     heads = (
         "model",
         "measure",
@@ -151,6 +164,12 @@ def decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[st
         "least difference found",
     )
     yield _table(heads, [_tally(*place, rows) for place, rows in found.items()])
+
+
+def _margins(study: Study) -> str:
+    found = ((study.statistics.margins[name], QUANTITIES[name].label) for name in DIVERGENCES)
+    parts = [f"{margin:.0%} in {label}" for margin, label in found if margin]
+    return f"Equivalent is within {listed(parts)}." if parts else ""
 
 
 def _tally(model: str, measure: str, rows: Sequence[Row]) -> tuple[str, ...]:
@@ -198,17 +217,19 @@ def claims(tables: Tables) -> Iterator[str]:
     rows = tables.rows("audit")
     if not rows:
         return
-    counts = Counter(row["verdict"] for row in rows)
-    found = listed([f"{counts[verdict]} {CLAIM_VERDICTS[verdict]}" for verdict in ClaimVerdict])
     yield "### What holds of the published claims"
-    yield f"Of {len(rows)} claims: {found}."
-    yield _table(("claim", "verdict", "measured"), map(_claim, rows))
+    yield (
+        f"{claim_counts(rows)} A verdict holds for the models and settings of this study. A claim "
+        "with several parts fails as a whole where one that it needs does."
+    )
+    yield _table(("claim", "verdict", "parts", "measured"), map(_claim, rows))
 
 
-def _claim(row: Row) -> tuple[str, str, str]:
+def _claim(row: Row) -> tuple[str, ...]:
     first, *rest = row["measured"].split("\n")
     more = f" and {len(rest)} more" if rest else ""
-    return row["claim"], CLAIM_VERDICTS[row["verdict"]], (first or NOTHING) + more
+    notes = "; ".join(verdict_notes(row)) or NOTHING
+    return row["claim"], CLAIM_VERDICTS[row["verdict"]], notes, (first or NOTHING) + more
 
 
 def agreement(one: Tables, other: Tables) -> Iterator[str]:
@@ -225,7 +246,7 @@ def agreement(one: Tables, other: Tables) -> Iterator[str]:
         f"Comparisons with the reference that both make: {len(shared)}; with the same verdict in "
         f"both: {same}; with opposite differences: {opposite}."
     )
-    heads = ("model", "activation", "as published", "trained longer")
+    heads = ("model", "activation", "as in the report", "trained longer")
     rows = [
         (place[0], readable(place[1]), _verdict(first[place]), _verdict(second[place]))
         for place in shared
@@ -250,17 +271,33 @@ def sources(tables: Tables) -> Iterator[str]:
         return
     yield "## Where the differences come from"
     yield (
-        f"Trainings of which only one stream of random numbers follows the seed: their "
-        f"{QUANTITIES[measure].label} as a share of that of trainings in which all do."
+        "Trainings of which only one stream of random numbers follows the seed: their difference "
+        "as a share of that of trainings in which all do. Shares need not add up to 1: whatever "
+        "begins a difference, training makes it grow. What does not follow the seed is one draw, "
+        "which the intervals do not count."
     )
-    heads = ("model", "activation", "arm", "share")
-    yield _table(heads, map(_source, rows))
+    yield from (sentence(finding) for finding in flags(tables) if finding.topic is Topic.NOT_RUN)
+    measures = list(dict.fromkeys((measure, *DIVERGENCES)))
+    shares = {
+        (row["model"], row["activation"], row["arm"], row["measure"]): _share(row)
+        for row in tables.rows("sources")
+    }
+    heads = ("model", "activation", "arm", *(QUANTITIES[name].label for name in measures))
+    yield _table(
+        heads,
+        [
+            (
+                *(row["model"], readable(row["activation"]), ARM_WORDS[row["arm"]]),
+                *(shares[row["model"], row["activation"], row["arm"], name] for name in measures),
+            )
+            for row in rows
+        ],
+    )
 
 
-def _source(row: Row) -> tuple[str, ...]:
+def _share(row: Row) -> str:
     exact = row["share"] == row["low"] == row["high"] == 0
-    share = "0, exactly" if exact else with_interval(row["share"], row["low"], row["high"])
-    return row["model"], readable(row["activation"]), ARM_WORDS[row["arm"]], share
+    return "0, exactly" if exact else with_interval(row["share"], row["low"], row["high"])
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

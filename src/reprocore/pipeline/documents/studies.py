@@ -39,7 +39,9 @@ class Reported(NamedTuple):
 # By the name of the archive.
 STUDIES = {
     "published": Reported(
-        "config/config.yaml", "As published: 500 steps, one learning rate for all", (2.0, 1.8, 8.0)
+        "config/config.yaml",
+        "As in the published report: 500 steps, one learning rate for all",
+        (2.0, 1.8, 8.0),
     ),
     "trained": Reported(
         "config/trained.yaml",
@@ -92,15 +94,12 @@ def studies_answer(root: Path) -> str:
 
 def archived(study: Study, folder: Path) -> Tables:
     """Return the tables that an archive of a study has; one that it lacks is empty."""
+    places = [folder, *(folder / "models" / model for model in study.models)]
     files = {
-        name: [
-            path
-            for path in (*folder.glob(f"{name}.parquet"), *folder.glob(f"models/*/{name}.parquet"))
-            if path.parent == folder or path.parent.name in study.models
-        ]
+        name: [path for place in places if (path := place / f"{name}.parquet").is_file()]
         for name in TABLES
     }
-    return read_tables(study, {name: sorted(paths) for name, paths in files.items()})
+    return read_tables(study, files)
 
 
 def _study(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str]:

@@ -52,6 +52,7 @@ _ROWS = {
     "models/{model}/curves": "a logged step of one cell",
     "models/{model}/cells": "a cell",
     "models/{model}/contrasts": "two activations in one measure and at one condition",
+    "models/{model}/steps": "an activation and the reference in one measure at one snapshot",
     "models/{model}/sensitivity": "a measure across activations",
     "models/{model}/sources": "a measure of one activation, by the stream that follows the seed",
     "models/{model}/early": "how well one snapshot orders the activations as the last does",

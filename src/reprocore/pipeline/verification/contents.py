@@ -35,6 +35,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "models/curves": schemas.CURVES_SCHEMA,
     "models/cells": schemas.CELLS_SCHEMA,
     "models/contrasts": schemas.CONTRASTS_SCHEMA,
+    "models/steps": schemas.STEPS_SCHEMA,
     "models/sensitivity": schemas.SENSITIVITY_SCHEMA,
     "models/sources": schemas.SOURCES_SCHEMA,
     "models/early": schemas.EARLY_SCHEMA,

@@ -3,6 +3,7 @@
 Nothing here is a sentence: `table` turns facts and figures into text at the very end.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ class Figure(NamedTuple):
     """One figure that was looked at; `value` or `interval` may not exist, `p` is of its test.
 
     `level` is that of the interval, such as 0.95; None says that it is no interval over seeds.
+    `adjusted`: the p allows for the other comparisons of the model.
     """
 
     label: str
@@ -31,6 +33,7 @@ class Figure(NamedTuple):
     unit: str = ""
     p: float | None = None
     level: float | None = None
+    adjusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Outcome:
         facts: why, those that decide.
         figures: what the facts rest on.
         seeds_more: seeds to add for a decision, where they are known for an undecided claim.
+        parts: how many comparisons or figures have which verdict; None is itself a single one.
         beside: parts that were looked at and decide nothing.
     """
 
@@ -50,6 +54,12 @@ class Outcome:
     figures: tuple[Figure, ...] = ()
     seeds_more: int | None = None
     beside: tuple["Outcome", ...] = ()
+    parts: Counter[ClaimVerdict] | None = None
+
+    @property
+    def tally(self) -> Counter[ClaimVerdict]:
+        """How many of the single comparisons or figures have which verdict."""
+        return Counter([self.verdict]) if self.parts is None else self.parts
 
     def everything(self) -> Iterator["Outcome"]:
         """Yield this outcome and then all parts that decide nothing."""
@@ -113,4 +123,5 @@ def _combined(
         tuple(figure for part in deciding for figure in part.figures),
         more,
         (*beside, *(part for part in parts if id(part) not in chosen)),
+        sum((part.tally for part in parts), Counter()),
     )

@@ -35,7 +35,7 @@ from reprocore.report.audit.outcome import (
 )
 from reprocore.report.words import readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ratio_interval
-from reprocore.vocabulary import QUANTITIES, ClaimReason, ContrastVerdict
+from reprocore.vocabulary import QUANTITIES, ClaimReason, ContrastVerdict, Reason, split_codes
 
 # Verdicts of contrasts: which say that the first is better, and which that it is worse.
 _REPRODUCIBLE = (ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE)
@@ -49,8 +49,8 @@ def _quantity(measure: str) -> str:
     return QUANTITIES[measure].label if measure in QUANTITIES else measure
 
 
-def _label(model: str, measure: str, first: str, second: str) -> str:
-    return f"{model}: {_quantity(measure)} of {readable(first)}/{readable(second)}"
+def _label(model: str, measure: str, first: str, second: str, joined: str = "/") -> str:
+    return f"{model}: {_quantity(measure)} of {readable(first)}{joined}{readable(second)}"
 
 
 def _over_pairs(
@@ -94,13 +94,15 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
         }
         ends = (row["ratio_low"], row["ratio_high"])
         interval, level = None if None in ends else ends, 1 - evidence.alpha
-        figure = Figure(label, row["ratio"], interval, p=row["p_adjusted"], level=level)
+        figure = Figure(label, row["ratio"], interval, "", row["p_adjusted"], level, adjusted=True)
         better, worse = _SCORES.get(measure, _REPRODUCIBLE)
+        small = Reason.WITHIN_MARGIN in split_codes(row["reason"], Reason)
+        less_than = evidence.margin(measure) if small else None
         if row["verdict"] == better:
-            return outcome(SUPPORTED, ClaimReason.BETTER, figure, **names)
+            return outcome(SUPPORTED, ClaimReason.BETTER, figure, less_than=less_than, **names)
         if row["verdict"] == worse:
             if row["p_adjusted"] is not None and row["p_adjusted"] * models <= evidence.alpha:
-                return outcome(REFUTED, ClaimReason.WORSE, figure, **names)
+                return outcome(REFUTED, ClaimReason.WORSE, figure, less_than=less_than, **names)
             return outcome(
                 UNDECIDED, ClaimReason.NOT_CLEAR_OVER_MODELS, figure, models=models, **names
             )
@@ -133,7 +135,8 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
         if row is None:
             return outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
         if test.figure == "difference":
-            return within(label.replace("/", " less "), known(row, "difference"), bounds, alpha)
+            label = _label(model, measure, first, second, " less ")
+            return within(label, known(row, "difference"), bounds, alpha)
         ends = evidence.ratio_ends(row, alpha) or (None, None)
         ratio = known_ratio(ends[0], ends[1], row["seeds"] or 0, alpha, row)
         return within(label, ratio, bounds, alpha)

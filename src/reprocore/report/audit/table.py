@@ -19,20 +19,20 @@ from reprocore.report.audit.outcome import (
     Figure,
     Outcome,
 )
-from reprocore.report.words import CLAIM_VERDICTS, reason_texts
+from reprocore.report.words import CLAIM_VERDICTS, p_text, reason_texts
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.store.files import atomic
 from reprocore.store.schemas import AUDIT_SCHEMA
 from reprocore.store.tables import write_table
 from reprocore.study.study import Study
-from reprocore.vocabulary import ClaimReason, ClaimVerdict
+from reprocore.vocabulary import ClaimReason, ClaimVerdict, counted
 
 SHOWN = 3
 
 _PAIR = "{model}: {measure} of {first} and {second}: "
 WORDS = {
-    ClaimReason.BETTER: _PAIR + "the first is better",
-    ClaimReason.WORSE: _PAIR + "the first is worse",
+    ClaimReason.BETTER: _PAIR + "the first is better{small}",
+    ClaimReason.WORSE: _PAIR + "the first is worse{small}",
     ClaimReason.EQUIVALENT: _PAIR + "equivalent within {margin:.0%}",
     ClaimReason.NOT_SEPARATED: _PAIR + "not separated {why}",
     ClaimReason.NOT_CLEAR_OVER_MODELS: _PAIR
@@ -59,8 +59,8 @@ WORDS = {
     ClaimReason.WITHHELD: "would be {verdict}, but not all cells have learned",
     ClaimReason.ABOVE_UNIGRAM: "{behind} of {cells} cells of {model} are not below the unigram "
     "entropy",
-    ClaimReason.PRINTED_GIVE: "the printed figures give {claim}",
-    ClaimReason.PRINTED_DO_NOT_GIVE: "the printed figures do not give {claim}",
+    ClaimReason.PRINTED_GIVE: "the printed figures allow {claim}",
+    ClaimReason.PRINTED_DO_NOT_GIVE: "the printed figures do not allow {claim}",
 }
 
 JUDGES: dict[str, Callable[..., Outcome]] = {
@@ -123,6 +123,8 @@ def audit_table(claims: Sequence[Claim], evidence: Evidence) -> pa.Table:
                 "codes": "\n".join(facts.values()),
                 "beside": "\n".join(dict.fromkeys(beside[len(_lines(outcome)) :])),
                 "seeds_more": outcome.seeds_more,
+                "printed": claim.test.kind.startswith("printed"),
+                **{f"parts_{code}": outcome.tally[code] for code in ClaimVerdict},
             }
         )
     return pa.Table.from_pylist(rows, schema=AUDIT_SCHEMA)
@@ -140,6 +142,9 @@ def fact_text(fact: Fact) -> str:
     if "row" in data:
         reasons = reason_texts(data["row"]) if data["row"] else []
         data["why"] = f"({'; '.join(reasons)})" if reasons else ""
+    if "less_than" in data:
+        size = data["less_than"]
+        data["small"] = "" if size is None else f", by less than {size:.0%}"
     if "verdict" in data:
         data["verdict"] = CLAIM_VERDICTS[data["verdict"]]
     return " ".join(WORDS[fact.reason].format(**data).split())
@@ -165,7 +170,9 @@ def figure_text(figure: Figure) -> str:
         text += f" {low}{f' to {high}' * (low != high)}{figure.unit}"
     if ends is not None and figure.level is not None:
         text += f" ({100 * figure.level:.4g}% interval)"
-    return text if figure.p is None else f"{text}, p {figure.p:.2g}"
+    if figure.p is None:
+        return text
+    return f"{text}, {'adjusted ' * figure.adjusted}p {p_text(figure.p)}"
 
 
 def write_audit(table: pa.Table, study: Study, out: Mapping[str, str | Path]) -> None:
@@ -182,23 +189,18 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
         study: for its title and its confidence.
         rows: of `AUDIT_SCHEMA`.
     """
-    counts = Counter(row["verdict"] for row in rows)
     heads = ("claim", "reported", "measured here", "verdict", "why")
     lines = [
         f"# Published claims compared with the study “{study.title}”",
         "",
-        f"{len(rows)} claims: "
-        + ", ".join(f"{counts[code]} {words}" for code, words in CLAIM_VERDICTS.items())
-        + ".",
+        claim_counts(rows),
         "",
         _line(heads),
         _line(["---"] * len(heads)),
     ]
     for row in rows:
-        more = row["seeds_more"]
         verdict = f"**{CLAIM_VERDICTS[ClaimVerdict(row['verdict'])]}**"
-        if more is not None:
-            verdict += f" (needs {more} more seed{'s' * (more != 1)})"
+        verdict += "".join(f" ({note})" for note in verdict_notes(row))
         texts = (shortened(row["measured"]), verdict, shortened(row["reason"]))
         lines.append(_line((f"{row['claim']} ({row['source']})", row["reported"], *texts)))
     lines += [
@@ -214,6 +216,34 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def claim_counts(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many claims have which verdict: on trainings, and on printed figures alone."""
+    kinds = {False: "on trainings", True: "that printed figures alone decide"}
+    found = []
+    for printed_alone, words in kinds.items():
+        own = [row for row in rows if row["printed"] is printed_alone]
+        counts = Counter(row["verdict"] for row in own)
+        parts = ", ".join(f"{counts[code]} {said}" for code, said in CLAIM_VERDICTS.items())
+        if own:
+            found.append(f"{counted(len(own), 'claim')} {words}: {parts}.")
+    return " ".join(found)
+
+
+def verdict_notes(row: Mapping[str, Any]) -> list[str]:
+    """Say of a verdict which parts of the claim hold, if it has several, and what it lacks."""
+    words = {
+        ClaimVerdict.SUPPORTED: "hold",
+        ClaimVerdict.REFUTED: "fail",
+        ClaimVerdict.UNDECIDED: "are open",
+        ClaimVerdict.NOT_MEASURED: "are not measured",
+    }
+    counts = {code: row[f"parts_{code}"] for code in words}
+    total, more = sum(counts.values()), row["seeds_more"]
+    parts = ", ".join(f"{count} {words[code]}" for code, count in counts.items() if count)
+    notes = [f"of {total} parts {parts}"] if total > 1 else []
+    return notes if more is None else [*notes, f"takes {counted(more, 'more seed')} at least"]
 
 
 def shortened(text: str) -> str:

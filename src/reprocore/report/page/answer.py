@@ -1,18 +1,20 @@
 """What a study has found, as codes with the rows that they rest on; `sentences` has the words."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any
 
+from reprocore.analysis.strata import DIVERGENCES
+from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, late_steps, steady
 from reprocore.report.page.tables import Row, Tables, finite
 from reprocore.report.summary_text import clear_over_models
-from reprocore.vocabulary import Condition, ContrastVerdict, Family, Flag, Reason, split_codes
+from reprocore.report.words import reason_texts
+from reprocore.vocabulary import ContrastVerdict, Family, Flag, Reason, split_codes
 
 # What a difference of this size would take is said; the table of the sensitivity has others too.
 PLANNED_PERCENT = 10
-DIFFERENCES = (ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE)
 
 
 class Topic(StrEnum):
@@ -30,9 +32,11 @@ class Topic(StrEnum):
     NONE_DECIDED = auto()
     VERDICT = auto()
     WITHIN_MARGIN = auto()
+    OTHER_MEASURES = auto()
     UNTESTED = auto()
     CLEAR_OVER_MODELS = auto()
     NOT_CLEAR_OVER_MODELS = auto()
+    STEADY = auto()
     AT_MATCHED_LOSS = auto()
     SEEDS_NEEDED = auto()
     SWAPPED = auto()
@@ -89,7 +93,7 @@ class Answer:
 def answer_of(tables: Tables) -> Answer:
     """Return what the tables of a study say."""
     return Answer(
-        list(_level(tables)), list(_activation(tables)), [*_flags(tables), *_training(tables)]
+        list(_level(tables)), list(_activation(tables)), [*flags(tables), *_training(tables)]
     )
 
 
@@ -155,14 +159,19 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
         if rows := [row for row in tested if row["verdict"] == verdict]:
             yield Finding(Topic.VERDICT, {"verdict": verdict, "rows": rows})
     yield from _margin(tables, tested)
+    yield from _other_measures(tables, tested)
     if untested := [row for row in declared if row["p_adjusted"] is None]:
-        yield Finding(Topic.UNTESTED, {"rows": untested})
+        texts = [text for row in untested for text in reason_texts(row)]
+        reasons = list(dict.fromkeys(texts)) or ["no test"]
+        yield Finding(Topic.UNTESTED, {"rows": untested, "reasons": reasons})
     models = {row["model"] for row in tested}
     if decided and len(models) > 1:
         clear = [row for row, _ in clear_over_models(tables.study, tested)]
         topic = Topic.CLEAR_OVER_MODELS if clear else Topic.NOT_CLEAR_OVER_MODELS
         apart = sum(row["verdict"] in DIFFERENCES for row in tested)
         yield Finding(topic, {"clear": clear, "models": len(models), "differences": apart})
+    if any((found := steady(tables, tested)).values()):
+        yield Finding(Topic.STEADY, {**found, "steps": late_steps(tables)})
     if any((kinds := at_matched_loss(tables, tested)).values()):
         yield Finding(Topic.AT_MATCHED_LOSS, kinds)
     yield from _needed(tables, models)
@@ -181,40 +190,21 @@ def _margin(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
         )
 
 
-def at_matched_loss(tables: Tables, tested: Iterable[Row]) -> dict[str, list[Row]]:
-    """Return the differences at the last step by what they are where models have learned as much.
-
-    Args:
-        tables: of the study.
-        tested: contrasts with the reference.
-
-    Returns:
-        Rows of differences that are the `same` there, `reversed`, `equivalent`, or `open`, and of
-        those that are none at the last step and `appear` there.
-    """
-    matched = {
-        (row["model"], row["first"], row["measure"]): row["verdict"]
-        for row in tables.drawn(
-            "contrasts", family=Family.REFERENCE, condition=Condition.MATCHED_LOSS
+def _other_measures(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
+    """Say what the same comparisons are in the measures that stand beside the declared one."""
+    places = {(row["model"], row["first"], row["condition"]) for row in tested}
+    declared = tables.study.statistics.primary.measure
+    counts = {
+        measure: Counter(
+            row["verdict"]
+            for row in tables.drawn("contrasts", family=Family.REFERENCE, measure=measure)
+            if (row["model"], row["first"], row["condition"]) in places
         )
+        for measure in DIVERGENCES
+        if measure != declared
     }
-    kinds: dict[str, list[Row]] = {
-        kind: [] for kind in ("same", "reversed", "equivalent", "open", "appear")
-    }
-    for row in tested:
-        verdict = matched.get((row["model"], row["first"], row["measure"]))
-        if row["condition"] == Condition.FINAL and (kind := _kind(row["verdict"], verdict)):
-            kinds[kind].append(row)
-    return kinds
-
-
-def _kind(final: str, matched: str | None) -> str | None:
-    """Return what a contrast at the last step is at matched loss; None if a difference at none."""
-    if final not in DIFFERENCES:
-        return "appear" if matched in DIFFERENCES else None
-    if matched in DIFFERENCES:
-        return "same" if matched == final else "reversed"
-    return "equivalent" if matched == ContrastVerdict.EQUIVALENT else "open"
+    if any(counts.values()):
+        yield Finding(Topic.OTHER_MEASURES, {"counts": counts})
 
 
 def reasons_of(row: Row) -> tuple[Reason, ...]:
@@ -248,7 +238,7 @@ def _swapped(tables: Tables) -> Iterator[Finding]:
     yield Finding(Topic.SWAPPED, {**data, "measure": measure, "kept": [*kept[:1], *kept[1:][-1:]]})
 
 
-def _flags(tables: Tables) -> Iterator[Finding]:
+def flags(tables: Tables) -> Iterator[Finding]:
     """Yield what rows of the summary warn of, each warning with its rows."""
     rows: dict[Topic, list[Row]] = {topic: [] for topic in _FLAGS.values()}
     for row in tables.drawn("summary"):

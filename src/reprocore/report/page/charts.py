@@ -33,13 +33,15 @@ def specifications(looks: Looks) -> dict[str, Spec]:
         looks: the label of each activation, and how it is drawn.
 
     Returns:
-        `rows`, `ratios`, `lines`, `rates` and `heat`; `plain` is rows that are no activations.
+        `rows`, `ratios`, `lines`, `ratio_lines`, `rates` and `heat`; `plain` is rows that are no
+        activations.
     """
     charts = {
         "rows": _rows(looks, None),
         "ratios": _rows(looks, 1.0),
         "plain": _rows([], None),
-        "lines": _lines(looks),
+        "lines": _lines(looks, None),
+        "ratio_lines": _lines(looks, 1.0),
         "rates": _rates(),
         "heat": _heat(),
     }
@@ -99,12 +101,16 @@ def _rows(looks: Looks, reference: float | None) -> Layers:
         ),
     ]
     if reference is not None:
-        line = alt.Chart(alt.NamedData("rows")).mark_rule(color=style.INK, strokeDash=[2, 2])
-        layers.insert(0, line.encode(x=alt.datum(reference)))
+        layers.insert(0, _line_at(x=alt.datum(reference)))
     return alt.layer(*layers).properties(height={"step": ROW_HEIGHT})
 
 
-def _lines(looks: Looks) -> Layers:
+def _line_at(**place: Any) -> alt.Chart:
+    line = alt.Chart(alt.NamedData("rows")).mark_rule(color=style.INK, strokeDash=[2, 2])
+    return line.encode(**place)
+
+
+def _lines(looks: Looks, reference: float | None) -> Layers:
     """A line for each activation, with the band of its interval."""
     base = alt.Chart(alt.NamedData("rows")).encode(
         x=alt.X(
@@ -119,13 +125,16 @@ def _lines(looks: Looks) -> Layers:
     y = alt.Y("estimate:Q", title="@title", scale=_LIMITS, axis=alt.Axis(tickCount=5))
     tips = [alt.Tooltip("label:N", title="activation"), alt.Tooltip("step:Q", title="step")]
     tips.append(alt.Tooltip("text:N", title="value"))
-    return alt.layer(
+    layers = [
         base.mark_area(opacity=0.13).encode(y=alt.Y("low:Q"), y2="high:Q", color=_colour(looks)),
         base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=_dash(looks), color=_colour(looks)),
         base.mark_point(size=28, filled=True, opacity=1).encode(
             y=y, shape=_shape(looks), color=_colour(looks), tooltip=tips
         ),
-    ).properties(height=210)
+    ]
+    if reference is not None:
+        layers.insert(0, _line_at(y=alt.datum(reference)))
+    return alt.layer(*layers).properties(height=210)
 
 
 def _rates() -> Layers:

@@ -17,7 +17,6 @@ from reprocore.report.page.tables import (
 from reprocore.report.words import CONDITIONS, HOLDS_FOR, VERDICTS, readable, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
-    COMPLEMENTS,
     PAIR_MEASURES,
     Condition,
     ContrastVerdict,
@@ -50,6 +49,7 @@ def payload(tables: Tables) -> Row:
         "levels": packed(_levels(tables)),
         "curves": packed(_curves(tables)),
         "contrasts": packed(map(contrast, tables.drawn("contrasts"))),
+        "steps": packed(map(_step, tables.drawn("steps"))),
         "cross": packed(map(_cross, tables.drawn("cross"))),
         "pairs": packed(_pairs(tables)),
         "kinds": packed(map(_kind, tables.drawn("strata", stratification=Stratification.KIND))),
@@ -134,7 +134,16 @@ def contrast(row: Row) -> Row:
         "verdict": verdict,
         "note": reasons,
         "why": "" if finite(row["ratio"]) is not None else reasons or "not compared",
-        "complement": row["measure"] in COMPLEMENTS,
+    }
+
+
+def _step(row: Row) -> Row:
+    ends = (row["ratio"], row["ratio_low"], row["ratio_high"])
+    return {
+        **{name: row[name] for name in ("model", "measure", "step")},
+        "label": readable(row["first"]),
+        **dict(zip(("estimate", "low", "high"), map(finite, ends), strict=True)),
+        "text": f"{with_interval(*ends)}, {VERDICTS[ContrastVerdict(row['verdict'])]}",
     }
 
 

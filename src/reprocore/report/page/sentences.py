@@ -11,8 +11,9 @@ from reprocore.vocabulary import ContrastVerdict, counted
 
 # Of a list, so many are named; the tables below have all.
 NAMED = 6
+NAMED_VERDICTS = 30
 # What the short answer leaves to the page, and which warnings it keeps.
-_LEFT = {Topic.DISTANCE, Topic.SEEDS_NEEDED, Topic.SWAPPED, Topic.ACCURACY}
+_LEFT = {Topic.DISTANCE, Topic.OTHER_MEASURES, Topic.SEEDS_NEEDED, Topic.SWAPPED, Topic.ACCURACY}
 WARNED = {Topic.NOT_RUN, Topic.MISSING_SEEDS, Topic.ABOVE_UNIGRAM}
 Data = Mapping[str, Any]
 FORMULAS = {"relative_pd": "2·|p − q| / (p + q), averaged over all characters and positions"}
@@ -135,9 +136,12 @@ def _is(count: int) -> str:
 
 
 def _verdict(data: Data) -> str:
-    parts = [f"{readable(r['first'])} in {r['model']}, ratio {ratio(r)}" for r in data["rows"]]
-    more = len(parts) - NAMED
-    return "; ".join(parts[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+    models: dict[str, list[str]] = {}
+    for row in data["rows"][:NAMED_VERDICTS]:
+        models.setdefault(row["model"], []).append(f"{readable(row['first'])} {ratio(row)}")
+    more = len(data["rows"]) - NAMED_VERDICTS
+    parts = [f"in {model} {', '.join(found)}" for model, found in models.items()]
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
 
 def _clear(data: Data) -> str:
@@ -149,26 +153,65 @@ def _clear(data: Data) -> str:
 
 def _within_margin(data: Data) -> str:
     low, high = 1 / (1 + data["margin"]), 1 + data["margin"]
-    found = f"{data['small']} of {counted(data['differences'], 'difference')} {_is(data['small'])}"
     return (
-        f"Ratios within {data['margin']:.0%}, {low:.3g} to {high:.3g}, count as equal: {found} "
-        "shown to be smaller than that."
+        f"Where no difference is found, a ratio shown to be within {data['margin']:.0%} ({low:.3g} "
+        f"to {high:.3g}) is called equivalent; of {counted(data['differences'], 'difference')} "
+        f"found, {data['small']} {_is(data['small'])} shown to be smaller than that."
     )
 
 
-def _at_matched_loss(data: Data) -> str:
-    def named(rows: Sequence[Row]) -> str:
-        names = [f"{readable(row['first'])} in {row['model']}" for row in rows]
-        return f" ({listed(names)})"
+def _other_measures(data: Data) -> str:
+    parts = [
+        f"by {QUANTITIES[measure].label} {verdict_counts(counts)}"
+        for measure, counts in data["counts"].items()
+    ]
+    return f"The same comparisons are {'; '.join(parts)} (exploratory)."
 
-    return matched_loss(data, named)
+
+def verdict_counts(counts: Mapping[str, int]) -> str:
+    """Write how many comparisons have each verdict."""
+    return listed([f"{counts[code]} {words}" for code, words in VERDICTS.items() if counts[code]])
+
+
+def _steady(data: Data) -> str:
+    return steady_words(data, _named)
+
+
+def steady_words(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: "") -> str:
+    """Count what differences were late in training, each kind with more said of it."""
+    words = {
+        "kept": "there at each of these steps",
+        "reversed": "reversed at one or more of them",
+        "absent": "not shown at one or more of them",
+    }
+    # Those that are always there need no names.
+    parts = [
+        f"{len(rows)} {_is(len(rows))} {said}{'' if kind == 'kept' else more(rows)}"
+        for kind, said in words.items()
+        if (rows := data[kind])
+    ]
+    steps = sorted({step for own in data["steps"].values() for step in own})
+    total = counted(sum(len(data[kind]) for kind in words), "difference")
+    places = listed([f"{step:,}" for step in steps])
+    return f"Shortly before the last step, at {places} (exploratory), of {total} {listed(parts)}."
+
+
+def _at_matched_loss(data: Data) -> str:
+    return matched_loss(data, _named)
+
+
+def _named(rows: Sequence[Row]) -> str:
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        models.setdefault(row["model"], []).append(readable(row["first"]))
+    return f" ({'; '.join(f'{listed(names)} in {model}' for model, names in models.items())})"
 
 
 def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: "") -> str:
     """Count what is left of differences at matched loss, each kind with more said of it."""
     words = {
-        "same": "in the same direction",
-        "reversed": "in the opposite direction",
+        "same": "the same",
+        "reversed": "reversed",
         "equivalent": "equivalent",
         "open": "not shown to be one",
     }
@@ -182,11 +225,13 @@ def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: ""
     differences = counted(sum(counts.values()) - new, "difference")
     found = [f"of {differences} at the last step, {listed(parts)}"] if parts else []
     if new:
-        without = f"{counted(new, 'comparison')} without a difference there"
-        found.append(f"{without} {'has' if new == 1 else 'have'} one here{more(data['appear'])}")
+        differ = "differs" if new == 1 else "differ"
+        without = f"{counted(new, 'comparison')} with none shown at the last step"
+        found.append(f"{without} {differ} here{more(data['appear'])}")
     return (
         "At matched loss, where the activations of a model are compared after they have learned "
-        f"as much (exploratory), {'; '.join(found)}."
+        "as much, the slower one after more steps (exploratory), "
+        f"{'; '.join(found)}."
     )
 
 
@@ -208,7 +253,9 @@ def _seeds(row: Row, step: int) -> str:
 
 def seeds_for(row: Row, step: int) -> str:
     """Write with how many seeds a difference of so many percent is found."""
-    values = (row[f"seeds_for_{step}{end}"] for end in ("", "_low", "_high"))
+    values = tuple(row[f"seeds_for_{step}{end}"] for end in ("", "_low", "_high"))
+    if values[2] == LEAST_SEEDS_OF_A_TEST:
+        return f"{LEAST_SEEDS_OF_A_TEST} seeds (the least for any verdict)"
     middle, low, high = (f"over {MOST_SEEDS:,}" if v is None else f"{v}" for v in values)
     return f"{middle} [{low}, {high}] seeds"
 
@@ -224,7 +271,7 @@ def _swapped(data: Data) -> str:
     return (
         f"Swapping the activation together with the seed moves the predictions {found} as far as "
         f"changing the seed alone ({QUANTITIES[data['measure']].label}). For {data['larger']} of "
-        f"{pairs} of activations that is more than chance explains.{kept}"
+        f"{pairs} of activations that is more than chance explains, each alone.{kept}"
     )
 
 
@@ -271,7 +318,7 @@ def _accuracy(data: Data) -> str:
     steps = listed([f"{count:,}" for count in data["steps"]])
     return (
         f"Trained for {steps} steps, models expect the right next character at {found} of the "
-        "positions; longer training can change all of this."
+        "positions; training longer or shorter can change all of this."
     )
 
 
@@ -307,12 +354,14 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
     Topic.NONE_DECIDED: _none_decided,
     Topic.VERDICT: _verdict,
     Topic.WITHIN_MARGIN: _within_margin,
-    Topic.UNTESTED: lambda data: f"Not tested, for want of seeds: {_verdict(data)}.",
+    Topic.OTHER_MEASURES: _other_measures,
+    Topic.UNTESTED: lambda data: f"Not tested ({listed(data['reasons'])}): {_verdict(data)}.",
     Topic.CLEAR_OVER_MODELS: _clear,
     Topic.NOT_CLEAR_OVER_MODELS: lambda data: (
         f"Corrected for all {data['models']} models together, no single difference remains: among "
         "so many comparisons one may stand out by luck."
     ),
+    Topic.STEADY: _steady,
     Topic.AT_MATCHED_LOSS: _at_matched_loss,
     Topic.SEEDS_NEEDED: _needed,
     Topic.SWAPPED: _swapped,

@@ -19,6 +19,7 @@ from reprocore.store.schemas import (
     PAIRS_SCHEMA,
     SENSITIVITY_SCHEMA,
     SOURCES_SCHEMA,
+    STEPS_SCHEMA,
     SUMMARY_SCHEMA,
     TUNING_SCHEMA,
 )
@@ -31,6 +32,7 @@ TABLES = {
     "estimates": ESTIMATES_SCHEMA,
     "cells": CELLS_SCHEMA,
     "contrasts": CONTRASTS_SCHEMA,
+    "steps": STEPS_SCHEMA,
     "sensitivity": SENSITIVITY_SCHEMA,
     "sources": SOURCES_SCHEMA,
     "early": EARLY_SCHEMA,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reprocore.report.audit.table import SHOWN as SHOWN_LINES
+from reprocore.report.audit.table import claim_counts, verdict_notes
 from reprocore.report.figures.entries import ARM_WORDS, confidence_text, summary_entries
 from reprocore.report.page.answer import Answer, Finding
 from reprocore.report.page.payload import GLYPHS, contrast, level, looks
@@ -48,6 +49,7 @@ def view_of(tables: Tables, answer: Answer, text: Row, generated: Row) -> Row:
         "levels": levels(tables),
         "level_heads": [heading(QUANTITIES[name]) for name in shown_measures(study)],
         "contrasts": contrasts(tables),
+        "steps": bool(tables.drawn("steps")),
         "reference": reference_words(study),
         "passages": passages(tables, text, first),
         "kinds": kinds(tables, first),
@@ -58,6 +60,7 @@ def view_of(tables: Tables, answer: Answer, text: Row, generated: Row) -> Row:
         "early": any(map(tells, tables.drawn("early", measure=study.drawn_measure))),
         "audit": audit(tables),
         "verdicts": verdict_counts(tables),
+        "claim_counts": claim_counts(tables.rows("audit")),
         "arms": arms(study),
     }
 
@@ -196,9 +199,10 @@ def audit(tables: Tables) -> list[Row]:
     """Return the rows of the audit: at most so many lines of what decides a claim, and the rest."""
     return [
         {
-            **{name: row[name] for name in ("claim", "source", "reported", "seeds_more")},
+            **{name: row[name] for name in ("claim", "source", "reported")},
             "code": row["verdict"],
             "verdict": CLAIM_VERDICTS[ClaimVerdict(row["verdict"])],
+            "notes": verdict_notes(row),
             "measured": lines(row["measured"]),
             "reason": lines(row["reason"]),
         }

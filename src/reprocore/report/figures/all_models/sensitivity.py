@@ -16,7 +16,7 @@ from reprocore.report.figures.entries import (
     rows_of,
 )
 from reprocore.report.figures.frame import title
-from reprocore.report.words import EXPLORATORY, gap_text, reason_texts
+from reprocore.report.words import EXPLORATORY, gap_text, p_text, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import Condition, Gap, Measure, Reason, split_codes
 
@@ -78,7 +78,7 @@ def _row(model: str, row: TableRow | None, entries: Sequence[Entry], wanted: int
     if span is not None:
         lines = [f"{row['cv']:.1f}% → {span[0]:.1f}%"] + [f"{count} seeds"] * (seeds != wanted)
     if p is not None:
-        lines.append("p < 0.001" if p < 0.001 else f"p = {p:.2g}")
+        lines.append(f"p {p_text(p)}")
     elif Reason.FEW_SEEDS_FOR_TEST in split_codes(row["reason"], Reason):
         lines.append("too few seeds for p")
     if row["activations"] < len(entries):

@@ -69,8 +69,14 @@ function limits(rows, more = []) {
   return { low: low - room, high: high + room };
 }
 
-// One chart for each group, all on the same axis.
-function grid(id, name, groups, places, words) {
+// The axis of each group: the same for all, unless the reader wants each to have its own.
+function axis(rows, more) {
+  const shared = limits(rows, more);
+  return (own) => state.axis === "own" ? limits(own, more) : shared;
+}
+
+// One chart for each group.
+function grid(id, name, groups, places, words, ends = () => ({})) {
   const place = byId(id);
   if (!place) return;
   for (const [title, rows] of groups) {
@@ -80,7 +86,8 @@ function grid(id, name, groups, places, words) {
       figure = element("figure", { "data-title": title }, element("figcaption", {}, title), plot);
       place.append(figure);
     }
-    chart(figure.lastChild, name, rows, places, `${title}: ${words}. ${described(rows)}`);
+    const own = { ...places, ...ends(rows) };
+    chart(figure.lastChild, name, rows, own, `${title}: ${words}. ${described(rows)}`);
   }
   for (const child of [...place.children]) {
     if (!groups.some(([title]) => title === child.dataset.title)) child.remove();

@@ -25,12 +25,11 @@ view(["measure", "family", "condition"], () => {
   for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
 });
 
-view(["measure", "family", "condition"], () => {
+view(["measure", "family", "condition", "axis"], () => {
   const { measure, family, condition } = state;
   const rows = where(contrasts, { measure, family, condition })
     .map((row) => ({ ...row, note: row.verdict }))
     .map((row) => family === "reference" ? row : { ...row, label: `${row.label} / ${row.other}` });
-  const name = data.measures[measure].label;
-  const title = rows.some((row) => row.complement) ? `ratio of 1 − ${name}` : `ratio of ${name}`;
-  grid("contrasts-charts", "ratios", byModel(rows), { title, ...limits(rows, [1]) }, title);
+  const title = `ratio of ${data.measures[measure].label}`;
+  grid("contrasts-charts", "ratios", byModel(rows), { title }, title, axis(rows, [1]));
 });

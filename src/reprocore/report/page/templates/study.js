@@ -4,20 +4,28 @@ const byModel = (rows) => data.models.map((model) => [model, where(rows, { model
 const ticksOf = (rows, name) => [...new Set(rows.map((row) => row[name]))].sort((a, b) => a - b);
 
 const levels = unpack(data.levels);
-view(["measure"], () => {
+view(["measure", "axis"], () => {
   const rows = where(levels, { measure: state.measure });
   const { heading, alike, holds } = data.measures[state.measure];
-  byId("levels").querySelector("[data-direction]").textContent = alike;
+  for (const place of document.querySelectorAll("[data-direction]")) place.textContent = alike;
   for (const place of document.querySelectorAll("[data-holds]")) place.textContent = holds;
-  grid("levels-charts", "rows", byModel(rows), { title: heading, ...limits(rows) }, heading);
+  grid("levels-charts", "rows", byModel(rows), { title: heading }, heading, axis(rows));
 });
 
 const curves = unpack(data.curves).map((row) => ({ ...row, label: data.labels[row.activation] }));
-view(["measure"], () => {
+view(["measure", "axis"], () => {
   const rows = where(curves, { measure: state.measure });
   const { heading } = data.measures[state.measure];
   const places = { title: heading, across: "optimiser steps", ticks: ticksOf(rows, "step") };
-  grid("curves-charts", "lines", byModel(rows), { ...places, ...limits(rows) }, heading);
+  grid("curves-charts", "lines", byModel(rows), places, heading, axis(rows));
+});
+
+const steps = unpack(data.steps);
+view(["measure", "axis"], () => {
+  const rows = where(steps, { measure: state.measure });
+  const title = `ratio of ${data.measures[state.measure].label}`;
+  const places = { title, across: "optimiser steps", ticks: ticksOf(rows, "step") };
+  grid("steps-charts", "ratio_lines", byModel(rows), places, title, axis(rows, [1]));
 });
 
 const cross = unpack(data.cross);

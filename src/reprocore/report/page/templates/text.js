@@ -27,6 +27,7 @@ view(["model", "activation", "colour"], () => {
     return;
   }
   const shares = numbers(own[state.colour]);
+  const seeds = numbers(own.disagreement);
   let number = 0;
   passages.replaceChildren(...data.text.blocks.map((block, index) => {
     const label = `passage ${index + 1}`;
@@ -34,7 +35,7 @@ view(["model", "activation", "colour"], () => {
     made.append(element("span", { class: "before", "aria-hidden": "true" }, `…${block.before}`));
     for (const sign of block.characters) {
       const share = Math.min(shares[number] / 255 / most, 1);
-      const kind = share >= 0.5 ? "c half" : "c";
+      const kind = seeds[number] >= 255 / 2 ? "c half" : "c";
       const place = { class: kind, style: `--d:${share.toFixed(3)}`, role: "option" };
       const name = { "aria-label": NAMES[sign] ?? sign, "aria-selected": "false" };
       made.append(element("span", { ...place, ...name, id: `c${number}` }, sign));
