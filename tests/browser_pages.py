@@ -33,7 +33,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> "PageStudy":
     """A study in which a model has not run, a seed is missing and arms differ."""
-    from test_figures import make_study
+    from figure_tables import make_study
 
     from synthetic_page import PageStudy
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from test_figures import STEPS, Tables, final_of
+from figure_tables import STEPS, Tables, final_of
 
 from reprocore.analysis.text import text_table
 from reprocore.data.probe import Probe

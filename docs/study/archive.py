@@ -1,8 +1,9 @@
 """Keep a study's tables, figures and page, and of its cells what made them and what they write.
 
 Only models whose tables are all there are kept, so that a study can be published model by model.
-Tables keep every number and figures every pixel, in encodings that take less. `SHA256SUMS` lists
-every file of the archive (`sha256sum --check SHA256SUMS`).
+Figures of one model are left out: the page has their charts, and its tables give them again. Tables
+keep every number and figures every pixel, in encodings that take less. `SHA256SUMS` lists every
+file of the archive (`sha256sum --check SHA256SUMS`).
 
     python docs/study/archive.py RESULTS ARCHIVE
 """
@@ -21,7 +22,7 @@ from reprocore.study.cells import UNARCHIVED_FILES
 
 # What a run prints, checks or makes anew from the archive itself.
 LEFT_OUT = ("logs", "records", "corpus", "preflight", "pilot", ".lock")
-BY_MODEL = ("cells", "pairs", "blocks", "models", "figures", "tuning")
+BY_MODEL = ("cells", "pairs", "blocks", "models", "tuning")
 SUMS = "SHA256SUMS"
 
 
@@ -39,8 +40,10 @@ def is_kept(path: Path, done: set[str]) -> bool:
     # A picture of an archive that the results began with is an old one.
     if path.suffix in (".svg", ".webp"):
         return False
-    of_model = top in BY_MODEL and len(path.parts) > 2
-    return path.parts[1] in done if of_model else True
+    of_model = len(path.parts) > 2
+    if top == "figures" and of_model:
+        return False
+    return path.parts[1] in done if top in BY_MODEL and of_model else True
 
 
 def write_compact(source: Path, target: Path) -> None:

@@ -3,24 +3,14 @@
 import io
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from reprocore.errors import ReprocoreError, visible
 from reprocore.pipeline.comparison import compare
-from reprocore.report.terminal import (
-    MARKS,
-    console,
-    duration,
-    table_of,
-    usage_message,
-)
+from reprocore.report.terminal import console, usage_message
 
 if TYPE_CHECKING:
     from reprocore.study.study import Study
@@ -58,9 +48,6 @@ DirectoryOption = Annotated[
 CellArgument = Annotated[
     str, typer.Argument(help="MODEL/ACTIVATION/SEED, such as charlm/relu/1 or charlm/relu/init-1.")
 ]
-# How many problems of one kind are listed unless all are asked for.
-SHOWN = 20
-
 # Typer carries its own copy of click, or imports it, depending on its version.
 _UsageError: Any = typer.BadParameter.__base__
 
@@ -129,44 +116,11 @@ def status(
 ) -> None:
     """Show the study as a matrix of cells: done, stale, damaged, failed, begun, missing, ..."""
     from reprocore.pipeline.plan import Plan
-    from reprocore.pipeline.printing import print_notices, print_title
+    from reprocore.pipeline.printing import print_status
     from reprocore.pipeline.runs import open_study
-    from reprocore.pipeline.status import seconds_left, study_status
-    from reprocore.pipeline.verification.verify import has_run
 
     study, command = open_study(configfile, config, directory)
-    plan = Plan.of(study)
-    statuses = study_status(plan)
-    rows: dict[tuple[str, str, str], list[Text]] = {}
-    for cell in statuses:
-        arm = cell.cell.arm if cell.cell.rate is None else "tuning"
-        key = (cell.cell.model, cell.cell.activation, arm)
-        rows.setdefault(key, []).append(console.mark(cell.state))
-    print_title(study)
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in ("model", "activation", "arm"):
-        table.add_column(head, overflow="fold")
-    table.add_column(f"seeds {', '.join(map(str, study.seeds))}", overflow="fold")
-    for key, marks in rows.items():
-        table.add_row(*key, Text(" ").join(marks))
-    console.print(table)
-    counts = Counter(str(cell.state) for cell in statuses)
-    totals = [console.mark(state) + Text(f" {counts[state]} {state}") for state in MARKS]
-    console.print(Text(", ").join(totals))
-    for cell in statuses:
-        if cell.reason:
-            console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
-    for reason in plan.failed_preflights():
-        console.lines(f"failed check of {reason}")
-    print_notices(study)
-    if not has_run(study):
-        console.lines(f"Nothing has run yet. To start: {command}")
-        return
-    seconds, unknown = seconds_left(statuses)
-    if seconds:
-        console.print(f"left: about {duration(seconds)} of training on one core, start-up apart")
-    if unknown:
-        console.print(f"time unknown, as no cell is done yet: {', '.join(unknown)}")
+    print_status(Plan.of(study), command)
 
 
 @app.command()
@@ -196,11 +150,9 @@ def verify(
     ] = False,
 ) -> None:
     """Check every file of the results: damaged, stale, missing, ...; say what repairs it."""
-    from reprocore.pipeline.printing import print_notices, print_problems, print_title
-    from reprocore.pipeline.runs import is_held, open_study
-    from reprocore.pipeline.verification.contents import KINDS, kind_of
-    from reprocore.pipeline.verification.repair import repairs
-    from reprocore.pipeline.verification.verify import PROBLEMS, has_run
+    from reprocore.pipeline.printing import print_verification
+    from reprocore.pipeline.runs import open_study
+    from reprocore.pipeline.verification.verify import has_run
     from reprocore.pipeline.verification.verify import verify as check
 
     study, command = open_study(configfile, config, directory)
@@ -208,35 +160,9 @@ def verify(
         console.lines(f"{Path(study.results).absolute()}: nothing has run yet. To start: {command}")
         raise typer.Exit(1)
     result = check(study, quick)
-    counts = Counter((kind_of(problem.path), problem.state) for problem in result.problems)
-    print_title(study)
-    heads = ("files", *PROBLEMS)
-    rows = [
-        [kind, str(files), *(str(counts[kind, state] or "·") for state in PROBLEMS)]
-        for kind in KINDS
-        if (files := result.checked[kind])
-    ]
-    console.print(table_of(None, ("kind", *heads), rows, numbers=heads))
-    limit = None if everything else SHOWN
-    print_problems(study, result.problems, limit)
-    print_notices(study)
-    if result.kept:
-        console.lines("Beside this study, and kept:")
-        print_problems(study, result.kept, limit)
-    if not result.problems:
-        console.lines("No problem is seen; files were not read." if quick else "All is well.")
-        return
-    if is_held(study.results):
-        console.lines("A run is writing here now; verify again when it has ended.")
+    print_verification(result, command, quick, everything)
+    if result.problems:
         raise typer.Exit(1)
-    repair = repairs(result.plan, result.problems, command)
-    if repair.elsewhere:
-        console.lines("To be trained again where there is a GPU:")
-        print_problems(study, repair.elsewhere, limit)
-    console.lines("To repair:")
-    for line in repair.commands:
-        console.lines(f"  {line}")
-    raise typer.Exit(1)
 
 
 app.command()(compare)

@@ -19,9 +19,10 @@ LN2 = math.log(2.0)
 class Measure:
     """What tables and figures need to know of a measure.
 
-    `name` is the column, and for `MEASURES` the function of `reprocore.statistics.divergence`;
-    `label` is for axes and headings, `unit` is "" for a pure number, and values lie in
-    `lower` … `upper`. With `more_is_closer` a larger value means more alike predictions.
+    `name` is the column, and for `MEASURES` the function of `reprocore.statistics.divergence` that
+    has the formula; `PairSums` there is the same for long texts. `label` is for sentences, `unit`
+    is "" for a pure number, and values lie in `lower` … `upper`. With `more_is_closer` a larger
+    value means more alike predictions.
     """
 
     name: str
@@ -30,6 +31,11 @@ class Measure:
     lower: float
     upper: float
     more_is_closer: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The label with its unit, for axes, headings and choices."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
 MEASURES: Mapping[str, Measure] = MappingProxyType(
@@ -389,6 +395,6 @@ def split_codes(text: str, kind: type[Code]) -> tuple[Code, ...]:
     return tuple(kind(code) for code in text.split())
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun in the singular or plural: 1 cell, 2 cells."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: float, noun: str) -> str:
+    """Return a whole number with its noun in the singular or plural: 1 cell, 2 cells."""
+    return f"{number:,.0f} {noun}" if number == 1 else f"{number:,.0f} {noun}s"

@@ -230,7 +230,7 @@ def test_it_is_read_without_scripts_and_in_print(opened, made, tmp_path):
 
 
 def test_the_page_of_a_comparison_of_ones_own(opened, made, tmp_path):
-    from test_figures import final_of
+    from figure_tables import final_of
 
     final = final_of(made.cells[:4])
     others = np.sqrt(final.probabilities)

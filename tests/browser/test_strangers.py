@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from test_figures import make_study
+from figure_tables import make_study
 
 from synthetic_page import PageStudy
 

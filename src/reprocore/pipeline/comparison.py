@@ -111,11 +111,18 @@ def _members(
 
 
 def _blocks(text: str | None) -> Any:
-    from reprocore.store.arrays.reading import read_labels
+    from reprocore.store.arrays.reading import OF_LABELS, read_labels
+    from reprocore.store.arrays.whole_numbers import whole_number
 
     if text is None:
         return None
-    return int(text) if text.isdigit() else read_labels(text, "blocks")
+    size = whole_number(text)
+    if size is None and Path(text).suffix not in OF_LABELS:
+        raise ReprocoreError(
+            f"--blocks {text}: must be a number of positions, or a file that ends in "
+            f"{', '.join(OF_LABELS)}"
+        )
+    return read_labels(text, "blocks") if size is None else size
 
 
 def _show(result: "Reproducibility", confidence: float, json: Path | None) -> None:

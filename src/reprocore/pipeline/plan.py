@@ -75,6 +75,7 @@ class CellLook:
         sha256: of its files, by name, as `cell.json` has them.
         val_loss: at the end of training, likewise; None for a tuning cell that diverged.
         wall_seconds: of the training, start-up excluded, likewise.
+        host: the machine that trained it, likewise.
     """
 
     state: State
@@ -83,6 +84,7 @@ class CellLook:
     sha256: Mapping[str, str] = field(default_factory=dict)
     val_loss: float | None = None
     wall_seconds: float | None = None
+    host: str | None = None
 
 
 def look_at_cell(
@@ -118,8 +120,14 @@ def look_at_cell(
         return CellLook(State.DAMAGED, problems, left_out, sha256)
     current = identity is None or described.get("identity") == identity
     state = State.DONE if current else State.STALE
-    ends = (described.get(name) for name in ("val_loss", "wall_seconds"))
-    return CellLook(state, (), left_out, sha256, *ends)
+    return CellLook(
+        state,
+        left_out=left_out,
+        sha256=sha256,
+        val_loss=described.get("val_loss"),
+        wall_seconds=described.get("wall_seconds"),
+        host=described.get("hardware", {}).get("host"),
+    )
 
 
 def has_tables(results: str | Path, model: str) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from reprocore.report.terminal import console, table_of
-from reprocore.report.words import PLACES, counted
+from reprocore.report.words import PLACES
 from reprocore.statistics.contrasts import SeedValues, family_seeds, of_seeds
 from reprocore.statistics.jackknife import pair_matrix
 from reprocore.statistics.planning import (
@@ -25,7 +25,7 @@ from reprocore.store.schemas import PAIRS_SCHEMA
 from reprocore.store.tables import read_table
 from reprocore.study.cells import GROUP
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Condition
+from reprocore.vocabulary import MEASURES, Condition, counted
 
 PAIR = ("seed_a", "seed_b")
 

@@ -17,7 +17,8 @@ import filelock
 
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Plan
-from reprocore.store.records import DamagedError, read_sealed
+from reprocore.store.files import write_json
+from reprocore.store.records import DamagedError, environment, read_sealed, sealed, utc
 from reprocore.study.overrides import parse_overrides, project_folder, read_config
 from reprocore.study.permissions import check_ours
 from reprocore.study.study import Study, parse_study
@@ -67,8 +68,6 @@ class WorkflowRun:
         Raises:
             ReprocoreError: another run has locked the folder, or it cannot be written.
         """
-        from reprocore.store.records import environment, utc
-
         self._lock = hold_results(self._study.results)
         self._earlier = _earlier_runs(self._study.results)
         self._start = time.monotonic()
@@ -81,16 +80,11 @@ class WorkflowRun:
         Raises:
             ReprocoreError: `study.json` cannot be written.
         """
-        from reprocore.store.records import utc
-
         seconds = time.monotonic() - self._start
         self._run |= {"end": utc(time.time()), "seconds": seconds, "outcome": outcome}
         self._write()
 
     def _write(self) -> None:
-        from reprocore.store.files import write_json
-        from reprocore.store.records import sealed
-
         content = {
             "command": self._command,
             "study": self._study.model_dump(mode="json"),
@@ -109,11 +103,8 @@ def _earlier_runs(results: str) -> list[Any]:
 
 def _cell_hosts(study: Study) -> list[str]:
     """Return the machines that trained the finished cells of the study."""
-    from reprocore.store.files import read_json
-
-    paths = (cell.folder(study.results) / "cell.json" for cell in Plan.of(study).current)
-    described = (read_json(path) for path in paths)
-    return sorted({content["hardware"]["host"] for content in described})
+    plan = Plan.of(study)
+    return sorted({host for cell in plan.current if (host := plan.looks[cell].host)})
 
 
 def snakemake_command(configfiles: Iterable[str | Path], overrides: Mapping[str, Any]) -> str:

@@ -28,9 +28,6 @@ class Progress(StrEnum):
     NOT_RUNNABLE = "not runnable"
 
 
-WAITING = (Progress.MISSING, Progress.STALE, Progress.DAMAGED, Progress.FAILED, Progress.BEGUN)
-
-
 @dataclass(frozen=True)
 class CellStatus:
     """State of one cell.
@@ -42,12 +39,15 @@ class CellStatus:
             checkpoint to resume from), `missing`, or `not runnable` (needs a GPU that is not here).
         reason: of a failed or damaged cell; the iteration of one that has begun; else "".
         wall_seconds: of a done cell, start-up excluded, else None.
+        left: the share of its training that is still to be done here: 0 for a done cell and, in
+            whatever state, for one that cannot be trained here.
     """
 
     cell: Cell
     state: Progress
     reason: str = ""
     wall_seconds: float | None = None
+    left: float = 0
 
 
 def study_status(plan: Plan) -> list[CellStatus]:
@@ -59,19 +59,23 @@ def _status(plan: Plan, cell: Cell) -> CellStatus:
     study, folder, look = plan.study, cell.folder(plan.study.results), plan.looks[cell]
     if look.state is State.DONE:
         return CellStatus(cell, Progress.DONE, wall_seconds=look.wall_seconds or None)
+    # A cell from elsewhere may have failed, begun or be damaged though it cannot be trained here.
+    left = float(cell.model in plan.runnable)
     if (folder / "failed.json").is_file():
         reason = str(_entry(folder / "failed.json", "reason") or "")
-        return CellStatus(cell, Progress.FAILED, reason)
+        return CellStatus(cell, Progress.FAILED, reason, left=left)
     iteration = _begun(folder / CHECKPOINT, cell_identity(study, cell))
     if iteration is not None:
         total = cell_training(study, cell)["iterations"]
-        return CellStatus(cell, Progress.BEGUN, f"iteration {iteration} of {total}")
+        left *= 1 - iteration / total
+        return CellStatus(cell, Progress.BEGUN, f"iteration {iteration} of {total}", left=left)
     if look.state is State.DAMAGED:
         faults = (f"{Path(problem.path).name}: {problem.reason}" for problem in look.problems)
-        return CellStatus(cell, Progress.DAMAGED, "; ".join(faults))
-    if cell.model not in plan.runnable:
+        return CellStatus(cell, Progress.DAMAGED, "; ".join(faults), left=left)
+    if not left:
         return CellStatus(cell, Progress.NOT_RUNNABLE)
-    return CellStatus(cell, Progress.STALE if look.state is State.STALE else Progress.MISSING)
+    state = Progress.STALE if look.state is State.STALE else Progress.MISSING
+    return CellStatus(cell, state, left=left)
 
 
 def _begun(path: Path, identity: dict[str, str]) -> int | None:
@@ -96,16 +100,16 @@ def seconds_left(statuses: Iterable[CellStatus]) -> tuple[float, list[str]]:
     """Return the work left in cell-seconds at the measured rate, and the models without one.
 
     The rate of a model is the mean wall time of its done cells, tuning cells included. Cells that
-    cannot run here do not count.
+    cannot run here do not count, and of one that has begun only the iterations that are left.
     """
     statuses = list(statuses)
     total, unknown = 0.0, []
     for model in dict.fromkeys(status.cell.model for status in statuses):
         of_model = [status for status in statuses if status.cell.model == model]
-        waiting = sum(status.state in WAITING for status in of_model)
+        left = sum(status.left for status in of_model)
         walls = [s.wall_seconds for s in of_model if s.wall_seconds is not None]
-        if waiting and walls:
-            total += waiting * sum(walls) / len(walls)
-        elif waiting:
+        if left and walls:
+            total += left * sum(walls) / len(walls)
+        elif left:
             unknown.append(model)
     return total, unknown

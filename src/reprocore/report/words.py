@@ -22,6 +22,7 @@ from reprocore.vocabulary import (
     Generalisation,
     Method,
     Reason,
+    counted,
     generalisation,
     smelu_beta,
     split_codes,
@@ -144,11 +145,6 @@ def readable(activation: str) -> str:
     if beta is not None:
         return f"{'SmeGLU' if activation.startswith('smeglu') else 'SmeLU'} β={beta:g}"
     return ACTIVATIONS[activation].label if activation in ACTIVATIONS else activation
-
-
-def counted(count: float, noun: str) -> str:
-    """Return `1 seed`, or `4 seeds`."""
-    return f"{count:.0f} {noun}" if count == 1 else f"{count:.0f} {noun}s"
 
 
 def p_text(p: float | None) -> str:

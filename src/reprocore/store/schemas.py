@@ -193,7 +193,11 @@ STEPS_SCHEMA = pa.schema(
             CONTRASTS_SCHEMA.field(name)
             for name in ("first", "second", "ratio", "ratio_low", "ratio_high", "p_adjusted")
         ),
-        *(CONTRASTS_SCHEMA.field(name) for name in ("seeds", "verdict", "reason")),
+        *(
+            CONTRASTS_SCHEMA.field(name)
+            for name in ("seeds", "seeds_first", "seeds_second", "seeds_shared")
+        ),
+        *(CONTRASTS_SCHEMA.field(name) for name in ("verdict", "reason")),
     ]
 )
 

@@ -16,6 +16,7 @@ from pydantic import (
 from reprocore.errors import visible
 from reprocore.study.messages import (
     DOTTED_PATH,
+    MISSING,
     NAME,
     SHA256,
     Boolean,
@@ -75,7 +76,7 @@ class Section(BaseModel):
             if not faults:
                 raise
             # A key that is missing may be the one that is misspelt.
-            wrong = [item for item in faults_of(error) if not item.message.startswith("missing;")]
+            wrong = [fault for fault in faults_of(error) if fault.kind != MISSING]
             raise WrongKeysError([*faults, *wrong]) from None
         if faults:
             raise WrongKeysError(faults)

@@ -21,9 +21,12 @@ PATTERNS = {
     COLOUR: "must be a colour, such as '#1f77b4'",
 }
 
+# The validator's type of error for a key that is not there.
+MISSING = "missing"
+
 # By the validator's type of error; {…} is filled from its context.
 WORDS = {
-    "missing": "missing; this key is required",
+    MISSING: "missing; this key is required",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_parsing_size": "must be a whole number of at most some 4,000 digits",
@@ -53,11 +56,13 @@ Where = tuple[str | int, ...]
 class Fault(NamedTuple):
     """One mistake: the keys that lead to it, from the section that is checked, and what is wrong.
 
-    The message starts with the value where that helps, and ends with what is allowed.
+    The message starts with the value where that helps, and ends with what is allowed. The kind is
+    the validator's type of error, such as `MISSING`; "" for what we find ourselves.
     """
 
     where: Where
     message: str
+    kind: str = ""
 
 
 class WrongKeysError(ValueError):
@@ -97,10 +102,10 @@ def faults_of(error: ValidationError) -> list[Fault]:
         where = item["loc"]
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, WrongKeysError):
-            faults += (Fault((*where, *fault.where), fault.message) for fault in cause.faults)
+            faults += (fault._replace(where=(*where, *fault.where)) for fault in cause.faults)
         # A list with a wrong item is not too short, and the item has a line of its own.
         elif not (item["type"] == "too_short" and where in faulty):
-            faults.append(Fault(where, _message(dict(item))))
+            faults.append(Fault(where, _message(dict(item)), item["type"]))
     return faults
 
 
@@ -141,7 +146,7 @@ def _message(item: dict[str, Any]) -> str:
     if kind == "value_error":
         return str(context["error"])
     words = _words(kind, value, context) or item["msg"]
-    bare = kind == "missing" or isinstance(value, dict | BaseModel)
+    bare = kind == MISSING or isinstance(value, dict | BaseModel)
     return words if bare else f"{shown(value)}: {words}"
 
 
@@ -160,7 +165,8 @@ def _words(kind: str, value: Any, context: dict[str, Any]) -> str:
         example = value if isinstance(value, str) and re.fullmatch(NAME, value) else "a, b"
         return f"must be a list, such as [{example}]"
     if kind == "too_short":
-        return f"must have at least {context['min_length']} entry"
+        least = context["min_length"]
+        return f"must have at least {least} {'entry' if least == 1 else 'entries'}"
     if kind == "string_type" and isinstance(value, int | float):
         return "must be text; write it in quotes"
     return WORDS.get(kind, "").format(**context)

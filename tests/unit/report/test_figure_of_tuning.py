@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from figure_reading import artist, gids, hatches, illegible, texts
+from figure_tables import LONG, make_study
 from matplotlib.figure import Figure
-from test_figures import LONG, artist, gids, hatches, illegible, make_study, texts
 
 from reprocore.report.figures.all_models.tuning import draw_tuning
 from reprocore.store.choices import Choice, choose

@@ -83,3 +83,18 @@ def test_codes_are_read_as_they_were_written() -> None:
     assert split_codes("", Reason) == ()
     with pytest.raises(ValueError, match="unheard"):
         split_codes("unheard", Reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("smelu_05", "SmeLU β=0.5"),
+        ("smeglu_025", "SmeGLU β=0.25"),
+        ("smelu_2", "SmeLU β=2"),
+        ("swiglu", "SwiGLU"),
+        ("relu2", "ReLU²"),
+        ("my_own", "my_own"),
+    ],
+)
+def test_readable_names(name: str, shown: str) -> None:
+    assert words.readable(name) == shown

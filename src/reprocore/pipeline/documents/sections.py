@@ -8,8 +8,8 @@ from reprocore.report.audit.table import claim_counts, verdict_notes
 from reprocore.report.figures.entries import ARM_WORDS
 from reprocore.report.page.answer import PLANNED_PERCENT, Topic, extremes, flags, reasons_of
 from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, steady
-from reprocore.report.page.sentences import level, listed, percent, ratio, seeds_for, sentence
-from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, with_interval
+from reprocore.report.page.sentences import level, listed, ratio, seeds_for, sentence
+from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, percent, with_interval
 from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import (

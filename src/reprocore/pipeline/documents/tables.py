@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from reprocore.pipeline.verification.contents import SCHEMAS
+from reprocore.store.catalogue import SCHEMAS_BY_PLACE
 from reprocore.store.cell_schemas import (
     CONTINUATIONS_SCHEMA,
     CORPUS_SCHEMA,
@@ -83,7 +83,7 @@ def dictionary() -> str:
 def places() -> dict[str, pa.Schema]:
     """Return the schema of every table by its path in the results."""
     found = dict(_PLACES)
-    for key, schema in SCHEMAS.items():
+    for key, schema in SCHEMAS_BY_PLACE.items():
         kind, _, name = key.partition("/")
         folder = {"models": "models/{model}/", "summary": ""}.get(kind, f"{kind}/")
         found[f"{folder}{name}.parquet"] = schema

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import safetensors
 
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import CellLook, Problem, State, reason_of
-from reprocore.store import position_schemas, schemas
+from reprocore.store.catalogue import SCHEMAS_BY_PLACE
 from reprocore.store.choices import read_choice
 from reprocore.store.predictions import read_predictions
 from reprocore.store.readers import (
@@ -30,25 +29,7 @@ KINDS = (
     *("figures", "summary", "other"),
 )
 
-SCHEMAS: dict[str, pa.Schema] = {
-    "models/estimates": schemas.ESTIMATES_SCHEMA,
-    "models/curves": schemas.CURVES_SCHEMA,
-    "models/cells": schemas.CELLS_SCHEMA,
-    "models/contrasts": schemas.CONTRASTS_SCHEMA,
-    "models/steps": schemas.STEPS_SCHEMA,
-    "models/sensitivity": schemas.SENSITIVITY_SCHEMA,
-    "models/sources": schemas.SOURCES_SCHEMA,
-    "models/early": schemas.EARLY_SCHEMA,
-    "models/cross": position_schemas.CROSS_SCHEMA,
-    "models/strata": position_schemas.STRATA_SCHEMA,
-    "models/text": position_schemas.TEXT_SCHEMA,
-    "across/ratios": schemas.RATIOS_SCHEMA,
-    "across/early_model_order": schemas.EARLY_MODEL_ORDER_SCHEMA,
-    "across/scale": schemas.SCALE_SCHEMA,
-    "summary/summary": schemas.SUMMARY_SCHEMA,
-    "summary/audit": schemas.AUDIT_SCHEMA,
-    "summary/tuning": schemas.TUNING_SCHEMA,
-}
+
 _CELL_READERS: dict[str, Callable[[Path], Any]] = {
     "history.parquet": read_history,
     "evaluation.parquet": read_evaluation,
@@ -124,4 +105,4 @@ def _read(place: str, path: Path) -> None:
     if reader := _GROUP_READERS.get(kind) or _READERS.get(f"{kind}/{path.stem}"):
         reader(path)
     else:
-        read_table(path, SCHEMAS[f"{kind}/{path.stem}"])
+        read_table(path, SCHEMAS_BY_PLACE[f"{kind}/{path.stem}"])

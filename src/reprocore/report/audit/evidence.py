@@ -17,13 +17,7 @@ from reprocore.statistics.tests_over_seeds import (
     ratio_interval_at,
     seeds_needed,
 )
-from reprocore.store.schemas import (
-    CELLS_SCHEMA,
-    CONTRASTS_SCHEMA,
-    CURVES_SCHEMA,
-    ESTIMATES_SCHEMA,
-    SENSITIVITY_SCHEMA,
-)
+from reprocore.store.catalogue import schemas_of
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
 from reprocore.vocabulary import ClaimReason, Condition, ContrastVerdict, Family
@@ -34,13 +28,7 @@ MARGIN = 0.1
 Row = dict[str, Any]
 Bounds = tuple[float | None, float | None]
 
-_SCHEMAS = {
-    "estimates": ESTIMATES_SCHEMA,
-    "contrasts": CONTRASTS_SCHEMA,
-    "sensitivity": SENSITIVITY_SCHEMA,
-    "cells": CELLS_SCHEMA,
-    "curves": CURVES_SCHEMA,
-}
+_SCHEMAS = schemas_of("estimates", "contrasts", "sensitivity", "cells", "curves")
 _TURNED = {
     ContrastVerdict.MORE_REPRODUCIBLE: ContrastVerdict.LESS_REPRODUCIBLE,
     ContrastVerdict.LESS_REPRODUCIBLE: ContrastVerdict.MORE_REPRODUCIBLE,

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from reprocore.report.figures import style
-from reprocore.report.words import counted, gap_text, readable
+from reprocore.report.words import gap_text, readable
 from reprocore.store.readers import final_rows
 from reprocore.study.base import Arm
 from reprocore.study.study import Study
-from reprocore.vocabulary import Gap
+from reprocore.vocabulary import Gap, counted
 
 TableRow = Mapping[Any, Any]
 
@@ -133,9 +133,9 @@ def between(study: Study, models: Iterable[str]) -> str:
     return "Which random streams follow the seed differs by model and is named in brackets."
 
 
-def basis(study: Study, models: Iterable[str], holds: str) -> str:
-    """Say what the bars of a figure are, for what they hold, and what its trainings differ in."""
-    return f"Bars: {confidence_text(study)} intervals, {holds}. {between(study, models)}"
+def basis(study: Study, models: Iterable[str], holds: str, marks: str = "Bars") -> str:
+    """Say what the marks of a figure are, for what they hold, and what its trainings differ in."""
+    return f"{marks}: {confidence_text(study)} intervals, {holds}. {between(study, models)}"
 
 
 def behind_text(names: Sequence[str]) -> str:

@@ -182,11 +182,6 @@ def gathered_notes(rows: Iterable[Row]) -> list[str]:
     ]
 
 
-def axis_label(measure: Measure) -> str:
-    """Return a measure's name with its unit."""
-    return f"{measure.label} ({measure.unit})" if measure.unit else measure.label
-
-
 def direction(measure: Measure) -> str:
     """Return which end of a measure means alike predictions."""
     return f"{'higher' if measure.more_is_closer else 'lower'} = more alike"

@@ -24,7 +24,7 @@ from reprocore.report.figures.entries import (
     summary_entries,
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, plain_labels, title
-from reprocore.report.figures.marks import axis_label, direction, draw_mark
+from reprocore.report.figures.marks import direction, draw_mark
 from reprocore.report.words import gap_text, holds_for
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure
@@ -171,7 +171,7 @@ def trades(points: Sequence[Point], more_is_closer: bool = False) -> list[Point]
 
 
 def _draw_panel(axes: Axes, study: Study, points: Sequence[Point], measure: Measure) -> None:
-    axes.set_xlabel(axis_label(measure))
+    axes.set_xlabel(measure.heading)
     if not any(point.known for point in points):
         gaps = {point.entry.why for point in points}
         style.hatch_whole(axes, gaps.pop() if len(gaps) == 1 else gap_text(Gap.MISSING))

@@ -5,7 +5,7 @@ from pathlib import Path
 from reprocore.report.comparison import SCORES, Tables, interval_words, records, verdict_text
 from reprocore.report.page.charts import specifications
 from reprocore.report.page.payload import measure_words, packed
-from reprocore.report.page.tables import QUANTITIES, Row, heading, with_interval
+from reprocore.report.page.tables import QUANTITIES, Row, percent, with_interval
 from reprocore.report.page.write import write_html
 from reprocore.report.words import VERDICTS, notice_text, reason_texts
 from reprocore.vocabulary import PAIR_MEASURES, Family, counted
@@ -34,7 +34,7 @@ def write_own_page(tables: Tables, confidence: float, title: str, out: str | Pat
         "notices": [notice_text(row) for row in records(tables["notices"])],
         "confidence": f"{100 * confidence:.6g}%",
         "holds": interval_words(tables["estimates"]),
-        "measures": {name: heading(QUANTITIES[name]) for name in drawn},
+        "measures": {name: QUANTITIES[name].heading for name in drawn},
         "drawn": drawn[0] if drawn else None,
         "groups": groups,
         "paired": [(name, name) for name in groups],
@@ -54,16 +54,10 @@ def _leads(tables: Tables) -> list[str]:
     sizes = tables["models"]["group"].value_counts()
     return [
         f"Two of the {counted(int(sizes[row['group']]), 'model')} of {row['group']} name another "
-        f"likeliest outcome at {_percent(row)} of the positions, on average over pairs."
+        f"likeliest outcome at {percent(row)} of the positions, on average over pairs."
         for row in records(tables["estimates"])
         if row["measure"] == "churn"
     ]
-
-
-def _percent(row: Row) -> str:
-    ends = (None if row[k] is None else 100 * row[k] for k in ("estimate", "low", "high"))
-    number, bracket, rest = with_interval(*ends).partition(" ")
-    return f"{number}%{bracket}{rest}"
 
 
 def _levels(tables: Tables) -> list[Row]:
@@ -81,7 +75,7 @@ def _levels(tables: Tables) -> list[Row]:
 def _name(measure: str) -> str:
     if measure in SCORES:
         return measure
-    return heading(QUANTITIES[measure])
+    return QUANTITIES[measure].heading
 
 
 def _contrast(row: Row) -> Row:

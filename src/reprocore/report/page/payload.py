@@ -10,7 +10,6 @@ from reprocore.report.page.tables import (
     Row,
     Tables,
     finite,
-    heading,
     rounded,
     with_interval,
 )
@@ -78,7 +77,7 @@ def measure_words(measure: Measure) -> Row:
     closer = "higher" if measure.more_is_closer else "lower"
     alike = f"{closer} means more alike" if measure.name in PAIR_MEASURES else ""
     holds = HOLDS_FOR[generalisation(measure.name)]
-    return {"label": measure.label, "heading": heading(measure), "alike": alike, "holds": holds}
+    return {"label": measure.label, "heading": measure.heading, "alike": alike, "holds": holds}
 
 
 def _levels(tables: Tables) -> Iterator[Row]:

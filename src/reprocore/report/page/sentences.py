@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reprocore.report.page.answer import Answer, Finding, Topic
-from reprocore.report.page.tables import QUANTITIES, Row, with_interval
+from reprocore.report.page.tables import QUANTITIES, Row, percent, with_interval
 from reprocore.report.words import VERDICTS, readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
 from reprocore.vocabulary import ContrastVerdict, counted
@@ -52,17 +52,6 @@ def listed(parts: Sequence[str], word: str = "and") -> str:
 def place(row: Row) -> str:
     """Name a model with its activation."""
     return f"{row['model']} with {readable(row['activation'])}"
-
-
-def percent(row: Row) -> str:
-    """Write a share with its interval in percent."""
-    ends = (row[name] for name in ("estimate", "low", "high"))
-    number, bracket, rest = with_interval(*map(_hundredfold, ends)).partition(" ")
-    return f"{number}%{bracket}{rest}"
-
-
-def _hundredfold(share: float | None) -> float | None:
-    return None if share is None else 100 * share
 
 
 def level(row: Row) -> str:

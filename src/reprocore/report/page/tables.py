@@ -9,40 +9,15 @@ from typing import Any
 import pyarrow as pa
 
 from reprocore.report.terminal import interval_numbers
-from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA, TEXT_SCHEMA
-from reprocore.store.schemas import (
-    AUDIT_SCHEMA,
-    CELLS_SCHEMA,
-    CONTRASTS_SCHEMA,
-    EARLY_SCHEMA,
-    ESTIMATES_SCHEMA,
-    PAIRS_SCHEMA,
-    SENSITIVITY_SCHEMA,
-    SOURCES_SCHEMA,
-    STEPS_SCHEMA,
-    SUMMARY_SCHEMA,
-    TUNING_SCHEMA,
-)
+from reprocore.store.catalogue import schemas_of
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
 from reprocore.vocabulary import PAIR_MEASURES, SCORES, Measure
 
-TABLES = {
-    "summary": SUMMARY_SCHEMA,
-    "estimates": ESTIMATES_SCHEMA,
-    "cells": CELLS_SCHEMA,
-    "contrasts": CONTRASTS_SCHEMA,
-    "steps": STEPS_SCHEMA,
-    "sensitivity": SENSITIVITY_SCHEMA,
-    "sources": SOURCES_SCHEMA,
-    "early": EARLY_SCHEMA,
-    "cross": CROSS_SCHEMA,
-    "strata": STRATA_SCHEMA,
-    "text": TEXT_SCHEMA,
-    "pairs": PAIRS_SCHEMA,
-    "tuning": TUNING_SCHEMA,
-    "audit": AUDIT_SCHEMA,
-}
+TABLES = schemas_of(
+    *("summary", "estimates", "cells", "contrasts", "steps", "sensitivity", "sources", "early"),
+    *("cross", "strata", "text", "pairs", "tuning", "audit"),
+)
 # Each of them is a list of files: one for each model, or one for all.
 Files = Mapping[str, Sequence[str | Path]]
 Row = dict[str, Any]
@@ -117,6 +92,13 @@ def with_interval(estimate: float | None, low: float | None, high: float | None)
     return f"{written[0]} [{written[1]}, {written[2]}]"
 
 
+def percent(row: Row) -> str:
+    """Write the estimate of a share, with its interval, in percent."""
+    ends = (None if row[k] is None else 100 * row[k] for k in ("estimate", "low", "high"))
+    number, bracket, rest = with_interval(*ends).partition(" ")
+    return f"{number}%{bracket}{rest}"
+
+
 def finite(value: float | None) -> float | None:
     """Return a number, or None where there is none that can be drawn."""
     return value if value is not None and math.isfinite(value) else None
@@ -127,8 +109,3 @@ def rounded(value: Any) -> Any:
     if not isinstance(value, float):
         return value
     return float(f"{value:.5g}") if math.isfinite(value) else None
-
-
-def heading(measure: Measure) -> str:
-    """Return the name of a measure with its unit, for a heading or a choice."""
-    return f"{measure.label} ({measure.unit})" if measure.unit else measure.label

@@ -50,7 +50,8 @@ def _sorted(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Return the samples with their names for messages, by `doc_id`."""
     samples: dict[int, tuple[str, dict[str, Any]]] = {}
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # `splitlines` would also split at U+2028 and its like, which JSON allows within texts.
+        lines = path.read_text("utf-8").split("\n")
     except UnicodeDecodeError:
         raise ReprocoreError(f"{path}: not a text file of JSON lines") from None
     for number, line in enumerate(lines, 1):

@@ -2,11 +2,13 @@
 
 import csv
 import glob
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
+from reprocore.store.arrays.whole_numbers import whole_number
 
 COLUMNS = ("file", "group", "seed", "step")
 SEED = "{seed}"
@@ -39,18 +41,20 @@ def read_manifest(path: str | Path) -> list[Member]:
     """
     path = Path(path)
     try:
-        rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines(), strict=True))
+        reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), strict=True)
+        # The reader passes over blank lines, so that the numbers of lines are not those of rows.
+        rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
         raise ReprocoreError(f"{path}: no such file") from None
     except (UnicodeDecodeError, csv.Error):
         raise ReprocoreError(f"{path}: not a CSV file") from None
-    heads = set(rows[0]) if rows else set()
+    heads = set(rows[0][1]) if rows else set()
     if not {"file", "group"} <= heads or not heads <= set(COLUMNS):
         raise ReprocoreError(
             f"{path}: columns {sorted(map(str, heads))}; needs file and group, allowed: "
             f"{', '.join(COLUMNS)}"
         )
-    return [_member(path, number, row) for number, row in enumerate(rows, 2)]
+    return [_member(path, number, row) for number, row in rows]
 
 
 def _member(path: Path, number: int, row: dict[str, str | None]) -> Member:
@@ -65,9 +69,10 @@ def _member(path: Path, number: int, row: dict[str, str | None]) -> Member:
 def _whole(text: str | None, name: str, where: str) -> int | None:
     if text is None or not text.strip():
         return None
-    if not re.fullmatch(r"\d{1,18}", text.strip()):
+    number = whole_number(text.strip())
+    if number is None or number < 0:
         raise ReprocoreError(f"{where}: {name} {text!r}, must be a whole number of 0 or more")
-    return int(text)
+    return number
 
 
 def members_of(
@@ -119,7 +124,8 @@ def _files(pattern: str) -> list[Path]:
 
 def _in_order(name: str) -> list[tuple[int, str]]:
     """Return a key by which relu-2 stands before relu-10."""
-    return [(int(part or -1) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
+    parts = [(whole_number(part), part) for part in re.split(r"([0-9]+)", name)]
+    return [(-1 if number is None else number, part) for number, part in parts]
 
 
 def _seed(path: Path, pattern: str) -> int:

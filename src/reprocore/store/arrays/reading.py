@@ -1,6 +1,7 @@
 """Any file of outputs or of labels, by the end of its name."""
 
 import csv
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from reprocore.store.arrays.parquet_files import (
 )
 from reprocore.store.arrays.sources import Source, Stored, chosen, sources_of, with_targets
 from reprocore.store.arrays.tensor_files import read_pt, read_safetensors
+from reprocore.store.arrays.whole_numbers import whole_number
 
 _ARRAYS: Mapping[str, Callable[[Path], dict[str, Stored]]] = {
     ".parquet": read_columns,
@@ -31,6 +33,7 @@ _ARRAYS: Mapping[str, Callable[[Path], dict[str, Stored]]] = {
 SAMPLES = ".jsonl"
 TEXTS = (".txt", ".csv")
 SUFFIXES = (*_ARRAYS, SAMPLES)
+OF_LABELS = (*_ARRAYS, *TEXTS)
 
 
 def read_sources(
@@ -69,7 +72,7 @@ def read_labels(path: str | Path, what: str) -> npt.NDArray[Any]:
     Raises:
         ReprocoreError: the file is missing, of another form, or not one-dimensional.
     """
-    path = existing(path, (*_ARRAYS, *TEXTS))
+    path = existing(path, OF_LABELS)
     if path.suffix in TEXTS:
         return _lines(path)
     arrays = _ARRAYS[path.suffix](path)
@@ -101,10 +104,11 @@ def existing(path: str | Path, suffixes: tuple[str, ...]) -> Path:
 
 def _lines(path: Path) -> npt.NDArray[Any]:
     try:
-        words = [row[0].strip() for row in csv.reader(path.read_text("utf-8").splitlines()) if row]
+        lines = io.StringIO(path.read_text("utf-8"))
+        words = [row[0].strip() for row in csv.reader(lines) if row]
     except (UnicodeDecodeError, csv.Error):
         raise ReprocoreError(f"{path}: not a text file with one label per line") from None
     if not words:
         raise ReprocoreError(f"{path}: no labels")
-    whole = all(word.lstrip("-").isdigit() for word in words)
-    return np.array(list(map(int, words)) if whole else words)
+    numbers = [number for word in words if (number := whole_number(word)) is not None]
+    return np.array(numbers if len(numbers) == len(words) else words)

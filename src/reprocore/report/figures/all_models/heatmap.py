@@ -10,7 +10,6 @@ from matplotlib.collections import QuadMesh
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import BEHIND, Entries, Entry, flat, model_label, none_ran
 from reprocore.report.figures.frame import LINE, POINTS, title
-from reprocore.report.figures.marks import axis_label
 from reprocore.report.words import gap_text, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import Gap, Measure
@@ -59,7 +58,7 @@ def draw_heatmap(
     if any(entry.span for entry in flat(entries)):
         figure = axes.get_figure()
         assert figure is not None
-        bar = figure.colorbar(mesh, ax=axes, fraction=0.035, pad=0.015, label=axis_label(measure))
+        bar = figure.colorbar(mesh, ax=axes, fraction=0.035, pad=0.015, label=measure.heading)
         bar.outline.set_visible(False)
         bar.ax.locator_params(nbins=5)
     title(axes, "(c) The same means as numbers", "± half the width of the interval in (a)")

@@ -25,7 +25,7 @@ def draw_estimates(
     for model, of_model in entries.items():
         rows = [marks.entry_row(study, entry, f"a:{model}", _beside(entry)) for entry in of_model]
         bands.draw(axes, model, rows)
-    axes.set_xlabel(marks.axis_label(measure))
+    axes.set_xlabel(measure.heading)
     title(axes, "(a) Mean over pairs, with interval", marks.direction(measure))
 
 
@@ -49,7 +49,7 @@ def draw_pairs(
             _draw_strip(axes, rows[-1].look, y, shown, f"pairs:b:{model}:{entry.activation}")
         _draw_quartiles(axes, bands.spans[model], every)
         bands.draw(axes, model, rows)
-    axes.set_xlabel(marks.axis_label(measure))
+    axes.set_xlabel(measure.heading)
     title(axes, "(b) Single pairs of seeds", "box: middle half and median, no interval")
 
 

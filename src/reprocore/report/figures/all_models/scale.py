@@ -23,7 +23,7 @@ from reprocore.report.figures.entries import (
     summary_entries,
 )
 from reprocore.report.figures.frame import LINE, POINTS, activation_handles, new_figure, title
-from reprocore.report.figures.marks import Span, axis_label, direction, draw_mark, span_of
+from reprocore.report.figures.marks import Span, direction, draw_mark, span_of
 from reprocore.report.words import gap_text, holds_for, readable, reason_texts
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap, Measure, ScaledBy, ScaledQuantity
@@ -269,7 +269,7 @@ def _label(
     against = "parameters" if by is ScaledBy.PARAMETERS else "loss"
     axes.set_xlabel(X_LABELS[by])
     axes.set_ylabel(
-        f"{axis_label(measure)}\n{direction(measure)}"
+        f"{measure.heading}\n{direction(measure)}"
         if level
         else f"CV of {measure.label} across\nactivations, less seed noise (%)"
     )

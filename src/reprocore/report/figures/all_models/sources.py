@@ -16,9 +16,9 @@ from reprocore.report.figures.frame import (
     sentence,
     title,
 )
-from reprocore.report.words import counted, gap_text, readable
+from reprocore.report.words import gap_text, readable
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Gap, Measure, Reason, split_codes
+from reprocore.vocabulary import MEASURES, Gap, Measure, Reason, counted, split_codes
 
 COLUMNS = 3
 LANE_INCHES = 0.21

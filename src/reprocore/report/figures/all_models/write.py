@@ -14,32 +14,15 @@ from reprocore.report.figures.all_models.ratios import draw_ratios
 from reprocore.report.figures.all_models.scale import draw_scale
 from reprocore.report.figures.all_models.sources import draw_sources
 from reprocore.report.figures.trade_off import draw_models_accuracy_against_pd
+from reprocore.store.catalogue import schemas_of
 from reprocore.store.readers import final_rows
-from reprocore.store.schemas import (
-    EARLY_MODEL_ORDER_SCHEMA,
-    EARLY_SCHEMA,
-    ESTIMATES_SCHEMA,
-    PAIRS_SCHEMA,
-    RATIOS_SCHEMA,
-    SCALE_SCHEMA,
-    SENSITIVITY_SCHEMA,
-    SOURCES_SCHEMA,
-    SUMMARY_SCHEMA,
-)
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
 
-TABLES = {
-    "summary": SUMMARY_SCHEMA,
-    "estimates": ESTIMATES_SCHEMA,
-    "sensitivity": SENSITIVITY_SCHEMA,
-    "sources": SOURCES_SCHEMA,
-    "early": EARLY_SCHEMA,
-    "ratios": RATIOS_SCHEMA,
-    "early_model_order": EARLY_MODEL_ORDER_SCHEMA,
-    "scale": SCALE_SCHEMA,
-    "pairs": PAIRS_SCHEMA,
-}
+TABLES = schemas_of(
+    *("summary", "estimates", "sensitivity", "sources", "early"),
+    *("ratios", "early_model_order", "scale", "pairs"),
+)
 
 
 def write_study_figures(

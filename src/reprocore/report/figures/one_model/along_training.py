@@ -19,7 +19,7 @@ from reprocore.report.figures.entries import (
     model_entries,
 )
 from reprocore.report.figures.frame import activation_handles, new_figure, title
-from reprocore.report.figures.marks import axis_label, direction
+from reprocore.report.figures.marks import direction
 from reprocore.report.words import gap_text, holds_for, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Gap
@@ -157,7 +157,7 @@ def draw_pd_along_training(
         study,
         f"{model}: when in training do the predictions of two seeds drift apart?",
         [
-            basis(study, [model], holds_for(measure.name)).replace("Bars", "Bands", 1),
+            basis(study, [model], holds_for(measure.name), "Bands"),
             behind_of(entries),
         ],
         PANEL_INCHES,
@@ -175,7 +175,7 @@ def draw_pd_along_training(
             _scale_steps(axes, tracks)
         else:
             _mark_matched_loss(axes, matched_loss(study, model, contrasts))
-        axes.set_ylabel(axis_label(measure))
+        axes.set_ylabel(measure.heading)
         axes.set_xlabel(
             "training step" if column == "step" else "validation loss (nats per character)"
         )

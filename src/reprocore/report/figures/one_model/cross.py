@@ -19,9 +19,9 @@ from reprocore.report.figures.entries import (
     rows_of,
 )
 from reprocore.report.figures.frame import new_figure, title
-from reprocore.report.words import REASONS, counted, gap_text, readable, reason_texts
+from reprocore.report.words import REASONS, gap_text, readable, reason_texts
 from reprocore.study.study import Study
-from reprocore.vocabulary import MEASURES, Gap, Measure, Reason
+from reprocore.vocabulary import MEASURES, Gap, Measure, Reason, counted
 
 LOOK = style.Look("#0072B2", "o", "-")
 LABEL_LETTERS = 24

@@ -18,19 +18,11 @@ from reprocore.report.figures.one_model.contrasts import draw_contrasts
 from reprocore.report.figures.one_model.cross import draw_cross
 from reprocore.report.figures.one_model.strata import draw_strata
 from reprocore.report.figures.trade_off import draw_accuracy_against_pd
-from reprocore.store.position_schemas import CROSS_SCHEMA, STRATA_SCHEMA
-from reprocore.store.schemas import CELLS_SCHEMA, CONTRASTS_SCHEMA, CURVES_SCHEMA, ESTIMATES_SCHEMA
+from reprocore.store.catalogue import schemas_of
 from reprocore.store.tables import read_table
 from reprocore.study.study import Study
 
-TABLES = {
-    "estimates": ESTIMATES_SCHEMA,
-    "curves": CURVES_SCHEMA,
-    "cells": CELLS_SCHEMA,
-    "contrasts": CONTRASTS_SCHEMA,
-    "cross": CROSS_SCHEMA,
-    "strata": STRATA_SCHEMA,
-}
+TABLES = schemas_of("estimates", "curves", "cells", "contrasts", "cross", "strata")
 
 
 def write_model_figures(

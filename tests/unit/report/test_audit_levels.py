@@ -1,0 +1,106 @@
+"""The audit of claims about levels and spreads: each is judged by its interval."""
+
+import numpy as np
+import pytest
+from audit_rows import TWO, cell, estimate, judged, spread, tables
+
+from reprocore.report.audit.evidence import Tables
+from reprocore.report.audit.outcome import NOT_MEASURED, REFUTED, SUPPORTED, UNDECIDED
+from reprocore.vocabulary import ClaimReason, Reason
+
+LEVEL = {"kind": "level", "measures": ["churn"], "bounds": [0.82, 0.84], "within_margin": True}
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "verdict"),
+    [
+        (0.83, 0.001, SUPPORTED),
+        (0.20, 0.010, REFUTED),
+        (0.90, 0.050, UNDECIDED),
+        (0.83, None, UNDECIDED),
+        (0.20, 0.0, UNDECIDED),
+        (np.inf, None, UNDECIDED),
+    ],
+)
+def test_a_level_is_judged_by_its_interval(value, se, verdict) -> None:
+    result = judged(LEVEL, tables(estimates=[estimate(value, se, "churn")]))
+    assert result.verdict == verdict
+    assert (result.seeds_more is not None) == ((value, se) == (0.90, 0.05))
+
+
+def test_a_level_on_a_bound_decides_nothing() -> None:
+    row = estimate(1.0, 0.01, "churn") | {"dof": None, "reason": Reason.ON_A_BOUND}
+    result = judged(LEVEL, tables(estimates=[row]))
+    assert result.verdict == UNDECIDED
+    assert [fact.reason for fact in result.facts] == [ClaimReason.NO_INTERVAL]
+
+
+@pytest.mark.parametrize(("share_of_seeds", "known"), [(1.0, True), (0.9, True), (0.3, False)])
+def test_more_seeds_do_not_help_where_the_text_leaves_too_much_open(
+    share_of_seeds: float, known: bool
+) -> None:
+    row = estimate(0.9, 0.05, "churn")
+    row["se_seeds"] = 0.05 * share_of_seeds
+    result = judged(LEVEL, tables(estimates=[row]))
+    assert (result.verdict, result.seeds_more is not None) == (UNDECIDED, known)
+
+
+def test_a_level_where_another_quantity_was_reached() -> None:
+    test = LEVEL | {"at": {"measure": "val_accuracy", "value": 0.27}}
+    values = {10: (0.15, 0.1), 50: (0.28, 0.83), 100: (0.5, 0.1)}
+    rows = [estimate(accuracy, 0.001, "val_accuracy", s) for s, (accuracy, _) in values.items()]
+    rows += [estimate(churn, 0.001, "churn", step) for step, (_, churn) in values.items()]
+    assert judged(test, tables(estimates=rows)).verdict == SUPPORTED
+    late = [row for row in rows if row["step"] != 50]
+    assert judged(test, tables(estimates=late)).verdict == NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "verdict"),
+    [(0.05, 0.001, SUPPORTED), (0.7, 0.01, REFUTED), (0.1, 0.01, UNDECIDED)],
+)
+@pytest.mark.parametrize("other", ["other_models", "other_measures"])
+def test_levels_over_those_of_others(value, se, other, verdict) -> None:
+    name = {"other_models": "tinylstm", "other_measures": "total_variation"}[other]
+    test = {"kind": "level", "measures": ["relative_pd"], other: [name], "bounds": [None, 0.1]}
+    one, rest = estimate(value, se), estimate(1.0, 0.01)
+    models = {"charlm": tables(estimates=[one]), "tinylstm": tables(estimates=[rest])}
+    if other == "other_measures":
+        models = {"charlm": tables(estimates=[one, rest | {"measure": name}])}
+    assert judged(test, models).verdict == verdict
+    assert judged(test, {"charlm": tables(estimates=[one])}).verdict == NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (spread(0.0, 0.4), SUPPORTED),
+        (spread(2.0, 4.0), REFUTED),
+        (spread(2.0, 4.0, p=0.2), UNDECIDED),
+        (spread(0.0, 4.0), UNDECIDED),
+        (spread(None, None, seeds=2), UNDECIDED),
+        (spread(0.0, 0.0, 1.0), UNDECIDED),
+        (None, NOT_MEASURED),
+    ],
+)
+def test_a_small_spread_needs_interval_and_omnibus(row, verdict) -> None:
+    test = {"kind": "spread", "measure": "relative_pd", "at_most": 0.5}
+    result = judged(test, tables(sensitivity=[row] if row else []))
+    assert result.verdict == verdict
+    if row and row["low"] is None:
+        assert result.seeds_more == 1
+
+
+@pytest.mark.parametrize(
+    ("small", "verdict"), [((1, 2), SUPPORTED), ((9, 10), REFUTED), ((4, 6), UNDECIDED)]
+)
+@pytest.mark.parametrize("order", ["falling", "by_size"])
+def test_orders_of_models_need_intervals_apart(order, small, verdict) -> None:
+    large = Tables(cells=[cell(parameters=5000)], sensitivity=[spread(5, 8)])
+    both = {"charlm": large, "tinylstm": tables(sensitivity=[spread(*small)])}
+    test = {"kind": "spread", "measure": "relative_pd", "order": order} | TWO
+    assert judged(test, both).verdict == verdict
+    assert judged(test, {"charlm": large}).verdict == NOT_MEASURED
+    alike = both | {"charlm": tables(sensitivity=[spread(5, 8)])}
+    expected = NOT_MEASURED if order == "by_size" else verdict
+    assert judged(test, alike).verdict == expected
