@@ -73,6 +73,11 @@ class TestKinds:
         np.testing.assert_allclose(both["estimate_x"], both["estimate_y"], rtol=1e-12)
         assert set(result.verdicts["measure"]) == {"churn"}
 
+    def test_targets_of_labels_that_are_text_are_refused(self) -> None:
+        labels = {name: p.argmax(axis=-1) for name, p in groups_of().items()}
+        with pytest.raises(ReprocoreError, match="targets"):
+            reprocore.reproducibility(labels, targets=TARGETS.astype(str), kind="labels")
+
     def test_logits_for_probabilities_are_refused_with_a_hint(self) -> None:
         with pytest.raises(ReprocoreError) as error:
             reprocore.reproducibility({"one": logits_of()[0]})

@@ -102,3 +102,19 @@ def test_blocks_are_a_number_or_a_file(command: Any, size: str) -> None:
     code, out, err = command("compare", "a.npy", "b.npy", f"--blocks={size}")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith(f"error: --blocks {size}: must be a number of positions, or a file that")
+
+
+def test_text_before_a_seed_does_not_take_its_first_digits(tmp_path: Path) -> None:
+    for seed in (2, 10, 11):
+        np.save(tmp_path / f"r{seed}.npy", np.zeros(1))
+    members = members_of([f"{tmp_path}/*.npy"], "*{seed}.npy")
+    assert sorted(member.seed for member in members) == [2, 10, 11]
+
+
+def test_numbers_beyond_those_of_a_machine_are_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"doc_id": 0, "target": Infinity, "filtered_resps": [[-1], [-2]]}\n')
+    assert read_samples(path).targets is None
+    path.write_text('{"doc_id": 0, "filtered_resps": [[-1' + "0" * 400 + "], [-2]]}\n")
+    with pytest.raises(ReprocoreError, match="log-likelihoods of 2 choices or more"):
+        read_samples(path)

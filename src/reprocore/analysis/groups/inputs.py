@@ -184,7 +184,9 @@ def _symbols(sources: Sequence[Source], kind: OutputKind, targets: npt.ArrayLike
     """Return V; of labels, 1 more than the highest of all, and 2 at least."""
     if len(sources[0].shape) > 1:
         return sources[0].shape[1]
-    highest = 1 if targets is None else max(1, int(as_array(targets).max(initial=0)))
+    ids = as_array(() if targets is None else targets)
+    # Targets that are no whole numbers are refused where they are checked.
+    highest = max(1, int(ids.max(initial=0))) if ids.dtype.kind in "iu" else 1
     for source in sources:
         for portion in source.portions(source.shape[0]):
             highest = max(highest, int(check_labels(portion, source.name).max()))

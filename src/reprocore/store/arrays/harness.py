@@ -84,7 +84,7 @@ def _choices(sample: dict[str, Any], name: str) -> Floats:
     responses = sample.get("filtered_resps") or sample.get("resps")
     try:
         values = np.array([_log_likelihood(response) for response in responses or ()])
-    except (TypeError, ValueError, IndexError, KeyError):
+    except (TypeError, ValueError, OverflowError, IndexError, KeyError):
         values = np.empty(0)
     if len(values) < 2 or not np.isfinite(values).all():
         raise ReprocoreError(
@@ -112,7 +112,7 @@ def _targets(samples: list[tuple[str, dict[str, Any]]], lists: list[Floats]) -> 
 def _index(target: Any) -> int:
     try:
         return int(target)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return -1
 
 

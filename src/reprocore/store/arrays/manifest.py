@@ -133,7 +133,9 @@ def _seed(path: Path, pattern: str) -> int:
         raise ReprocoreError(f"seeds: {pattern!r}, must hold {SEED} once, as in relu-{SEED}.npy")
     signs = {"*": ".*", "?": "."}
     parts = ["".join(signs.get(c, re.escape(c)) for c in part) for part in pattern.split(SEED)]
-    match = re.fullmatch(rf"(?:.*/)?{parts[0]}(\d+){parts[1]}", path.as_posix())
+    # Text of any length before a seed does not take the first of its digits.
+    start = "(?<![0-9])" if parts[0].endswith(".*") else ""
+    match = re.fullmatch(rf"(?:.*/)?{parts[0]}{start}([0-9]+){parts[1]}", path.as_posix())
     if match is None:
         raise ReprocoreError(f"{path}: its name does not fit the pattern of seeds {pattern!r}")
     return int(match.group(1))
