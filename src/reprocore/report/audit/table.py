@@ -232,17 +232,11 @@ def claim_counts(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def verdict_notes(row: Mapping[str, Any]) -> list[str]:
-    """Say of a verdict which parts of the claim hold, if it has several, and what it lacks."""
-    words = {
-        ClaimVerdict.SUPPORTED: "hold",
-        ClaimVerdict.REFUTED: "fail",
-        ClaimVerdict.UNDECIDED: "are open",
-        ClaimVerdict.NOT_MEASURED: "are not measured",
-    }
-    counts = {code: row[f"parts_{code}"] for code in words}
+    """Say of a verdict what becomes of the claim's parts, if it has several, and what it lacks."""
+    counts = {code: row[f"parts_{code}"] for code in CLAIM_VERDICTS}
     total, more = sum(counts.values()), row["seeds_more"]
-    parts = ", ".join(f"{count} {words[code]}" for code, count in counts.items() if count)
-    notes = [f"of {total} parts {parts}"] if total > 1 else []
+    parts = ", ".join(f"{count} {CLAIM_VERDICTS[code]}" for code, count in counts.items() if count)
+    notes = [f"{total} parts: {parts}"] if total > 1 else []
     return notes if more is None else [*notes, f"takes {counted(more, 'more seed')} at least"]
 
 
