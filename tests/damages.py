@@ -15,7 +15,10 @@ from reprocore.store.tables import write_table
 from reprocore.study.cells import CELL_FILES
 
 CELL, OTHER_CELL = "cells/small/relu/all-1", "cells/small/swiglu/all-2"
-TABLES = ("estimates", "curves", "cells", "contrasts", "sensitivity", "sources", "early")
+TABLES = (
+    *("estimates", "curves", "cells"),
+    *("contrasts", "steps", "sensitivity", "sources", "early"),
+)
 TABLES += ("cross", "strata", "text")
 
 # A file of each kind, and one of the same kind that is of another cell, model or figure.

@@ -22,7 +22,10 @@ from reprocore.study.study import Study
 
 BLOCK, POSITIONS, LEAD = 64, 2048, 256
 PLAIN = ("\n", " ", "!", "3", "A", "B", "a", "b", "c", "d")
-OF_MODEL = ("estimates", "cells", "contrasts", "sensitivity", "sources", "early", "cross", "strata")
+OF_MODEL = (
+    *("estimates", "cells", "contrasts", "steps", "sensitivity", "sources", "early"),
+    *("cross", "strata"),
+)
 
 
 class PageStudy(Tables):
