@@ -49,6 +49,7 @@ def test_the_measure_switch_changes_every_chart(page, made, measure):
     values = {s.input_value() for s in page.locator("select[data-choose=measure]").all()}
     assert values == {measure}
     assert page.locator("#curves-charts svg").count() == 2
+    assert page.locator("#steps-charts svg").count() == (0 if measure == "val_loss" else 2)
 
 
 def test_a_model_can_have_an_axis_of_its_own(page, made):
@@ -162,6 +163,8 @@ def test_colours_are_those_of_the_file(page, made, colour):
     most = {"disagreement": 1, "total_variation": 0.5}[colour]
     wanted = (rows[colour] / most).clip(upper=1)
     assert max(abs(wanted.to_numpy() - shown)) < 0.5 / 255 / most + 0.001
+    half = page.locator(".c").evaluate_all("all => all.map(c => c.classList.contains('half'))")
+    assert half == (rows["disagreement"] >= 0.5).tolist()
 
 
 def test_what_has_not_run_is_said(page):

@@ -179,33 +179,26 @@ class TestOneModel:
         assert len(tables["contrasts"]) == len(tables["sensitivity"]) == 0
         assert len(tables["sources"]) == len(MEASURES)
 
-    def test_the_share_of_a_source_is_the_ratio_to_all(self) -> None:
+    @pytest.mark.parametrize(
+        ("measure", "whole", "initial", "none", "share"),
+        [("churn", 0.5, 0.3, 0.0, 0.6), ("top5_overlap", 0.8, 0.9, 1.0, 0.5)],
+    )
+    def test_the_share_of_a_source_is_that_of_the_difference(
+        self, measure: str, whole: float, initial: float, none: float, share: float
+    ) -> None:
+        """Of a measure of likeness too, which is 1 where nothing differs."""
         study = study_of(["relu"], arms=["all", "init", "none"])
         trajectories = {
-            ("relu", "all"): course_of(0.5),
-            ("relu", "init"): course_of(0.3, random=2),
-            ("relu", "none"): course_of(0.0, noise=0),
+            ("relu", "all"): course_of(whole),
+            ("relu", "init"): course_of(initial, random=2),
+            ("relu", "none"): course_of(none, noise=0),
         }
         table = analyse_model(study, "charlm", trajectories)["sources"]
-        (init,) = rows(table, arm="init", measure="churn")
-        assert init["share"] == pytest.approx(0.6, rel=0.05)
+        (init,) = rows(table, arm="init", measure=measure)
+        assert init["share"] == pytest.approx(share, rel=0.05)
         assert init["low"] < init["share"] < init["high"]
-        (control,) = rows(table, arm="none", measure="churn")
-        assert (control["estimate"], control["share"], control["high"]) == (0, 0, 0)
-
-    def test_the_share_of_a_likeness_is_that_of_what_it_lacks(self) -> None:
-        study = study_of(["relu"], arms=["all", "init", "none"])
-        trajectories = {
-            ("relu", "all"): course_of(0.8),
-            ("relu", "init"): course_of(0.9, random=2),
-            ("relu", "none"): course_of(1.0, noise=0),
-        }
-        table = analyse_model(study, "charlm", trajectories)["sources"]
-        (init,) = rows(table, arm="init", measure="top5_overlap")
-        assert init["share"] == pytest.approx(0.5, rel=0.1)
-        assert init["low"] < init["share"] < init["high"]
-        (control,) = rows(table, arm="none", measure="top5_overlap")
-        assert (control["estimate"], control["share"], control["high"]) == (1, 0, 0)
+        (control,) = rows(table, arm="none", measure=measure)
+        assert (control["estimate"], control["share"], control["high"]) == (none, 0, 0)
 
     def test_every_stored_step_is_compared_and_the_last_as_in_the_contrasts(self) -> None:
         study = study_of(["relu", "gelu", "swish"])

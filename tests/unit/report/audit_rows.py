@@ -10,24 +10,12 @@ from reprocore.report.audit.claims import parse_claims
 from reprocore.report.audit.evidence import Evidence, Tables
 from reprocore.report.audit.outcome import Outcome
 from reprocore.report.audit.table import judge
-from reprocore.store.schemas import (
-    CELLS_SCHEMA,
-    CONTRASTS_SCHEMA,
-    CURVES_SCHEMA,
-    ESTIMATES_SCHEMA,
-    SENSITIVITY_SCHEMA,
-)
+from reprocore.store.catalogue import schemas_of
 from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import Condition, ContrastVerdict, Family
 
 STUDY = parse_study(tiny_config(activations=list(ACTIVATIONS)))
-SCHEMAS = {
-    "estimates": ESTIMATES_SCHEMA,
-    "contrasts": CONTRASTS_SCHEMA,
-    "sensitivity": SENSITIVITY_SCHEMA,
-    "cells": CELLS_SCHEMA,
-    "curves": CURVES_SCHEMA,
-}
+SCHEMAS = schemas_of("estimates", "contrasts", "sensitivity", "cells", "curves")
 BETTER, WORSE = ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE
 SAME, OPEN = ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED
 CONTRAST = {"kind": "contrast", "measures": ["relative_pd"], "first": ["gelu"]}

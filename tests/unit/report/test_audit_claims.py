@@ -12,6 +12,8 @@ from reprocore.errors import ReprocoreError
 from reprocore.report.audit.claims import load_claims, parse_claims
 from reprocore.report.audit.outcome import REFUTED, SUPPORTED, UNDECIDED
 from reprocore.report.audit.printed import cv_range, percent_range
+from reprocore.report.audit.table import claim_counts, verdict_notes
+from reprocore.vocabulary import ClaimVerdict
 
 PERCENT = {"kind": "printed_percent", "value": 0.594, "others": [0.905, 1.095], "count": 4}
 DISAGREEMENT = {"kind": "printed_disagreement", "claimed": [0.83, 0.95]}
@@ -97,3 +99,25 @@ def test_a_file_without_claims_is_refused(tmp_path: Path, content) -> None:
     with pytest.raises(ReprocoreError) as error:
         load_claims(path, STUDY)
     assert str(path) in one_line(error)
+
+
+def test_claims_on_printed_figures_are_counted_apart() -> None:
+    rows = [
+        {"printed": printed, "verdict": code}
+        for printed, code in ((False, REFUTED), (True, SUPPORTED))
+    ]
+    assert claim_counts(rows) == (
+        "1 claim on trainings: 0 supported, 1 refuted, 0 undecided, 0 not measured. "
+        "1 claim that printed figures alone decide: 1 supported, 0 refuted, 0 undecided, "
+        "0 not measured."
+    )
+
+
+def test_a_verdict_says_what_becomes_of_its_parts_and_what_it_lacks() -> None:
+    row = {f"parts_{code}": 0 for code in ClaimVerdict} | {"seeds_more": None}
+    assert verdict_notes(row | {"parts_refuted": 1}) == []
+    several = row | {"parts_refuted": 1, "parts_supported": 13, "seeds_more": 1}
+    assert verdict_notes(several) == [
+        "14 parts: 13 supported, 1 refuted",
+        "takes 1 more seed at least",
+    ]

@@ -1,6 +1,7 @@
 """The audit of claims about contrasts: orders of activations, ratios, differences and times."""
 
 import itertools
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,7 @@ def test_outcomes_of_parts_are_combined_and_none_is_lost(verdicts) -> None:
         assert (result.verdict == NOT_MEASURED) == (gaps == 3)
         facts = [fact for part in result.everything() for fact in part.facts]
         assert {f.data["model"] for f in facts if f.data} == {"0", "1", "2"}
+        assert all_of([result, *parts]).tally == Counter(verdicts * 2)
     assert all_of(parts) == at_least(3, parts)
 
 

@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,7 +90,7 @@ def brief(tables: Tables) -> Iterator[str]:
         tested = counted(sum(counts.values()), "comparison")
         yield (
             f"In {measure}, the measure that the study declared, {tested} with "
-            f"{reference_words(study)} have run: {verdict_counts(Counter(counts))}."
+            f"{reference_words(study)} have run: {verdict_counts(counts)}."
         )
     words = {
         Topic.OTHER_MEASURES: sentence,

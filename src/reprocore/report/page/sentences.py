@@ -125,9 +125,8 @@ def _is(count: int) -> str:
 
 
 def _verdict(data: Data) -> str:
-    models: dict[str, list[str]] = {}
-    for row in data["rows"][:NAMED_VERDICTS]:
-        models.setdefault(row["model"], []).append(f"{readable(row['first'])} {ratio(row)}")
+    rows = data["rows"][:NAMED_VERDICTS]
+    models = _by_model(rows, lambda row: f"{readable(row['first'])} {ratio(row)}")
     more = len(data["rows"]) - NAMED_VERDICTS
     parts = [f"in {model} {', '.join(found)}" for model, found in models.items()]
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
@@ -159,7 +158,7 @@ def _other_measures(data: Data) -> str:
 
 def verdict_counts(counts: Mapping[str, int]) -> str:
     """Write how many comparisons have each verdict."""
-    return listed([f"{counts[code]} {words}" for code, words in VERDICTS.items() if counts[code]])
+    return listed([f"{counts[code]} {said}" for code, said in VERDICTS.items() if code in counts])
 
 
 def _steady(data: Data) -> str:
@@ -168,19 +167,15 @@ def _steady(data: Data) -> str:
 
 def steady_words(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: "") -> str:
     """Count what differences were late in training, each kind with more said of it."""
-    words = {
-        "kept": "there at each of these steps",
+    kept = {"kept": "there at each of these steps"}
+    gone = {
         "reversed": "reversed at one or more of them",
         "absent": "not shown at one or more of them",
     }
     # Those that are always there need no names.
-    parts = [
-        f"{len(rows)} {_is(len(rows))} {said}{'' if kind == 'kept' else more(rows)}"
-        for kind, said in words.items()
-        if (rows := data[kind])
-    ]
+    parts = [*_kinds(data, kept, lambda _: ""), *_kinds(data, gone, more)]
     steps = sorted({step for own in data["steps"].values() for step in own})
-    total = counted(sum(len(data[kind]) for kind in words), "difference")
+    total = counted(sum(len(data[kind]) for kind in kept | gone), "difference")
     places = listed([f"{step:,}" for step in steps])
     return f"Shortly before the last step, at {places} (exploratory), of {total} {listed(parts)}."
 
@@ -189,10 +184,25 @@ def _at_matched_loss(data: Data) -> str:
     return matched_loss(data, _named)
 
 
-def _named(rows: Sequence[Row]) -> str:
+def _kinds(data: Data, words: Mapping[str, str], more: Callable[[Sequence[Row]], str]) -> list[str]:
+    """Count the rows of each kind that has any, with more said of them."""
+    return [
+        f"{len(rows)} {_is(len(rows))} {said}{more(rows)}"
+        for kind, said in words.items()
+        if (rows := data[kind])
+    ]
+
+
+def _by_model(rows: Sequence[Row], words: Callable[[Row], str]) -> dict[str, list[str]]:
+    """Return what is said of each row, by model."""
     models: dict[str, list[str]] = {}
     for row in rows:
-        models.setdefault(row["model"], []).append(readable(row["first"]))
+        models.setdefault(row["model"], []).append(words(row))
+    return models
+
+
+def _named(rows: Sequence[Row]) -> str:
+    models = _by_model(rows, lambda row: readable(row["first"]))
     return f" ({'; '.join(f'{listed(names)} in {model}' for model, names in models.items())})"
 
 
@@ -204,11 +214,7 @@ def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: ""
         "equivalent": "equivalent",
         "open": "not shown to be one",
     }
-    parts = [
-        f"{len(data[kind])} {_is(len(data[kind]))} {words[kind]}{more(data[kind])}"
-        for kind in words
-        if data[kind]
-    ]
+    parts = _kinds(data, words, more)
     counts = {kind: len(rows) for kind, rows in data.items()}
     new = counts["appear"]
     differences = counted(sum(counts.values()) - new, "difference")
@@ -279,14 +285,12 @@ def _no_reference(data: Data) -> str:
 
 
 def _rows(start: str) -> Callable[[Data], str]:
-    return lambda data: f"{start}: {listed(_by_model(data))}."
+    return lambda data: f"{start}: {listed(_runs(data))}."
 
 
-def _by_model(data: Data) -> list[str]:
+def _runs(data: Data) -> list[str]:
     """Name models, each with those of its activations that are meant if these are not all."""
-    models: dict[str, list[str]] = {}
-    for row in data["rows"]:
-        models.setdefault(row["model"], []).append(readable(row["activation"]))
+    models = _by_model(data["rows"], lambda row: readable(row["activation"]))
     return [
         model if model in data["whole"] else f"{model} ({', '.join(names)})"
         for model, names in models.items()
@@ -294,7 +298,7 @@ def _by_model(data: Data) -> list[str]:
 
 
 def _above(data: Data) -> str:
-    names = listed(_by_model(data))
+    names = listed(_runs(data))
     return (
         f"Not all trainings of {names} have learned more than how frequent each character is. "
         "Models that have learned little agree easily: do not compare them with the others."
