@@ -136,7 +136,7 @@ def steps_of(model: str, verdicts: dict[int, ContrastVerdict]) -> list[dict[str,
 def test_a_difference_at_the_end_is_looked_up_late_in_training(before, words):
     rows = steps_of("one", before | {100: LESS})
     text = told(tables_of(study_of(), contrasts=contrasts(LESS), steps=rows))
-    assert f"at 80 and 90 (exploratory), of 1 difference {words}." in text
+    assert f"at 80 and 90 (exploratory), of 1 difference, {words}." in text
 
 
 def test_without_late_steps_nothing_is_said_of_them():

@@ -141,10 +141,14 @@ def _clear(data: Data) -> str:
 
 def _within_margin(data: Data) -> str:
     low, high = 1 / (1 + data["margin"]), 1 + data["margin"]
+    found = counted(data["differences"], "difference")
+    small = (
+        f"; of {found} found, {data['small']} {_is(data['small'])} shown to be smaller than that"
+    )
+    small = small if data["small"] else ""
     return (
         f"Where no difference is found, a ratio shown to be within {data['margin']:.0%} ({low:.3g} "
-        f"to {high:.3g}) is called equivalent; of {counted(data['differences'], 'difference')} "
-        f"found, {data['small']} {_is(data['small'])} shown to be smaller than that."
+        f"to {high:.3g}) is called equivalent{small}."
     )
 
 
@@ -177,7 +181,7 @@ def steady_words(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: ""
     steps = sorted({step for own in data["steps"].values() for step in own})
     total = counted(sum(len(data[kind]) for kind in kept | gone), "difference")
     places = listed([f"{step:,}" for step in steps])
-    return f"Shortly before the last step, at {places} (exploratory), of {total} {listed(parts)}."
+    return f"Shortly before the last step, at {places} (exploratory), of {total}, {listed(parts)}."
 
 
 def _at_matched_loss(data: Data) -> str:
