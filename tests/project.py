@@ -70,15 +70,20 @@ def started(command: Sequence[str] | str, **options: Any) -> subprocess.Popen[st
 
 
 def finished(
-    command: Sequence[str] | str, seconds: float = 100, **options: Any
+    command: Sequence[str] | str, seconds: float = 300, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Start a program, wait for its end and return what it printed."""
+    """Start a program, wait for its end and return what it printed.
+
+    The time is there to end one that hangs, on machines of any speed: no measure of speed.
+    """
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with started(command, **pipes, **options) as process:
         try:
             output, errors = process.communicate(timeout=seconds)
-        except BaseException:  # Ctrl-C too, which its own session does not receive
+        except BaseException as error:  # Ctrl-C too, which its own session does not receive
             os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                error.add_note("\n".join(process.communicate())[-4000:])
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
@@ -121,7 +126,7 @@ class Project:
         return started(study_command(*arguments), **pipes, **self.place(**environment))
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return finished(study_command(*arguments), 300, **self.place(**environment))
+        return finished(study_command(*arguments), 900, **self.place(**environment))
 
     def reprocore(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return finished([*REPROCORE, *arguments], **self.place())

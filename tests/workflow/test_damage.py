@@ -73,7 +73,7 @@ def repair(project: Project, commands: list[str]) -> None:
     """Run the commands that `reprocore verify` prints, in a shell."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for command in commands:
-        done = finished(command, 300, shell=True, **project.place(PATH=path))
+        done = finished(command, 900, shell=True, **project.place(PATH=path))
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 

@@ -36,7 +36,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 def shell(project: Project, command: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return finished(command, 300, shell=True, **project.place(PATH=path))
+    return finished(command, 900, shell=True, **project.place(PATH=path))
 
 
 def test_a_key_twice_is_refused_before_anything_runs(project: Project) -> None:
