@@ -12,6 +12,7 @@ from reprocore.analysis.trajectories import Trajectories, Trajectory, restricted
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import (
+    LEAST_MODELS,
     LogRatio,
     RankCorrelation,
     log_ratio,
@@ -19,15 +20,11 @@ from reprocore.statistics.over_models import (
     no_rank_correlation,
     rank_correlation,
 )
-from reprocore.statistics.spread import coefficient_of_variation
+from reprocore.statistics.spread import LEAST_SEEDS_OF_CV_VALUES, cv_values
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.store.schemas import EARLY_MODEL_ORDER_SCHEMA, RATIOS_SCHEMA
 from reprocore.study.study import Study
 from reprocore.vocabulary import MEASURES, Reason
-
-# The jackknife over seeds makes pseudo-values of a CV, which itself needs the fewest seeds.
-LEAST_SEEDS_OF_A_CV = LEAST_SEEDS + 1
-LEAST_MODELS = 3
 
 
 def analyse_across(study: Study, models: Mapping[str, Trajectories]) -> dict[str, pa.Table]:
@@ -119,32 +116,9 @@ def _common_shares(steps: Sequence[npt.NDArray[np.int64]]) -> Iterator[tuple[flo
 def _model_order(early: Floats, late: Floats, confidence: float) -> RankCorrelation:
     """Rank correlation over models of per-seed values [models, M] of a CV at two times."""
     models, seeds = early.shape
-    if models < LEAST_MODELS or seeds < LEAST_SEEDS_OF_A_CV:
+    if models < LEAST_MODELS or seeds < LEAST_SEEDS_OF_CV_VALUES:
         return no_rank_correlation(Reason.FEW_MODELS, models * (models - 1) // 2, seeds)
     return rank_correlation(early, late, confidence)
-
-
-def cv_values(matrices: Floats) -> Floats:
-    """Return jackknife pseudo-values [M] over seeds of the CV across activations, in percent.
-
-    Args:
-        matrices: [A, M, M]; NaN is returned where a CV does not exist.
-    """
-    seeds = matrices.shape[1]
-    everyone = np.arange(seeds)
-    whole = _cv(matrices)
-    without = [
-        _cv(matrices[:, kept][:, :, kept]) for kept in (np.delete(everyone, i) for i in everyone)
-    ]
-    return np.asarray(seeds * whole - (seeds - 1) * np.array(without))
-
-
-def _cv(matrices: Floats) -> float:
-    seeds = matrices.shape[1]
-    if seeds < 2:
-        return float("nan")
-    cv = coefficient_of_variation(matrices.sum(axis=(1, 2)) / (seeds * (seeds - 1)))
-    return float("nan") if cv is None else cv
 
 
 def _stacked(trajectories: list[Trajectory], index: int, measure: str, seeds: list[int]) -> Floats:

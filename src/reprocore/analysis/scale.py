@@ -11,14 +11,8 @@ import pyarrow as pa
 from reprocore.analysis.rows import Row, result_row
 from reprocore.analysis.trajectories import Trajectories, Trajectory, restricted, shared_seeds
 from reprocore.statistics.checks import Floats
-from reprocore.statistics.scaling import (
-    LEAST_SEEDS_OF_A_SQUARED_CV,
-    Slope,
-    log_values,
-    no_slope,
-    slope_over_models,
-    squared_cv_values,
-)
+from reprocore.statistics.scaling import Slope, log_values, no_slope, slope_over_models
+from reprocore.statistics.spread import LEAST_SEEDS_OF_CV_VALUES, squared_cv_values
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.store.schemas import CELLS_SCHEMA, SCALE_SCHEMA
 from reprocore.store.tables import read_table
@@ -102,7 +96,7 @@ def _material(
 ) -> _Material:
     """Gather the models that have all of `activations`, on the seeds that these models share."""
     arm, measure = what
-    least = LEAST_SEEDS if quantity is ScaledQuantity.LEVEL else LEAST_SEEDS_OF_A_SQUARED_CV
+    least = LEAST_SEEDS if quantity is ScaledQuantity.LEVEL else LEAST_SEEDS_OF_CV_VALUES
     whole = {
         model: [trajectories[name, arm] for name in activations]
         for model, trajectories in sizes.items()

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from reprocore.analysis.per_model import RESOLVED
+from reprocore.report.markdown import table
 from reprocore.report.words import (
     CONDITIONS,
     EXPLORATORY,
@@ -243,9 +244,3 @@ def _seeds(row: Row, percent: int) -> str:
     numbers = (row[f"seeds_for_{percent}{end}"] for end in ("", "_low", "_high"))
     seeds, low, high = (f"over {MOST_SEEDS:,}" if pd.isna(n) else f"{n:.0f}" for n in numbers)
     return f"{seeds} [{low}, {high}]"
-
-
-def table(heads: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [heads, ["---"] * len(heads), *body]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,15 +1,15 @@
 """The only place where codes become words, for text, figures and the command line.
 
 A template may name any number of the row that holds its code; `{seeds_text}` is that number with
-its noun. The audit's facts have words of their own,
-in `reprocore.report.audit.table`.
+its noun. The audit's facts have words of their own, in `reprocore.report.audit.table`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from reprocore.analysis.over_models import LEAST_MODELS, LEAST_SEEDS_OF_A_CV
 from reprocore.kinds import Notice
+from reprocore.statistics.over_models import LEAST_MODELS
+from reprocore.statistics.spread import LEAST_SEEDS_OF_CV_VALUES
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, LEAST_SEEDS_OF_A_TEST
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
@@ -86,7 +86,7 @@ REASONS = {
     Reason.ZERO_MEAN: "the mean is 0: no CV",
     Reason.ALL_ALIKE: "all activations alike at one time: no order",
     Reason.FEW_MODELS: "{models:.0f} models with {seeds_text}, needs "
-    f"{LEAST_MODELS} models with {LEAST_SEEDS_OF_A_CV} seeds",
+    f"{LEAST_MODELS} models with {LEAST_SEEDS_OF_CV_VALUES} seeds",
     Reason.ALIKE_MODELS: "the models do not differ clearly in it",
     Reason.NO_MODELS: "no models",
     Reason.MODELS_WITHOUT_RATIO: "{models:.0f} of {models_total:.0f} models have a ratio",

@@ -9,7 +9,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.closed_test import MOST_ACTIVATIONS, epsilon
 from reprocore.statistics.jackknife import kept_variance, pseudo_values
-from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
+from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, fewest_seeds
 
 # Made by `reprocore document` from the published pairs of the reference study.
 SHIPPED = "reference_errors.json"
@@ -174,10 +174,11 @@ def seeds_for(
     """
     known = functools.cache(lambda seeds: detectable(errors, seeds, alpha, power))
     low, high = size_interval(errors.dof)
-    return [
-        SeedsNeeded(*(_first(known, d / math.sqrt(k)) for k in (1.0, low, high)))
-        for d in differences
-    ]
+
+    def needed(difference: float) -> int | None:
+        return fewest_seeds(lambda seeds: known(seeds) <= difference, LEAST_SEEDS_OF_A_TEST)
+
+    return [SeedsNeeded(*(needed(d / math.sqrt(k)) for k in (1.0, low, high))) for d in differences]
 
 
 def size_interval(dof: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -186,19 +187,6 @@ def size_interval(dof: float, confidence: float = 0.95) -> tuple[float, float]:
         return 1.0, 1.0
     tail = (1 - confidence) / 2
     return float(dof / chdtri(dof, tail)), float(dof / chdtri(dof, 1 - tail))
-
-
-def _first(known: Callable[[int], float], difference: float) -> int | None:
-    """Return the least number of seeds at which what is found is no more than `difference`."""
-    low, high = LEAST_SEEDS_OF_A_TEST - 1, LEAST_SEEDS_OF_A_TEST
-    while known(high) > difference:
-        if high >= MOST_SEEDS:
-            return None
-        low, high = high, min(2 * high, MOST_SEEDS)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if known(middle) <= difference else (middle, high)
-    return high
 
 
 def _studies(activations: int) -> int:

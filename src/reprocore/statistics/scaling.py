@@ -12,16 +12,12 @@ import numpy.typing as npt
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import mean_interval, pseudo_values
-from reprocore.statistics.spread import relative_spread
-from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
+from reprocore.statistics.over_models import LEAST_MODELS
 from reprocore.vocabulary import Reason
 
-LEAST_MODELS = 3
 # Of the models' differences in x, over chance: below, x is so uncertain itself that the first order
 # does not hold (the rule of Staiger & Stock 1997 for weak instruments).
 LEAST_F = 10.0
-# Without one of them, the rest must still show what a seed adds.
-LEAST_SEEDS_OF_A_SQUARED_CV = LEAST_SEEDS + 1
 
 
 @dataclass(frozen=True)
@@ -119,29 +115,3 @@ def log_values(matrix: npt.ArrayLike) -> Floats | None:
     values = pseudo_values(matrix)
     mean = float(values.mean())
     return math.log(mean) + (values - mean) / mean if mean > 0 else None
-
-
-def squared_cv_values(matrices: npt.ArrayLike) -> Floats:
-    """Pseudo-values [M] of the squared CV across activations, less the noise, in percent².
-
-    The square, because it is estimated without bias, below 0 too; its root is cut off at 0 and
-    bends there.
-
-    Args:
-        matrices: [A, M, M], A ≥ 2 and M ≥ 4.
-
-    Returns:
-        M·T − (M−1)·T without seed i, moved so that their mean is T itself, which is the spread less
-        the noise of `relative_spread`.
-    """
-    x = np.asarray(matrices, dtype=np.float64)
-    everyone = np.arange(x.shape[-1])
-
-    def corrected(values: Floats) -> float:
-        found = relative_spread(values)
-        return 1e4 * float(found.spread - found.noise)
-
-    kept = [np.delete(everyone, seed) for seed in everyone]
-    without = np.array([corrected(x[:, k][:, :, k]) for k in kept])
-    values: Floats = corrected(x) - (len(everyone) - 1) * (without - without.mean())
-    return values

@@ -1,7 +1,7 @@
 """How much a model's activations differ, beyond what seeds alone would show."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from reprocore.statistics.jackknife import paired_pseudo_values, variance_compon
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, LEAST_SEEDS_OF_A_TEST
 from reprocore.vocabulary import Reason
 
+# The jackknife over seeds makes a CV of one seed less, which itself needs the fewest seeds.
+LEAST_SEEDS_OF_CV_VALUES = LEAST_SEEDS + 1
 # Quantiles that stand for the chi-square of the noise variance.
 NODES = 1000
 
@@ -232,3 +234,55 @@ def coefficient_of_variation(estimates: Sequence[float] | Floats) -> float | Non
     if x.size < 2 or not np.isfinite(x).all() or x.mean() == 0.0:
         return None
     return float(100.0 * x.std(ddof=1) / abs(x.mean()))
+
+
+def cv_values(matrices: npt.ArrayLike) -> Floats:
+    """Jackknife pseudo-values [M] over seeds of the CV across activations, in percent.
+
+    Args:
+        matrices: [A, M, M], symmetric, zeros on the diagonals.
+
+    Returns:
+        M·CV − (M−1)·CV without seed i, the noise left in; NaN where a CV does not exist.
+    """
+    whole, without = _with_and_without_each(matrices, _cv_of_pairs)
+    return whole - (len(without) - 1) * (without - whole)
+
+
+def squared_cv_values(matrices: npt.ArrayLike) -> Floats:
+    """Pseudo-values [M] of the squared CV across activations, less the noise, in percent².
+
+    The square, because it is estimated without bias, below 0 too; its root is cut off at 0 and
+    bends there.
+
+    Args:
+        matrices: [A, M, M], A ≥ 2 and M ≥ 4.
+
+    Returns:
+        M·T − (M−1)·T without seed i, moved so that their mean is T itself, which is the spread less
+        the noise of `relative_spread`.
+    """
+    whole, without = _with_and_without_each(matrices, _squared_cv)
+    return whole - (len(without) - 1) * (without - without.mean())
+
+
+def _with_and_without_each(
+    matrices: npt.ArrayLike, statistic: Callable[[Floats], float]
+) -> tuple[float, Floats]:
+    """Return a statistic of matrices [A, M, M], and [M] those without each seed."""
+    x = np.asarray(matrices, dtype=np.float64)
+    kept = (np.delete(np.arange(x.shape[-1]), seed) for seed in range(x.shape[-1]))
+    return statistic(x), np.array([statistic(x[:, k][:, :, k]) for k in kept])
+
+
+def _cv_of_pairs(matrices: Floats) -> float:
+    seeds = matrices.shape[-1]
+    if seeds < 2:
+        return math.nan
+    cv = coefficient_of_variation(matrices.sum(axis=(1, 2)) / (seeds * (seeds - 1)))
+    return math.nan if cv is None else cv
+
+
+def _squared_cv(matrices: Floats) -> float:
+    found = relative_spread(matrices)
+    return 1e4 * float(found.spread - found.noise)

@@ -5,7 +5,7 @@ permuted across seeds, which would need the two to spread alike.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -234,9 +234,18 @@ def seeds_needed(
         # Beyond this the power is 1 and the noncentral t overflows.
         return shift > critical + 30 or 1 - float(nctdtr(n - 1, shift, critical)) >= power
 
-    low, high = LEAST_SEEDS - 1, LEAST_SEEDS
+    return fewest_seeds(enough, LEAST_SEEDS)
+
+
+def fewest_seeds(enough: Callable[[int], bool], least: int) -> int | None:
+    """Smallest number of seeds from `least` on that is enough; so must be every larger number.
+
+    Returns:
+        None if `MOST_SEEDS` are not enough.
+    """
+    low, high = least - 1, least
     while not enough(high):
-        if high == MOST_SEEDS:
+        if high >= MOST_SEEDS:
             return None
         low, high = high, min(2 * high, MOST_SEEDS)
     while high - low > 1:

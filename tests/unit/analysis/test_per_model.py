@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from courses import STEPS, course_of, rows, study_of
 
-from reprocore.analysis.over_models import analyse_across, cv_values
+from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model, closer
 from reprocore.statistics.contrasts import Margin, SeedValues, contrasts
 from reprocore.statistics.jackknife import jackknife
-from reprocore.statistics.spread import coefficient_of_variation
+from reprocore.statistics.spread import coefficient_of_variation, cv_values
 from reprocore.store.columns import codes_of
 from reprocore.vocabulary import (
     MEASURES,

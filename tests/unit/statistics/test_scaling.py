@@ -11,8 +11,8 @@ from scipy import stats
 from conftest import one_line, pair_matrices
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.jackknife import jackknife
-from reprocore.statistics.scaling import log_values, slope_over_models, squared_cv_values
-from reprocore.statistics.spread import relative_spread
+from reprocore.statistics.scaling import log_values, slope_over_models
+from reprocore.statistics.spread import relative_spread, squared_cv_values
 from reprocore.vocabulary import Reason
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
+from reprocore.report.markdown import table
+
 INTRODUCTION = """\
 # Command line
 
@@ -20,8 +22,6 @@ Studies are run by Snakemake itself: see the [tutorial](../tutorial.md), and
 [its options](https://snakemake.readthedocs.io/en/stable/executing/cli.html). What its `--config`
 takes are the keys of the [configuration](config.md), such as `partial=true` or `gpu=available`.
 """
-# In a table's cell, code included.
-BAR = "\\|"
 # Of every program that is made with typer.
 _COMMON = ("--help", "--install-completion", "--show-completion")
 
@@ -35,8 +35,7 @@ def commands(program: Any) -> str:
         parts.append(f"## `reprocore {name}`\n\n{_usage(name, command)}\n")
         parts.append(f"{inspect.cleandoc(command.help)}\n")
         if rows := list(_parameters(command)):
-            parts.append("| parameter | default | meaning |\n|---|---|---|")
-            parts.append("\n".join(rows) + "\n")
+            parts.append(table(("parameter", "default", "meaning"), rows) + "\n")
     return "\n".join(parts)
 
 
@@ -50,7 +49,7 @@ def _argument(parameter: Any) -> str:
     return f"{parameter.name.upper()}{'...' if parameter.nargs == -1 else ''}"
 
 
-def _parameters(command: Any) -> Iterator[str]:
+def _parameters(command: Any) -> Iterator[tuple[str, ...]]:
     for each in command.params:
         if set(each.opts) & set(_COMMON):
             continue
@@ -61,8 +60,7 @@ def _parameters(command: Any) -> Iterator[str]:
         # A default in words of its own stands at the end of the help.
         meaning, _, worded = (each.help or "").partition("[default: ")
         default = worded.rstrip("]") or _default(each)
-        cells = (f"`{label}`", default, f"{meaning.strip()}{_limits(each)}")
-        yield f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |"
+        yield f"`{label}`", default, f"{meaning.strip()}{_limits(each)}"
 
 
 def _default(parameter: Any) -> str:

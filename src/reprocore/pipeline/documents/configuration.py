@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from reprocore.report.markdown import table
 from reprocore.study.base import Section
 from reprocore.study.sections import (
     CorpusSettings,
@@ -57,19 +58,18 @@ def reference() -> str:
     parts = [INTRODUCTION]
     for title, section in SECTIONS.items():
         parts.append(f"## {title}\n\n{section.__doc__}\n")
-        parts.append("| key | allowed | default | meaning |\n|---|---|---|---|")
-        parts.append("\n".join(_rows(section)) + "\n")
+        parts.append(table(("key", "allowed", "default", "meaning"), _rows(section)) + "\n")
     return "\n".join(parts)
 
 
-def _rows(section: type[Section]) -> Iterator[str]:
+def _rows(section: type[Section]) -> Iterator[tuple[str, ...]]:
     content = section.model_json_schema()
     definitions = content.get("$defs", {})
     for key, field in section.model_fields.items():
         described = content["properties"][key]
-        allowed = _allowed(described, definitions).replace("|", "\\|")
+        allowed = _allowed(described, definitions)
         default = _default(field.is_required(), described)
-        yield f"| `{key}` | {allowed} | {default} | {field.description} |"
+        yield f"`{key}`", allowed, default, str(field.description)
 
 
 def _default(required: bool, described: dict[str, Any]) -> str:

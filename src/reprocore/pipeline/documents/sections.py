@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from reprocore.analysis.strata import DIVERGENCES, STRATA
 from reprocore.report.audit.table import claim_counts, verdict_notes
 from reprocore.report.figures.entries import ARM_WORDS
+from reprocore.report.markdown import table
 from reprocore.report.page.answer import PLANNED_PERCENT, Topic, extremes, flags, reasons_of
 from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, steady
 from reprocore.report.page.sentences import level, listed, ratio, seeds_for, sentence
@@ -32,7 +33,7 @@ def guidance(tables: Tables) -> Iterator[str]:
     if models:
         heads = ("model", "validation loss", "characters that change", "activation", "what to do")
         yield "### If your model is like one of these"
-        yield _table(heads, [_guidance(tables, model) for model in models])
+        yield table(heads, [_guidance(tables, model) for model in models])
 
 
 def _guidance(tables: Tables, model: str) -> tuple[str, ...]:
@@ -109,7 +110,7 @@ def ratios(tables: Tables, condition: Condition) -> str:
     names = [name for name in study.studied_activations() if any(a == name for _, a in found)]
     models = [name for name in study.models if any(model == name for model, _ in found)]
     rows = [(m, *(_marked(found[m, a]) if (m, a) in found else "" for a in names)) for m in models]
-    return _table(("model", *map(readable, names)), rows)
+    return table(("model", *map(readable, names)), rows)
 
 
 def _marked(row: Row) -> str:
@@ -163,7 +164,7 @@ def decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[st
         *(VERDICTS[verdict] for verdict in TALLIED),
         "least difference found",
     )
-    yield _table(heads, [_tally(*place, rows) for place, rows in found.items()])
+    yield table(heads, [_tally(*place, rows) for place, rows in found.items()])
 
 
 def _margins(study: Study) -> str:
@@ -205,7 +206,7 @@ def where(tables: Tables) -> Iterator[str]:
             "is lowest and highest. Intervals are for new seeds on the same text."
         )
         heads = ("model", "surest", *fifths[1:-1], "least sure", "least", "most")
-        yield _table(heads, rows)
+        yield table(heads, rows)
 
 
 def _kind(row: Row) -> str:
@@ -222,7 +223,7 @@ def claims(tables: Tables) -> Iterator[str]:
         f"{claim_counts(rows)} A verdict holds for the models and settings of this study. A claim "
         "with several parts fails as a whole where one that it needs does."
     )
-    yield _table(("claim", "verdict", "parts", "measured"), map(_claim, rows))
+    yield table(("claim", "verdict", "parts", "measured"), map(_claim, rows))
 
 
 def _claim(row: Row) -> tuple[str, ...]:
@@ -251,7 +252,7 @@ def agreement(one: Tables, other: Tables) -> Iterator[str]:
         (place[0], readable(place[1]), _verdict(first[place]), _verdict(second[place]))
         for place in shared
     ]
-    yield _table(heads, rows)
+    yield table(heads, rows)
 
 
 def _declared(tables: Tables) -> dict[tuple[str, str], Row]:
@@ -283,7 +284,7 @@ def sources(tables: Tables) -> Iterator[str]:
         for row in tables.rows("sources")
     }
     heads = ("model", "activation", "arm", *(QUANTITIES[name].label for name in measures))
-    yield _table(
+    yield table(
         heads,
         [
             (
@@ -298,8 +299,3 @@ def sources(tables: Tables) -> Iterator[str]:
 def _share(row: Row) -> str:
     exact = row["share"] == row["low"] == row["high"] == 0
     return "0, exactly" if exact else with_interval(row["share"], row["low"], row["high"])
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from reprocore.report.markdown import table
 from reprocore.store.catalogue import SCHEMAS_BY_PLACE
 from reprocore.store.cell_schemas import (
     CONTINUATIONS_SCHEMA,
@@ -75,8 +76,8 @@ def dictionary() -> str:
         parts.append(f"## `{place}`\n")
         if row := _ROWS.get(place.removesuffix(".parquet")):
             parts.append(f"One row is {row}.\n")
-        parts.append("| column | type | unit | can be missing | meaning |\n|---|---|---|---|---|")
-        parts.append("\n".join(_columns(schema)) + "\n")
+        heads = ("column", "type", "unit", "can be missing", "meaning")
+        parts.append(table(heads, _columns(schema)) + "\n")
     return "\n".join(parts)
 
 
@@ -90,15 +91,15 @@ def places() -> dict[str, pa.Schema]:
     return found
 
 
-def _columns(schema: pa.Schema) -> Iterator[str]:
+def _columns(schema: pa.Schema) -> Iterator[tuple[str, ...]]:
     for field in schema:
         metadata = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
-        meaning = metadata["meaning"].replace("|", "\\|")
+        meaning = metadata["meaning"]
         if allowed := sorted(codes_of(schema, field.name)):
             meaning += f"; codes: {', '.join(f'`{code}`' for code in allowed)}"
         missing = "yes" if field.nullable else ""
         unit = metadata.get("unit", "")
-        yield f"| `{field.name}` | {_type(field.type)} | {unit} | {missing} | {meaning} |"
+        yield f"`{field.name}`", _type(field.type), unit, missing, meaning
 
 
 def _type(kind: pa.DataType) -> str:

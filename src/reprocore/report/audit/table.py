@@ -19,6 +19,7 @@ from reprocore.report.audit.outcome import (
     Figure,
     Outcome,
 )
+from reprocore.report.markdown import table
 from reprocore.report.words import CLAIM_VERDICTS, p_text, reason_texts
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.store.files import atomic
@@ -175,11 +176,11 @@ def figure_text(figure: Figure) -> str:
     return f"{text}, {'adjusted ' * figure.adjusted}p {p_text(figure.p)}"
 
 
-def write_audit(table: pa.Table, study: Study, out: Mapping[str, str | Path]) -> None:
+def write_audit(audit: pa.Table, study: Study, out: Mapping[str, str | Path]) -> None:
     """Write the audit as `parquet` and as `markdown`, each atomically."""
-    write_table(out["parquet"], table)
+    write_table(out["parquet"], audit)
     with atomic(out["markdown"]) as temporary:
-        temporary.write_text(audit_text(study, table.to_pylist()), "utf-8")
+        temporary.write_text(audit_text(study, audit.to_pylist()), "utf-8")
 
 
 def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -190,20 +191,19 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
         rows: of `AUDIT_SCHEMA`.
     """
     heads = ("claim", "reported", "measured here", "verdict", "why")
+    body = []
+    for row in rows:
+        verdict = f"**{CLAIM_VERDICTS[ClaimVerdict(row['verdict'])]}**"
+        verdict += "".join(f" ({note})" for note in verdict_notes(row))
+        texts = (shortened(row["measured"]), verdict, shortened(row["reason"]))
+        cells = (f"{row['claim']} ({row['source']})", row["reported"], *texts)
+        body.append([cell or "–" for cell in cells])
     lines = [
         f"# Published claims compared with the study “{study.title}”",
         "",
         claim_counts(rows),
         "",
-        _line(heads),
-        _line(["---"] * len(heads)),
-    ]
-    for row in rows:
-        verdict = f"**{CLAIM_VERDICTS[ClaimVerdict(row['verdict'])]}**"
-        verdict += "".join(f" ({note})" for note in verdict_notes(row))
-        texts = (shortened(row["measured"]), verdict, shortened(row["reason"]))
-        lines.append(_line((f"{row['claim']} ({row['source']})", row["reported"], *texts)))
-    lines += [
+        table(heads, body),
         "",
         "Supported or refuted only where tests or intervals say so (of a level for new seeds and "
         "new text, of a comparison for new seeds on the same text), at "
@@ -246,8 +246,3 @@ def shortened(text: str) -> str:
     rest = len(lines) - SHOWN
     more = f"; {rest} more in audit.parquet" if rest > 0 else ""
     return "; ".join(lines[:SHOWN]) + more
-
-
-def _line(cells: Sequence[str]) -> str:
-    kept = (cell.replace("|", "\\|").replace("\n", " ") or "–" for cell in cells)
-    return f"| {' | '.join(kept)} |"
