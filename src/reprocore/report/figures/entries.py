@@ -106,14 +106,9 @@ def look_of(study: Study, activation: str) -> style.Look:
     return style.looks(study.studied_activations(), study.figures.colours)[activation]
 
 
-def drawn_arm(study: Study, model: str) -> Arm:
-    """Return the arm of `model` that figures show."""
-    return study.primary_arm(model)
-
-
 def study_arm(study: Study) -> Arm:
     """Return the arm that figures over all models show: `all`, or the first that is drawn."""
-    arms = [drawn_arm(study, model) for model in study.models]
+    arms = [study.primary_arm(model) for model in study.models]
     return "all" if "all" in arms else arms[0]
 
 
@@ -127,7 +122,7 @@ def confidence_text(study: Study) -> str:
 
 def between(study: Study, models: Iterable[str]) -> str:
     """Say which random streams follow the seed in the trainings that a figure compares."""
-    arms = {drawn_arm(study, model) for model in models}
+    arms = {study.primary_arm(model) for model in models}
     if len(arms) == 1:
         return f"Between trainings, {ARM_WORDS[arms.pop()]}."
     return "Which random streams follow the seed differs by model and is named in brackets."
@@ -162,7 +157,7 @@ def missing_text(study: Study, entries: Entries) -> str:
 
 def matched_loss(study: Study, model: str, contrasts: pd.DataFrame) -> float | None:
     """Return the loss at which a model's activations are compared, nats; None if they are not."""
-    rows = rows_of(contrasts, model=model, arm=drawn_arm(study, model))
+    rows = rows_of(contrasts, model=model, arm=study.primary_arm(model))
     return next((loss for row in rows if math.isfinite(loss := row["matched_loss"])), None)
 
 
@@ -179,9 +174,9 @@ def none_ran(entries: Iterable[Entry]) -> bool:
 
 def model_label(study: Study, model: str) -> str:
     """Return a model's name in lines, with the arm that is drawn where models differ in it."""
-    arms = {drawn_arm(study, name) for name in study.models}
+    arms = {study.primary_arm(name) for name in study.models}
     name = style.wrap(model, NAME_LETTERS)
-    return name if len(arms) == 1 else f"{name}\n({drawn_arm(study, model)})"
+    return name if len(arms) == 1 else f"{name}\n({study.primary_arm(model)})"
 
 
 def model_entries(
@@ -196,7 +191,7 @@ def model_entries(
         cells: of `CELLS_SCHEMA`.
         measure: a measure, or `val_loss` or `val_accuracy`.
     """
-    arm, counts = drawn_arm(study, model), {}
+    arm, counts = study.primary_arm(model), {}
     for activation in study.activations_of(model):
         own = rows_of(cells, model=model, arm=arm, activation=activation)
         counts[activation] = (len(own), not all(row["beats_unigram"] for row in own))
@@ -209,7 +204,7 @@ def summary_entries(
     """Return the same as `model_entries`, with the seeds and flags from the study's summary."""
     counts = {
         str(row["activation"]): (int(row["seeds"]), row["cells_above_unigram"] > 0)
-        for row in rows_of(summary, model=model, arm=drawn_arm(study, model))
+        for row in rows_of(summary, model=model, arm=study.primary_arm(model))
     }
     return _entries(study, model, estimates, counts, measure)
 
@@ -222,7 +217,7 @@ def _entries(
     measure: str,
 ) -> list[Entry]:
     of_model = estimates[estimates["model"] == model]
-    final = final_rows(of_model[of_model["arm"] == drawn_arm(study, model)])
+    final = final_rows(of_model[of_model["arm"] == study.primary_arm(model)])
     rows = {str(row["activation"]): row for row in rows_of(final, measure=measure)}
     ran = any(seeds for seeds, _ in counts.values())
     return [

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reprocore.report.figures import style
-from reprocore.report.figures.entries import confidence_text, drawn_arm, study_arm
+from reprocore.report.figures.entries import confidence_text, study_arm
 from reprocore.report.figures.frame import new_figure, sentence, title
 from reprocore.report.figures.marks import draw_mark, span_of
 from reprocore.report.words import gap_text, reason_texts
@@ -34,7 +34,7 @@ def draw_early(study: Study, early: pd.DataFrame, model_order: pd.DataFrame) -> 
     measure = MEASURES[study.drawn_measure]
     heading = f"How early does the final order by {measure.label} show?"
     tables = {
-        model: early[(early["model"] == model) & (early["arm"] == drawn_arm(study, model))]
+        model: early[(early["model"] == model) & (early["arm"] == study.primary_arm(model))]
         for model in study.models
     } | {MODELS: model_order[model_order["arm"] == study_arm(study)]}
     panels = {

@@ -12,7 +12,6 @@ from reprocore.report.figures.entries import (
     Entries,
     basis,
     behind_text,
-    drawn_arm,
     model_label,
     rows_of,
     summary_entries,
@@ -93,6 +92,6 @@ def _singles(study: Study, entries: Entries, pairs: pd.DataFrame, measure: Measu
     singles = {}
     for model, of_model in entries.items():
         for name in (entry.activation for entry in of_model):
-            rows = rows_of(pairs, model=model, arm=drawn_arm(study, model), activation=name)
+            rows = rows_of(pairs, model=model, arm=study.primary_arm(model), activation=name)
             singles[model, name] = [float(row[measure.name]) for row in rows]
     return singles

@@ -11,7 +11,6 @@ from reprocore.report.figures.entries import (
     ARM_WORDS,
     TableRow,
     confidence_text,
-    drawn_arm,
     look_of,
     rows_of,
     study_arm,
@@ -104,7 +103,7 @@ def _draw(
 
 def _note(study: Study, rows: Sequence[marks.Row], ran: Collection[str]) -> list[str]:
     absent = [model for model in study.models if model not in ran]
-    several = len({drawn_arm(study, model) for model in study.models}) > 1
+    several = len({study.primary_arm(model) for model in study.models}) > 1
     return [
         f"Bars: {confidence_text(study)} intervals over seeds, for these models alone (fixed); "
         "nothing is corrected for the number of comparisons.",

@@ -16,7 +16,6 @@ from reprocore.report.figures.entries import (
     Entry,
     basis,
     behind_text,
-    drawn_arm,
     look_of,
     missing_text,
     study_arm,
@@ -110,7 +109,7 @@ def _levels(
     counts = {
         (str(row["model"]), str(row["activation"])): row["parameters"]
         for row in summary.to_dict("records")
-        if row["arm"] == drawn_arm(study, str(row["model"]))
+        if row["arm"] == study.primary_arm(str(row["model"]))
     }
     marks: list[Mark] = []
     gone: dict[str, list[Entry]] = {}

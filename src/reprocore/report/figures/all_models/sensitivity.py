@@ -10,7 +10,6 @@ from reprocore.report.figures.entries import (
     Entries,
     Entry,
     TableRow,
-    drawn_arm,
     model_label,
     none_ran,
     rows_of,
@@ -58,7 +57,7 @@ def sensitivity_row(
     study: Study, model: str, sensitivity: pd.DataFrame, measure: Measure
 ) -> TableRow | None:
     """Return the row of `SENSITIVITY_SCHEMA` of a model at the last step, None if it has none."""
-    arm, condition = drawn_arm(study, model), Condition.FINAL
+    arm, condition = study.primary_arm(model), Condition.FINAL
     wanted = {"model": model, "arm": arm, "measure": measure.name, "condition": condition}
     rows = rows_of(sensitivity, **wanted)
     return rows[0] if rows else None

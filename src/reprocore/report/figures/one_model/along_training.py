@@ -12,7 +12,6 @@ from reprocore.report.figures import style
 from reprocore.report.figures.entries import (
     basis,
     behind_of,
-    drawn_arm,
     legend_text,
     look_of,
     matched_loss,
@@ -33,7 +32,7 @@ def draw_training_curves(
     study: Study, model: str, curves: pd.DataFrame, cells: pd.DataFrame
 ) -> Figure:
     """Draw validation and training loss against iterations: mean, and lowest to highest seed."""
-    arm = drawn_arm(study, model)
+    arm = study.primary_arm(model)
     losses = curves[(curves["model"] == model) & (curves["arm"] == arm)]
     labels = {
         activation: _label(activation, _count(losses, activation), len(study.seeds))
@@ -146,7 +145,7 @@ def draw_pd_along_training(
 ) -> Figure:
     """Draw the measure against the training step, and against the loss reached by then."""
     measure = MEASURES[study.drawn_measure]
-    arm = drawn_arm(study, model)
+    arm = study.primary_arm(model)
     of_arm = estimates[(estimates["model"] == model) & (estimates["arm"] == arm)]
     entries = model_entries(study, model, estimates, cells, measure.name)
     tracks = {e.activation: _track(of_arm, e.activation, measure.name) for e in entries}

@@ -13,7 +13,6 @@ from reprocore.report.figures.entries import (
     Entry,
     basis,
     behind_of,
-    drawn_arm,
     look_of,
     model_entries,
 )
@@ -69,7 +68,7 @@ def draw_accuracy_and_loss(
     study: Study, model: str, estimates: pd.DataFrame, cells: pd.DataFrame
 ) -> Figure:
     """Draw final loss and accuracy by activation: mean with interval, and every seed."""
-    cells_drawn = cells[(cells["model"] == model) & (cells["arm"] == drawn_arm(study, model))]
+    cells_drawn = cells[(cells["model"] == model) & (cells["arm"] == study.primary_arm(model))]
     panels = {
         name: [
             _with_lone_seed(entry, cells_drawn, name)

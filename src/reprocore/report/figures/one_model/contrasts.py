@@ -13,7 +13,6 @@ from reprocore.report.figures.entries import (
     behind_of,
     between,
     confidence_text,
-    drawn_arm,
     look_of,
     matched_loss,
     model_entries,
@@ -84,7 +83,7 @@ def _rows(
     table = rows_of(
         contrasts,
         model=model,
-        arm=drawn_arm(study, model),
+        arm=study.primary_arm(model),
         measure=study.drawn_measure,
         condition=condition,
         family=Family.REFERENCE,

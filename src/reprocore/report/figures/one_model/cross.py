@@ -13,7 +13,6 @@ from reprocore.report.figures.entries import (
     Entry,
     TableRow,
     confidence_text,
-    drawn_arm,
     model_entries,
     none_ran,
     rows_of,
@@ -43,7 +42,7 @@ def draw_cross(
         f"{model}: is swapping the activation a larger change than training it again?",
         [
             f"Bars: {confidence_text(study)} intervals over seeds, of each pair of activations "
-            f"alone. In training again, {ARM_WORDS[drawn_arm(study, model)]}."
+            f"alone. In training again, {ARM_WORDS[study.primary_arm(model)]}."
         ],
         marks.rows_inches(labels) + 1.1,
         exploratory=True,
