@@ -232,7 +232,8 @@ def _fix_layout(figure: Figure) -> None:
     The solver's last digits depend on where objects lie in memory, and ids in an SVG on them.
     """
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # Not "none", which leaves a layout engine that has every file drawn twice.
+    figure.set_layout_engine(None)
     for axes in figure.axes:
         left, bottom, width, height = (round(float(v), 6) for v in axes.get_position().bounds)
         axes.set_position((left, bottom, width, height))
