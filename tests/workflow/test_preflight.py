@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from project import TINY, Project, listed_jobs, rules_of
+from project import REPROCORE, TINY, Project, finished, listed_jobs, rules_of
 from reprocore.pipeline.verification.verify import verify
 from reprocore.study.study import load_study
 
@@ -21,7 +21,7 @@ STUDY: dict[str, Any] = {
     "seeds": [1, 2],
 }
 CONSTANT = "import torch\n\n\ndef broken(x):\n    return torch.zeros_like(x)\n"
-RAISING = "def broken(x):\n    raise IndexError('no such\\nthing')\n"
+RAISING = "def raising(x):\n    raise IndexError('no such\\nthing')\n"
 SOUND = "import torch\n\n\ndef broken(x):\n    return torch.sin(x)\n"
 PASSED, FAILED = "out/preflight/small/broken.json", "out/preflight/small/broken.failed.json"
 
@@ -40,45 +40,42 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        (CONSTANT, "small/broken: activation 'broken' never reaches the model's output"),
-        (RAISING, "small/broken: IndexError: no such thing"),
-    ],
-    ids=["constant", "raising"],
-)
-def test_a_broken_activation_fails_once_and_the_others_are_trained(
-    tmp_path: Path, code: str, reason: str
-) -> None:
-    project = Project(tmp_path, STUDY)
-    (tmp_path / "src/broken_activation.py").write_text(code)
-    done = project.snakemake()
+def test_broken_activations_fail_once_and_the_others_are_trained(tmp_path: Path) -> None:
+    own = {"broken": {"path": "broken_activation:broken"}, "raising": {"path": "raising:raising"}}
+    names = ["relu", *own]
+    project = Project(tmp_path, {**STUDY, "activations": names, "custom_activations": own})
+    (tmp_path / "src/broken_activation.py").write_text(CONSTANT)
+    (tmp_path / "src/raising.py").write_text(RAISING)
+    allowed = {"REPROCORE_ALLOW": "broken_activation,raising"}
+    done = project.snakemake(**allowed)
     output = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert error_lines(output) == [f"error: {reason}"]
-    assert [line for line in output.splitlines() if "failed: small" in line] == [
-        f"failed: {reason}"
-    ]
-    assert output.count("CalledProcessError") == 1
-    assert {path.parent.name for path in tmp_path.glob("out/cells/small/relu/*/cell.json")} == {
-        "all-1",
-        "all-2",
+    reasons = {
+        "broken": "small/broken: activation 'broken' never reaches the model's output",
+        "raising": "small/raising: IndexError: no such thing",
     }
-    assert not (tmp_path / "out/cells/small/broken").exists()
+    assert done.returncode != 0
+    assert sorted(error_lines(output)) == [f"error: {reason}" for reason in reasons.values()]
+    failed = [line for line in output.splitlines() if "failed: small" in line]
+    assert sorted(failed) == [f"failed: {reason}" for reason in reasons.values()]
+    assert output.count("CalledProcessError") == 2
+    trained = {path.parent for path in tmp_path.glob("out/cells/**/cell.json")}
+    assert trained == {tmp_path / f"out/cells/small/relu/all-{seed}" for seed in (1, 2)}
     assert (tmp_path / "out/pairs/small/relu/all.parquet").is_file()
-    assert json.loads((tmp_path / FAILED).read_text()) == {"reason": reason}
-    assert (
-        f"failed check of {reason}"
-        in project.reprocore("status", "--configfile", "study.yaml").stdout
+    for name, reason in reasons.items():
+        recorded = json.loads((tmp_path / f"out/preflight/small/{name}.failed.json").read_text())
+        assert recorded == {"reason": reason}
+    status = finished(
+        [*REPROCORE, "status", "--configfile", "study.yaml"], **project.place(**allowed)
     )
-    # Mended, only what waited for it runs.
+    for reason in reasons.values():
+        assert f"failed check of {reason}" in status.stdout
+    # One mended, only what waited for it runs.
     (tmp_path / "src/broken_activation.py").write_text(SOUND)
-    jobs = project.jobs()
-    assert jobs["preflight small/broken"] == 1
-    assert {job for job in jobs if job.startswith("train")} == {
-        "train small/broken/all-1",
-        "train small/broken/all-2",
+    mended = project.snakemake("out/pairs/small/broken/all.parquet", **allowed)
+    jobs = listed_jobs(mended.stdout + mended.stderr)
+    assert set(jobs) == {
+        *("preflight small/broken", "compare small/broken/all"),
+        *("train small/broken/all-1", "train small/broken/all-2"),
     }
     assert not (tmp_path / FAILED).exists()
 

@@ -137,17 +137,14 @@ def check_defined(path: str) -> None:
         raise ReprocoreError(f"{path!r}: module {module!r} has no {name!r}")
 
 
+@cache
 def _find(name: str) -> ModuleSpec | None:
     """Find a module without importing its parents."""
-    path: list[str] | None = list(sys.path)
-    spec = None
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        spec = PathFinder.find_spec(".".join(parts[:end]), path)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or ())
-    return spec
+    parent = name.rpartition(".")[0]
+    if not parent:
+        return PathFinder.find_spec(name, sys.path)
+    spec = _find(parent)
+    return spec and PathFinder.find_spec(name, list(spec.submodule_search_locations or ()))
 
 
 def _parse(path: Path) -> ast.Module:
