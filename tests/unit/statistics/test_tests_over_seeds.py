@@ -1,10 +1,11 @@
 """Tests of differences over seeds: other implementations, symmetries, power and error rates."""
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -47,10 +48,10 @@ def test_t_tests_agree_with_scipy(samples):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-@settings(max_examples=40)
-@pytest.mark.slow
 def test_holm_agrees_with_statsmodels(p):
-    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-10)
+    with mock.patch("gc.collect"):  # each call of theirs takes a second where much is loaded
+        theirs = multipletests(p, method="holm")[1]
+    np.testing.assert_allclose(holm(p), theirs, atol=1e-10)
 
 
 def test_holm_of_many_families_at_once():
