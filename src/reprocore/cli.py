@@ -150,9 +150,8 @@ def verify(
     ] = False,
 ) -> None:
     """Check every file of the results: damaged, stale, missing, ...; say what repairs it."""
-    from reprocore.pipeline.printing import print_verification
-    from reprocore.pipeline.runs import open_study
-    from reprocore.pipeline.verification.verify import has_run
+    from reprocore.pipeline.runs import has_run, open_study
+    from reprocore.pipeline.verification.printing import print_verification
     from reprocore.pipeline.verification.verify import verify as check
 
     study, command = open_study(configfile, config, directory)

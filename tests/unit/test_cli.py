@@ -173,8 +173,13 @@ class TestProgram:
         assert "Usage: reprocore" in out + err
 
 
-def test_help_imports_nothing_heavy() -> None:
-    code = "import sys, reprocore.cli; print(*sys.modules)"
+HEAVY = {"matplotlib", "numpy", "pandas", "pyarrow", "scipy", "snakemake", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"), [("cli", HEAVY | {"pydantic"}), ("pipeline.printing", HEAVY)]
+)
+def test_help_and_status_import_nothing_heavy(module: str, heavy: set[str]) -> None:
+    code = f"import sys, reprocore.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"matplotlib", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "snakemake", "torch"}
     assert not heavy & {*done.stdout.split()}

@@ -1,4 +1,4 @@
-"""What `status` and `verify` print of a study."""
+"""What `status` prints of a study, and what other commands print of any."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,18 +8,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from reprocore.pipeline.plan import Plan, Problem
-from reprocore.pipeline.runs import is_held, recorded_study
+from reprocore.pipeline.plan import Plan
+from reprocore.pipeline.runs import has_run, recorded_study
 from reprocore.pipeline.status import CellStatus, seconds_left, study_status
-from reprocore.pipeline.verification.contents import KINDS, kind_of
-from reprocore.pipeline.verification.repair import repairs
-from reprocore.pipeline.verification.verify import PROBLEMS, Verification, has_run
-from reprocore.report.terminal import MARKS, console, duration, table_of
+from reprocore.report.terminal import MARKS, console, duration
 from reprocore.store.choices import choice_is_current
 from reprocore.study.study import Study
-
-# How many problems of one state are listed unless all are asked for.
-SHOWN = 20
 
 
 def print_status(plan: Plan, command: str) -> None:
@@ -37,36 +31,11 @@ def print_status(plan: Plan, command: str) -> None:
             console.lines(f"{cell.state} {cell.cell.key}: {cell.reason}")
     for reason in plan.failed_preflights():
         console.lines(f"failed check of {reason}")
-    _print_notices(study)
+    print_notices(study)
     if has_run(study):
         _print_time_left(statuses)
     else:
         console.lines(f"Nothing has run yet. To start: {command}")
-
-
-def print_verification(result: Verification, command: str, quick: bool, everything: bool) -> None:
-    """Print what a check of a results folder has shown, and what repairs it.
-
-    Args:
-        result: of the check.
-        command: that runs the study, without targets.
-        quick: files were not read.
-        everything: list every problem, however many.
-    """
-    study, limit = result.plan.study, None if everything else SHOWN
-    print_title(study)
-    _print_counts(result)
-    _print_problems(study, result.problems, limit)
-    _print_notices(study)
-    if result.kept:
-        console.lines("Beside this study, and kept:")
-        _print_problems(study, result.kept, limit)
-    if not result.problems:
-        console.lines("No problem is seen; files were not read." if quick else "All is well.")
-    elif is_held(study.results):
-        console.lines("A run is writing here now; verify again when it has ended.")
-    else:
-        _print_repairs(result, command, limit)
 
 
 def print_title(study: Study) -> None:
@@ -102,31 +71,7 @@ def _print_time_left(statuses: Iterable[CellStatus]) -> None:
         console.print(f"time unknown, as no cell is done yet: {', '.join(unknown)}")
 
 
-def _print_counts(result: Verification) -> None:
-    """Print how many files of each kind there are, and how many of them are in which state."""
-    counts = Counter((kind_of(problem.path), problem.state) for problem in result.problems)
-    heads = ("files", *PROBLEMS)
-    rows = [
-        [kind, str(files), *(str(counts[kind, state] or "·") for state in PROBLEMS)]
-        for kind in KINDS
-        if (files := result.checked[kind])
-    ]
-    console.print(table_of(None, ("kind", *heads), rows, numbers=heads))
-
-
-def _print_problems(study: Study, problems: Iterable[Problem], limit: int | None) -> None:
-    """Print a line for each problem, of each state no more than `limit`."""
-    by_state: dict[str, list[Problem]] = {}
-    for problem in problems:
-        by_state.setdefault(problem.state, []).append(problem)
-    for state, members in by_state.items():
-        for problem in members[:limit]:
-            console.lines(f"{study.results}/{problem.path}: {state}: {problem.reason}")
-        if limit is not None and len(members) > limit:
-            console.lines(f"and {len(members) - limit:,} more that are {state}; --all lists them")
-
-
-def _print_notices(study: Study) -> None:
+def print_notices(study: Study) -> None:
     """Say which learning rates are not chosen, and if another configuration made the results."""
     unchosen = [
         f"{model}/{activation}"
@@ -142,14 +87,3 @@ def _print_notices(study: Study) -> None:
             f"{study.results}/study.json: the last run had another configuration: "
             f"{', '.join(recorded.differs)}; its command: {recorded.command}"
         )
-
-
-def _print_repairs(result: Verification, command: str, limit: int | None) -> None:
-    """Print the commands that mend the problems, and what can only be mended elsewhere."""
-    repair = repairs(result.plan, result.problems, command)
-    if repair.elsewhere:
-        console.lines("To be trained again where there is a GPU:")
-        _print_problems(result.plan.study, repair.elsewhere, limit)
-    console.lines("To repair:")
-    for line in repair.commands:
-        console.lines(f"  {line}")

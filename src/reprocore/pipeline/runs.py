@@ -170,6 +170,12 @@ def _leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
+def has_run(study: Study) -> bool:
+    """Return whether anything of the study is in its results folder."""
+    names = ("study.json", "cells", "corpus", "records")
+    return any((Path(study.results) / name).exists() for name in names)
+
+
 def is_held(results: str | Path) -> bool:
     """Return whether a run writes to a results folder now."""
     if not (Path(results) / ".lock").exists():

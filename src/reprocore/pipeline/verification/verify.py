@@ -64,12 +64,6 @@ class Verification:
     kept: list[Problem]
 
 
-def has_run(study: Study) -> bool:
-    """Return whether anything of the study is in its results folder."""
-    names = ("study.json", "cells", "corpus", "records")
-    return any((Path(study.results) / name).exists() for name in names)
-
-
 def verify(study: Study, quick: bool = False) -> Verification:
     """Check every file of the study's results folder.
 
