@@ -75,8 +75,8 @@ class Section(BaseModel):
         except ValidationError as error:
             if not faults:
                 raise
-            # A key that is missing may be the one that is misspelt.
-            wrong = [fault for fault in faults_of(error) if fault.kind != MISSING]
+            # A key of this section that is missing may be the one that is misspelt.
+            wrong = [f for f in faults_of(error) if f.kind != MISSING or len(f.where) > 1]
             raise WrongKeysError([*faults, *wrong]) from None
         if faults:
             raise WrongKeysError(faults)

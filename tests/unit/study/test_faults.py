@@ -43,6 +43,12 @@ def test_a_missing_key_may_be_the_misspelt_one_whatever_the_words(
     assert fault.message.startswith("unknown key 'sise'; did you mean 'size'?")
 
 
+def test_an_unknown_key_hides_no_missing_key_of_a_part() -> None:
+    unknown, missing = faults(Whole, {"colour": "red", "part": {}})
+    assert unknown.message.startswith("unknown key 'colour'")
+    assert (missing.where, missing.kind) == (("part", "size"), MISSING)
+
+
 def test_words_do_not_make_a_key_missing() -> None:
     unknown, wrong = faults(Part, {"size": 3, "names": ["gone"], "colour": "red"})
     assert unknown.message.startswith("unknown key 'colour'")
