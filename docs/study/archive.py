@@ -48,6 +48,7 @@ def is_kept(path: Path, done: set[str]) -> bool:
 
 def write_compact(source: Path, target: Path) -> None:
     """Copy a file; a table or a figure so that it takes less."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     # A cell says which bytes its files have.
     if source.suffix == ".parquet" and not (source.parent / "cell.json").exists():
         table = pq.read_table(source)
@@ -75,10 +76,11 @@ def main() -> None:
     parser.add_argument("archive", type=Path)
     arguments = parser.parse_args()
     done = done_models(arguments.results)
+    if not done:
+        parser.error(f"{arguments.results}: no model has all of its tables")
     for source in sorted(arguments.results.rglob("*")):
         path = source.relative_to(arguments.results)
         if source.is_file() and is_kept(path, done):
-            (arguments.archive / path).parent.mkdir(parents=True, exist_ok=True)
             write_compact(source, arguments.archive / path)
     kept = sorted(p for p in arguments.archive.rglob("*") if p.is_file() and p.name != SUMS)
     lines = [

@@ -11,11 +11,13 @@ column, and ends with status 1 if one is above 1e-6.
 import argparse
 import itertools
 import json
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from scipy import stats
 
@@ -152,9 +154,10 @@ class Differences:
         for name, value in wanted.items():
             if row[name] is None or np.isnan(row[name]):
                 continue
-            far = abs(row[name] - value) / max(abs(value), 1e-12)
-            self.largest[f"{table}.{name}"] = max(self.largest[f"{table}.{name}"], far)
-            self.counts[f"{table}.{name}"] += 1
+            far = 0.0 if row[name] == value else abs(row[name] - value) / max(abs(value), 1e-12)
+            column = f"{table}.{name}"
+            self.largest[column] = max(self.largest[column], math.inf if np.isnan(far) else far)
+            self.counts[column] += 1
 
 
 def cells_of(results: Path, model: str, activation: str) -> dict[int, Path]:
@@ -181,7 +184,7 @@ def check_model(results: Path, model: str, block: int, differences: Differences)
         .query("arm == 'all'")
         for name in ("estimates", "contrasts", "steps")
     }
-    by_step: dict[int, dict[str, np.ndarray]] = defaultdict(dict)
+    by_step: dict[int, dict[str, pd.DataFrame]] = defaultdict(dict)
     for folder in sorted((results / "cells" / model).iterdir()):
         activation = folder.name
         cells = {
@@ -213,17 +216,18 @@ def check_model(results: Path, model: str, block: int, differences: Differences)
                 )
                 if row["low"].notna().all():
                     differences.add("estimates", row.iloc[0].to_dict(), level(blocks[name], top))
-            by_step[step][activation] = blocks["relative_pd"].mean(2)
+            by_step[step][activation] = pd.DataFrame(blocks["relative_pd"].mean(2), seeds, seeds)
     for step, of_step in by_step.items():
         names = list(of_step)
-        if min(map(len, of_step.values())) < 4:
+        shared = sorted(set.intersection(*(set(frame.index) for frame in of_step.values())))
+        if len(shared) < 4 or len(names) < 2:
             continue
         tables = {"steps": read["steps"].query(f"measure == 'relative_pd' and step == {step}")}
         if step == max(by_step):
             tables["contrasts"] = read["contrasts"].query(
                 "family == 'reference' and measure == 'relative_pd' and condition == 'final'"
             )
-        x = paired(np.array([of_step[name] for name in names]))
+        x = paired(np.array([of_step[name].loc[shared, shared] for name in names]))
         reference = names.index(tables["steps"]["second"].iloc[0])
         for one, wanted in against_reference(x, reference).items():
             for name, rows in tables.items():
@@ -240,12 +244,16 @@ def main() -> int:
     results = arguments.results
     models = arguments.models or [path.name for path in sorted((results / "models").iterdir())]
     study = json.loads((results / "study.json").read_text("utf-8"))
-    block = study["study"]["probe"]["block"]
+    block, confidence = study["study"]["probe"]["block"], study["study"]["statistics"]["confidence"]
+    if confidence != LEVEL:
+        sys.exit(f"{results}: intervals at {confidence:g}; here they are made at {LEVEL:g}")
     differences = Differences()
     for model in models:
         check_model(results, model, block, differences)
     for name, far in differences.largest.items():
         print(f"{name:28s} {differences.counts[name]:7,} numbers  largest difference {far:.1e}")
+    if not differences.counts:
+        sys.exit(f"{results}: nothing to compare: no activation has 3 seeds with predictions")
     worst = max(differences.largest.values())
     print(f"{', '.join(models)}: largest relative difference {worst:.1e}")
     return int(worst > LIMIT)

@@ -184,12 +184,13 @@ def sample(
     from reprocore.data.tokens import read_corpus
     from reprocore.pipeline.runs import open_study
     from reprocore.study.cells import parse_cell
+    from reprocore.study.layout import TOKENS_FILE
     from reprocore.training.cell import load_cell
     from reprocore.training.generation import sample as draw
 
     study, command = open_study(configfile, config, directory)
     chosen = parse_cell(study, cell)
-    corpus = read_corpus(_corpus_file(study, command))
+    corpus = read_corpus(_corpus_file(study, command, TOKENS_FILE))
     model = load_cell(study, chosen, chosen.folder(study.results), corpus)
     text = draw(
         model,
@@ -214,8 +215,10 @@ def train(
     """Train one cell of the study now, unless it is done; its corpus and probe must be there."""
     from reprocore.data.probe import read_probe
     from reprocore.data.tokens import read_corpus
+    from reprocore.pipeline.jobs import check_corpus
     from reprocore.pipeline.runs import hold_results, open_study
     from reprocore.study.cells import parse_cell
+    from reprocore.study.layout import PROBE_FILE, TOKENS_FILE
     from reprocore.study.permissions import check_links, check_places
     from reprocore.training.cell import is_done, print_progress, train_cell
     from reprocore.training.preflight import preflight
@@ -229,8 +232,9 @@ def train(
         console.print(f"{chosen.key} is done; --force trains it again")
         return
     lock = hold_results(study.results)
-    corpus = read_corpus(_corpus_file(study, command))
-    probe = read_probe(Path(study.results) / "corpus" / "probe.parquet")
+    corpus = read_corpus(_corpus_file(study, command, TOKENS_FILE))
+    probe = read_probe(_corpus_file(study, command, PROBE_FILE))
+    check_corpus(study)
     with lock:
         preflight(study, chosen.model, chosen.activation, corpus)
         train_cell(study, chosen, corpus, probe, folder, print_progress)
@@ -275,13 +279,12 @@ def document() -> None:
         console.print(f"written: {path}")
 
 
-def _corpus_file(study: "Study", command: str) -> Path:
+def _corpus_file(study: "Study", command: str, place: str) -> Path:
     from reprocore.store.records import with_targets
+    from reprocore.study.layout import PROBE_FILE
 
-    path = Path(study.results) / "corpus" / "tokens.parquet"
+    path = Path(study.results) / place
     if not path.is_file():
-        probe = str(path.with_name("probe.parquet"))
-        raise ReprocoreError(
-            f"{path}: no such file; make it with: {with_targets(command, [probe])}"
-        )
+        again = with_targets(command, [str(Path(study.results) / PROBE_FILE)])
+        raise ReprocoreError(f"{path}: no such file; make it with: {again}")
     return path

@@ -14,10 +14,11 @@ import yaml
 from conftest import rewrite, tiny_config
 from project import REPROCORE, started
 from reprocore.data.tokens import Corpus, decode
+from reprocore.pipeline.pilot import pilot_study
 from reprocore.pipeline.verification.verify import verify
 from reprocore.store.schemas import PAIRS_SCHEMA
 from reprocore.store.tables import write_table
-from reprocore.study.study import load_study
+from reprocore.study.study import load_study, parse_study
 from reprocore.vocabulary import MEASURES
 
 
@@ -38,6 +39,13 @@ class TestPilot:
         assert re.search(r"swiglu +relu +\d\.\d+ +\d\.\d+ +\d\.\d+ +undecided", out)
         assert "After 50% of the training" in out
         assert "3 seeds, a verdict needs 4" in out
+
+    def test_a_study_over_sizes_has_pilots_of_its_models(self) -> None:
+        model = {"family": "lstm", "activations": ["tanh", "elu"]}
+        content = {"models": dict.fromkeys(("small", "middle", "large"), model)}
+        content |= {"scale": [*content["models"]], "statistics": {"reference": "elu"}}
+        found = pilot_study(parse_study(content), "middle", 2, 2)
+        assert (list(found.models), found.reference_of("middle")) == (["middle"], "elu")
 
     @pytest.mark.slow
     def test_two_seeds_give_no_recommendation(self, command: Any, with_text: Path) -> None:

@@ -12,7 +12,7 @@ from snakemake.common import overwrite_function_params
 
 from reprocore.errors import ReprocoreError, visible
 from reprocore.pipeline.plan import Plan, State, look_at_cell, only
-from reprocore.pipeline.runs import WorkflowRun, snakemake_command
+from reprocore.pipeline.runs import WorkflowRun, check_archived, snakemake_command
 from reprocore.store.identity import (
     CELL_SETTINGS,
     RULE_SETTINGS,
@@ -37,6 +37,8 @@ from reprocore.study.layout import (
     ANSWER,
     MODEL_FIGURES,
     PAGE,
+    PROBE_FILE,
+    TOKENS_FILE,
     TUNING_TABLE,
     choice_file,
     preflight_file,
@@ -65,7 +67,9 @@ def resolve_study():
     check_places(study)
     if study.claims:
         read_yaml(study.claims)
-    return Plan.of(study)
+    plan = Plan.of(study)
+    check_archived(plan)
+    return plan
 
 
 # Jobs are started as `python -m snakemake`, which would import what lies in the working folder.
@@ -239,9 +243,15 @@ def announce():
         logger.warning(
             f"Damaged: {counted(len(damaged), 'file')}, made again where asked for: {shown(damaged)}"
         )
-    if PLAN.archived:
+    if lost := list(PLAN.left_out()):
         logger.warning(
-            f"Tables taken as they are, since the predictions are not here: {', '.join(PLAN.archived)}"
+            f"Left out, and shown as missing: {counted(len(lost), 'cell')}, damaged or not as the "
+            f"study says today; `{status_command()}` names them."
+        )
+    if archived := [model for model in PLAN.archived if model in PLAN.models]:
+        logger.warning(
+            "Tables taken as they are, since predictions behind them are not here: "
+            f"{', '.join(archived)}"
         )
     if again := [f"{RESULTS}/{problem.path}" for problem in PLAN.unfounded]:
         logger.warning(

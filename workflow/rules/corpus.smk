@@ -10,7 +10,7 @@ rule corpus:
         forced_if_damaged,
         corpus_text,
     output:
-        tokens=f"{RESULTS}/corpus/tokens.parquet",
+        tokens=f"{RESULTS}/{TOKENS_FILE}",
     log:
         f"{RESULTS}/logs/corpus.log",
     params:
@@ -25,7 +25,7 @@ rule probe:
         forced_if_damaged,
         tokens=rules.corpus.output.tokens,
     output:
-        probe=f"{RESULTS}/corpus/probe.parquet",
+        probe=f"{RESULTS}/{PROBE_FILE}",
     log:
         f"{RESULTS}/logs/probe.log",
     params:

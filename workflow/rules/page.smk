@@ -21,7 +21,7 @@ rule page:
         tuning=f"{RESULTS}/{TUNING_TABLE}" if STUDY.tuning else [],
         audit=f"{RESULTS}/audit.parquet" if STUDY.claims else [],
         continuations=cell_files(drawn_cells(), "continuations.parquet"),
-        corpus=f"{RESULTS}/corpus/tokens.parquet",
+        corpus=f"{RESULTS}/{TOKENS_FILE}",
     output:
         page=report(
             f"{RESULTS}/{PAGE}",

@@ -10,7 +10,5 @@ with job(snakemake) as study:
     files = {
         name: [found] if isinstance(found := inputs[name], str) else list(found) for name in TABLES
     }
-    continuations = inputs.continuations
-    several = [continuations] if isinstance(continuations, str) else continuations
     output = snakemake.output
-    write_page(study, files, inputs.corpus, several, output.page, output.answer)
+    write_page(study, files, inputs.corpus, inputs.continuations, output.page, output.answer)

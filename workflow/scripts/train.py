@@ -4,11 +4,12 @@ from pathlib import Path
 
 from reprocore.data.probe import read_probe
 from reprocore.data.tokens import read_corpus
-from reprocore.pipeline.jobs import job
+from reprocore.pipeline.jobs import check_corpus, job
 from reprocore.study.cells import Cell
 from reprocore.training.cell import print_progress, train_cell
 
 with job(snakemake) as study:
+    check_corpus(study)
     train_cell(
         study,
         Cell.of_labels(snakemake.wildcards),

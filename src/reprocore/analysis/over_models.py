@@ -1,26 +1,26 @@
 """What holds over all models: mean ratios of activations, and how early their order shows."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from reprocore.analysis.rows import Row, result_row
-from reprocore.analysis.trajectories import Trajectories, Trajectory, restricted, shared_seeds
+from reprocore.analysis.trajectories import Trajectories, Trajectory, shared_seeds
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.jackknife import paired_pseudo_values
 from reprocore.statistics.over_models import (
     LEAST_MODELS,
     LogRatio,
-    RankCorrelation,
     log_ratio,
     mean_ratio,
     no_rank_correlation,
     rank_correlation,
 )
-from reprocore.statistics.spread import LEAST_SEEDS_OF_CV_VALUES, cv_values
+from reprocore.statistics.spread import LEAST_SEEDS_OF_CV_VALUES, squared_cv_values
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.store.schemas import EARLY_MODEL_ORDER_SCHEMA, RATIOS_SCHEMA
 from reprocore.study.study import Study
@@ -79,7 +79,7 @@ def _log_ratios(
 def _early_rows(
     models: Mapping[str, Trajectories], arm: str, measure: str, confidence: float
 ) -> Iterator[Row]:
-    """Yield how well the models' CVs predict those at the end, at each share of training."""
+    """Yield how well the models' order by sensitivity predicts that at the end, at each share."""
     by_model = [
         [c for (_, own), c in trajectories.items() if own == arm]
         for trajectories in models.values()
@@ -87,17 +87,20 @@ def _early_rows(
     compared = [trajectories for trajectories in by_model if len(trajectories) > 1]
     if not compared:
         return
-    seeds = shared_seeds(itertools.chain.from_iterable(compared))
-    late = np.array([cv_values(_stacked(c, -1, measure, seeds)) for c in compared])
+    seeds, count = shared_seeds(itertools.chain.from_iterable(compared)), len(compared)
+    few = count < LEAST_MODELS or len(seeds) < LEAST_SEEDS_OF_CV_VALUES
+
+    def sensitivities(places: Iterable[int]) -> Floats:
+        stacks = (_stacked(c, i, measure, seeds) for c, i in zip(compared, places, strict=True))
+        return np.array([_sensitivity(stack) for stack in stacks])
+
     for share, places in _common_shares([c[0].steps for c in compared]):
-        early = np.array(
-            [
-                cv_values(_stacked(c, i, measure, seeds))
-                for c, i in zip(compared, places, strict=True)
-            ]
-        )
-        labels = {"budget": share, "models": len(compared)}
-        yield labels | result_row(_model_order(early, late, confidence))
+        if few:
+            found = no_rank_correlation(Reason.FEW_MODELS, math.comb(count, 2), len(seeds))
+        else:
+            late = sensitivities([-1] * count)
+            found = rank_correlation(sensitivities(places), late, confidence)
+        yield {"budget": share, "models": count} | result_row(found)
 
 
 def _common_shares(steps: Sequence[npt.NDArray[np.int64]]) -> Iterator[tuple[float, list[int]]]:
@@ -113,13 +116,12 @@ def _common_shares(steps: Sequence[npt.NDArray[np.int64]]) -> Iterator[tuple[flo
             yield float(share), places
 
 
-def _model_order(early: Floats, late: Floats, confidence: float) -> RankCorrelation:
-    """Rank correlation over models of per-seed values [models, M] of a CV at two times."""
-    models, seeds = early.shape
-    if models < LEAST_MODELS or seeds < LEAST_SEEDS_OF_CV_VALUES:
-        return no_rank_correlation(Reason.FEW_MODELS, models * (models - 1) // 2, seeds)
-    return rank_correlation(early, late, confidence)
+def _sensitivity(matrices: Floats) -> Floats:
+    """Return what each seed says [M] of the squared CV of matrices [A, M, M]; NaN without one."""
+    if not np.isfinite(matrices).all() or not matrices.any():
+        return np.full(matrices.shape[-1], np.nan)
+    return squared_cv_values(matrices)
 
 
 def _stacked(trajectories: list[Trajectory], index: int, measure: str, seeds: list[int]) -> Floats:
-    return np.stack([restricted(c, c.at(index, measure), seeds) for c in trajectories])
+    return np.stack([c.at(index, measure, seeds) for c in trajectories])

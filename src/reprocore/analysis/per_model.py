@@ -13,7 +13,6 @@ from reprocore.analysis.trajectories import (
     at_loss,
     common_loss,
     interpolation,
-    restricted,
     shared_seeds,
 )
 from reprocore.statistics.checks import Floats
@@ -176,7 +175,7 @@ def _early_rows(
     last = int(first.steps[-1])
 
     def stacked(index: int) -> Floats:
-        return np.stack([restricted(c, c.at(index, measure), seeds) for c in trajectories.values()])
+        return np.stack([c.at(index, measure, seeds) for c in trajectories.values()])
 
     final = stacked(-1)
     for index, step in enumerate(first.steps[:-1].tolist()):
@@ -214,7 +213,7 @@ def _share(
     row["seeds"] = len(seeds)
     if len(seeds) < LEAST_SEEDS:
         return row | {"reason": Reason.FEW_SHARED_SEEDS}
-    matrices = np.stack([restricted(c, c.at(-1, measure), seeds) for c in (trajectory, whole)])
+    matrices = np.stack([c.at(-1, measure, seeds) for c in (trajectory, whole)])
     if MEASURES[measure].more_is_closer:
         # What is a share is the difference, not the likeness.
         matrices = (1 - matrices) * (1 - np.eye(len(seeds)))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from reprocore.analysis.rows import Row, result_row
-from reprocore.analysis.trajectories import Trajectories, Trajectory, restricted, shared_seeds
+from reprocore.analysis.trajectories import Trajectories, Trajectory, shared_seeds
 from reprocore.statistics.checks import Floats
 from reprocore.statistics.scaling import Slope, log_values, no_slope, slope_over_models
 from reprocore.statistics.spread import LEAST_SEEDS_OF_CV_VALUES, squared_cv_values
@@ -106,7 +106,7 @@ def _material(
     seeds = shared_seeds(itertools.chain.from_iterable(usable.values())) if usable else []
     values = {}
     for model, own in usable.items():
-        stack = np.stack([restricted(t, t.at(-1, measure), seeds) for t in own])
+        stack = np.stack([t.at(-1, measure, seeds) for t in own])
         if len(seeds) < least or not np.isfinite(stack).all() or not stack.any():
             continue
         found = log_values(stack[0]) if len(stack) == 1 else squared_cv_values(stack)
@@ -130,10 +130,7 @@ def _slope(
             counts = [parameters[model, name] for name in activations]
             places.append(np.full(len(material.seeds), np.log10(counts).mean()))
         else:
-            losses = [
-                restricted(t, t.at(-1, "val_loss"), material.seeds)
-                for t in material.trajectories[model]
-            ]
+            losses = [t.at(-1, "val_loss", material.seeds) for t in material.trajectories[model]]
             places.append(np.mean(losses, axis=0))
     values = np.stack(list(material.values.values()))
     return slope_over_models(np.stack(places), values, confidence)

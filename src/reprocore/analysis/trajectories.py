@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from reprocore.errors import ReprocoreError
 from reprocore.statistics.checks import Floats
+from reprocore.statistics.contrasts import of_seeds
 from reprocore.statistics.jackknife import pair_matrix
 from reprocore.store.readers import read_pairs
 from reprocore.store.schemas import CURVES_SCHEMA
@@ -36,11 +37,16 @@ class Trajectory:
     pairs: Mapping[str, Floats]
     scores: Mapping[str, Floats]
 
-    def at(self, index: int, quantity: str) -> Floats:
-        """Return a measure's pair matrix [M, M] or a score's values [M] at a step's index."""
-        return (
-            self.pairs[quantity][index] if quantity in self.pairs else self.scores[quantity][index]
-        )
+    def at(self, index: int, quantity: str, seeds: Sequence[int] | None = None) -> Floats:
+        """Return a measure's pair matrix [M, M] or a score's values [M] at a step's index.
+
+        Args:
+            index: of the step.
+            quantity: a measure or a score.
+            seeds: ascending; None is all.
+        """
+        values = (self.pairs if quantity in self.pairs else self.scores)[quantity][index]
+        return values if seeds is None else of_seeds((self.seeds, values), seeds)
 
 
 Trajectories = Mapping[tuple[str, str], Trajectory]
@@ -96,12 +102,6 @@ def shared_seeds(trajectories: Iterable[Trajectory]) -> list[int]:
     return sorted(
         set.intersection(*(set(trajectory.seeds.tolist()) for trajectory in trajectories))
     )
-
-
-def restricted(trajectory: Trajectory, values: Floats, seeds: Sequence[int]) -> Floats:
-    """Return the part of `values` ([M] or [M, M], in the trajectory's order) of these seeds."""
-    kept = np.searchsorted(trajectory.seeds, seeds)
-    return values[np.ix_(*(kept,) * values.ndim)]
 
 
 def pair_losses(trajectory: Trajectory) -> Floats:

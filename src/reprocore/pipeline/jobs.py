@@ -11,7 +11,16 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError, visible
 from reprocore.store.files import remove_leftovers
-from reprocore.store.records import check_inputs, environment, forget, utc, write_records
+from reprocore.store.identity import parameters, rule_settings
+from reprocore.store.records import (
+    check_inputs,
+    environment,
+    forget,
+    read_record,
+    utc,
+    write_records,
+)
+from reprocore.study.layout import PROBE_FILE, TOKENS_FILE
 from reprocore.study.study import Study, parse_study
 
 
@@ -52,6 +61,26 @@ def job(snakemake: Any) -> Iterator[Study]:
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)
     raise SystemExit(1)
+
+
+def check_corpus(study: Study) -> None:
+    """Refuse to train on a corpus or a probe that is not the study's of today.
+
+    A cell says which settings it was trained with, and not what else lay in the folder: the text
+    may have been edited since, or the study.
+
+    Raises:
+        ReprocoreError: names the file, what has changed, and what to make again.
+    """
+    for rule, place in (("corpus", TOKENS_FILE), ("probe", PROBE_FILE)):
+        path = Path(study.results) / place
+        record = read_record(study.results, path)
+        today = parameters(rule_settings(study, rule))
+        if record is not None and record["settings"] != today:
+            raise ReprocoreError(
+                f"{path}: was made with another {rule} than the study has today; make it again "
+                f"first: snakemake {Path(study.results) / PROBE_FILE}, with the study's options"
+            )
 
 
 @contextlib.contextmanager

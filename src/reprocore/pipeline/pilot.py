@@ -46,7 +46,9 @@ def pilot_study(study: Study, model: str, iterations: int, seeds: int) -> Study:
     content |= {
         "models": {model: own | {"arms": ["all"]}},
         "seeds": list(study.seeds[:seeds]),
+        "statistics": content["statistics"] | {"reference": study.reference_of(model)},
         "tuning": None,
+        "scale": [],
     }
     return parse_study(content, "pilot")
 

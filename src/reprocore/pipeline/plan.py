@@ -136,9 +136,13 @@ def has_tables(results: str | Path, model: str) -> bool:
 
 
 def is_archived(results: str, model: str) -> bool:
-    """Return whether the tables of a model are all there, and none of the predictions."""
-    predictions = Path(results).glob(f"cells/{model}/*/*/predictions.parquet")
-    return has_tables(results, model) and not any(predictions)
+    """Return whether the tables of a model are all there, and predictions behind them are not.
+
+    One cell that has its own is no reason to make the tables again from it alone.
+    """
+    cells = Path(results).glob(f"cells/{model}/*/*/cell.json")
+    gone = (not cell.with_name("predictions.parquet").exists() for cell in cells)
+    return has_tables(results, model) and any(gone)
 
 
 def fault_problem(place: str, fault: Fault) -> Problem:
@@ -177,8 +181,8 @@ class Plan:
         cells: all of its cells, in the order of the config.
         tuning: the tuning cells, likewise.
         runnable: models that can be trained here; none in a partial study.
-        archived: models of a partial study whose tables stay as they are, since there is nothing
-            to make them from.
+        archived: models of a partial study whose tables stay as they are, since predictions that
+            they rest on are gone.
         looks: what is seen of each cell.
     """
 
@@ -346,6 +350,12 @@ class Plan:
             if self.looks[cell].state is State.STALE
             and (cell.rate is not None or (cell.model, cell.activation) not in self.unchosen)
         )
+
+    def left_out(self) -> Iterator[Cell]:
+        """Yield the cells that are there, but unusable, and cannot be trained again here."""
+        unusable = (State.STALE, State.DAMAGED)
+        taken = {*self.taken}
+        return (c for c in self.cells if c not in taken and self.looks[c].state in unusable)
 
     def changed(self, cell: Cell) -> list[str]:
         """Return what has changed since a stale cell was made, by the word of its `cell.json`."""

@@ -13,6 +13,7 @@ from reprocore.pipeline.runs import has_run, recorded_study
 from reprocore.pipeline.status import CellStatus, seconds_left, study_status
 from reprocore.report.terminal import MARKS, console, duration
 from reprocore.store.choices import choice_is_current
+from reprocore.study.cells import Cell
 from reprocore.study.study import Study
 
 
@@ -50,7 +51,7 @@ def _print_matrix(study: Study, statuses: Iterable[CellStatus]) -> None:
     counts: Counter[str] = Counter()
     for status in statuses:
         cell = status.cell
-        key = (cell.model, cell.activation, cell.arm if cell.rate is None else "tuning")
+        key = (cell.model, cell.activation, cell.arm if cell.rate is None else _tried(study, cell))
         rows.setdefault(key, []).append(console.mark(status.state))
         counts[status.state] += 1
     table = Table(box=box.SIMPLE_HEAD)
@@ -61,6 +62,12 @@ def _print_matrix(study: Study, statuses: Iterable[CellStatus]) -> None:
     console.print(table)
     totals = [console.mark(state) + Text(f" {counts[state]} {state}") for state in MARKS]
     console.print(Text(", ").join(totals))
+
+
+def _tried(study: Study, cell: Cell) -> str:
+    """Return which tuning cells stand in a row; their seeds are not the study's."""
+    seeds = study.tuning.seeds if study.tuning else ()
+    return f"tuning {cell.rate:g}, seeds {', '.join(map(str, seeds))}"
 
 
 def _print_time_left(statuses: Iterable[CellStatus]) -> None:

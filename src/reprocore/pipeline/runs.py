@@ -170,6 +170,23 @@ def _leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
+def check_archived(plan: Plan) -> None:
+    """Refuse other statistics than those of tables that stay as they are.
+
+    All that is written beside them would call their intervals what they are not.
+
+    Raises:
+        ReprocoreError: names the keys and the models.
+    """
+    recorded = recorded_study(plan.study) if plan.archived else None
+    differs = recorded.differs if recorded else []
+    if changed := [key for key in differs if key.startswith("statistics.")]:
+        raise ReprocoreError(
+            f"{', '.join(changed)}: the tables of {', '.join(plan.archived)} were made with other "
+            "values, and cannot be made again without the predictions behind them"
+        )
+
+
 def has_run(study: Study) -> bool:
     """Return whether anything of the study is in its results folder."""
     names = ("study.json", "cells", "corpus", "records")
@@ -178,13 +195,16 @@ def has_run(study: Study) -> bool:
 
 def is_held(results: str | Path) -> bool:
     """Return whether a run writes to a results folder now."""
-    if not (Path(results) / ".lock").exists():
+    path = Path(results) / ".lock"
+    if not path.exists():
         return False
     try:
-        hold_results(results).release()
-    except ReprocoreError:
+        with filelock.FileLock(path, blocking=False):
+            return False
+    except filelock.Timeout:
         return True
-    return False
+    except OSError:  # not ours to write, so nothing is known of a run
+        return False
 
 
 def open_study(

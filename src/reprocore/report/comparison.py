@@ -12,7 +12,7 @@ from reprocore.analysis.groups.reproducibility import Reproducibility
 from reprocore.report.terminal import console, interval_numbers, table_of
 from reprocore.report.words import DATA_FOR, METHODS, VERDICTS, notice_text, p_text, reason_texts
 from reprocore.store.files import atomic
-from reprocore.vocabulary import MEASURES, Family, counted
+from reprocore.vocabulary import Family, Generalisation, counted
 
 Tables = Mapping[str, pd.DataFrame]
 SCORES = ("loss", "accuracy")
@@ -23,7 +23,7 @@ def print_one_group(tables: Tables, confidence: float) -> None:
     models, pairs, estimates = (tables[name] for name in ("models", "pairs", "estimates"))
     heads = ("mean", "low", "high", "lowest", "highest")
     rows, reasons = [], set()
-    for row in records(estimates[estimates["measure"].isin([*SCORES, *MEASURES])]):
+    for row in records(estimates):
         values = (models if row["measure"] in SCORES else pairs)[row["measure"]]
         ends = (float(values.min()), float(values.max()))
         numbers = interval_numbers(row["estimate"], row["low"], row["high"], *ends)
@@ -52,8 +52,8 @@ def print_groups(tables: Tables, confidence: float) -> None:
     )
     console.print(_contrasts(contrasts[contrasts["family"] == Family.REFERENCE]))
     console.print(
-        "p is adjusted for the groups, [low, high] is the interval of the ratio alone. "
-        "* exploratory: not the declared measure."
+        "p is adjusted for the groups, [low, high] is the interval of the ratio alone, for new "
+        "models on the same data. * exploratory: not the declared measure."
     )
     for row in records(tables["verdicts"]):
         console.lines(verdict_text(row))
@@ -109,9 +109,11 @@ def verdict_text(row: Mapping[str, Any]) -> str:
 
 
 def interval_words(estimates: pd.DataFrame) -> str:
-    """Return what the intervals hold for, for new data first, as measures without it are few."""
+    """Return what the intervals hold for, and for which measures for less than the others."""
     found = [kind for kind in DATA_FOR if kind in set(estimates["generalisation"])]
-    return DATA_FOR[found[0]]
+    alone = estimates.loc[estimates["generalisation"] == Generalisation.SEEDS, "measure"].unique()
+    less = f" ({', '.join(alone)}: {DATA_FOR[Generalisation.SEEDS]})" if len(found) > 1 else ""
+    return DATA_FOR[found[0]] + less
 
 
 def _print_notices(tables: Tables) -> None:

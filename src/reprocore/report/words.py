@@ -41,7 +41,7 @@ HOLDS_FOR = {
 # Of predictions of one's own, which have models and data where a study has seeds and text.
 DATA_FOR = {
     Generalisation.SEEDS_AND_TEXT: "for new models and new data",
-    Generalisation.SEEDS: "for new models on the same text",
+    Generalisation.SEEDS: "for new models on the same data",
 }
 METHODS = {
     Method.CLOSED_TEST: "paired by seed, closed test",

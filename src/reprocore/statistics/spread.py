@@ -1,7 +1,7 @@
 """How much a model's activations differ, beyond what seeds alone would show."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from reprocore.statistics.jackknife import paired_pseudo_values, variance_compon
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, LEAST_SEEDS_OF_A_TEST
 from reprocore.vocabulary import Reason
 
-# The jackknife over seeds makes a CV of one seed less, which itself needs the fewest seeds.
+# Without one of them, the rest must still show what a seed adds.
 LEAST_SEEDS_OF_CV_VALUES = LEAST_SEEDS + 1
 # Quantiles that stand for the chi-square of the noise variance.
 NODES = 1000
@@ -204,15 +204,17 @@ def cv_interval(
 ) -> tuple[float, float]:
     """Interval of the CV in percent, from `relative_spread`: all that `spread_below` keeps.
 
-    Its lower end is 0 unless the activations differ clearly.
+    Its lower end is 0 unless the activations differ clearly. Its upper end takes a spread below
+    the noise for the noise itself: such a spread is luck, and does not show how small the CV is.
     """
     if noise <= 0 or spread / noise > 1e8:
         return 100 * math.sqrt(spread), 100 * math.sqrt(spread)
     ends = []
-    for chance in ((1 + confidence) / 2, (1 - confidence) / 2):
+    least, most = (1 + confidence) / 2, (1 - confidence) / 2
+    for chance, measured in ((least, spread), (most, max(spread, noise))):
 
-        def excess(cv: float, chance: float = chance) -> float:
-            return float(spread_below(spread, noise, cv**2, free, dof)) - chance
+        def excess(cv: float, chance: float = chance, measured: float = measured) -> float:
+            return float(spread_below(measured, noise, cv**2, free, dof)) - chance
 
         high = math.sqrt(spread) + math.sqrt(noise)
         while excess(high) > 0:
@@ -236,19 +238,6 @@ def coefficient_of_variation(estimates: Sequence[float] | Floats) -> float | Non
     return float(100.0 * x.std(ddof=1) / abs(x.mean()))
 
 
-def cv_values(matrices: npt.ArrayLike) -> Floats:
-    """Jackknife pseudo-values [M] over seeds of the CV across activations, in percent.
-
-    Args:
-        matrices: [A, M, M], symmetric, zeros on the diagonals.
-
-    Returns:
-        M·CV − (M−1)·CV without seed i, the noise left in; NaN where a CV does not exist.
-    """
-    whole, without = _with_and_without_each(matrices, _cv_of_pairs)
-    return whole - (len(without) - 1) * (without - whole)
-
-
 def squared_cv_values(matrices: npt.ArrayLike) -> Floats:
     """Pseudo-values [M] of the squared CV across activations, less the noise, in percent².
 
@@ -262,25 +251,11 @@ def squared_cv_values(matrices: npt.ArrayLike) -> Floats:
         M·T − (M−1)·T without seed i, moved so that their mean is T itself, which is the spread less
         the noise of `relative_spread`.
     """
-    whole, without = _with_and_without_each(matrices, _squared_cv)
-    return whole - (len(without) - 1) * (without - without.mean())
-
-
-def _with_and_without_each(
-    matrices: npt.ArrayLike, statistic: Callable[[Floats], float]
-) -> tuple[float, Floats]:
-    """Return a statistic of matrices [A, M, M], and [M] those without each seed."""
     x = np.asarray(matrices, dtype=np.float64)
     kept = (np.delete(np.arange(x.shape[-1]), seed) for seed in range(x.shape[-1]))
-    return statistic(x), np.array([statistic(x[:, k][:, :, k]) for k in kept])
-
-
-def _cv_of_pairs(matrices: Floats) -> float:
-    seeds = matrices.shape[-1]
-    if seeds < 2:
-        return math.nan
-    cv = coefficient_of_variation(matrices.sum(axis=(1, 2)) / (seeds * (seeds - 1)))
-    return math.nan if cv is None else cv
+    without = np.array([_squared_cv(x[:, k][:, :, k]) for k in kept])
+    values: Floats = _squared_cv(x) - (len(without) - 1) * (without - without.mean())
+    return values
 
 
 def _squared_cv(matrices: Floats) -> float:

@@ -302,7 +302,7 @@ EARLY_MODEL_ORDER_SCHEMA = pa.schema(
     [
         *(_ARM, _MEASURE),
         nullable("budget", FLOAT, "share of the training steps done"),
-        nullable("estimate", FLOAT, "Kendall's correlation over models with the final CV"),
+        nullable("estimate", FLOAT, "Kendall's correlation over models with the final sensitivity"),
         *interval("the correlation"),
         nullable("models", INT, "models ranked"),
         nullable("agree", INT, "pairs of models that differ at both steps, alike"),

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from reprocore.study.cells import Cell
 
-CORPUS_FILES = ("corpus/tokens.parquet", "corpus/probe.parquet")
+TOKENS_FILE, PROBE_FILE = "corpus/tokens.parquet", "corpus/probe.parquet"
+CORPUS_FILES = (TOKENS_FILE, PROBE_FILE)
 MODEL_TABLES = (
     *("estimates", "curves", "cells"),
     *("contrasts", "steps", "sensitivity", "sources", "early"),

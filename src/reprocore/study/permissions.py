@@ -18,11 +18,11 @@ PROJECT_FOLDERS = (
 )
 # What a folder may hold that has no results yet: a lock, logs, and what keeps it in git.
 _UNMARKED = {".lock", "logs", ".gitkeep", ".gitignore", ".DS_Store"}
-# Any of these shows that results are ours. `study.json` is written before any other file; the
-# others are of cells that were trained one by one, or copied.
+# Any of these shows that results are ours. `study.json` and the lock of a pilot are written before
+# any other file; the others are of cells that were trained one by one, or copied.
 _MARKS = (
     *("study.json", "corpus/tokens.parquet", "cells/*/*/*-[0-9]*"),
-    "pilot/*/cells/*/*/*-[0-9]*",
+    *("pilot/*-[0-9]*/.lock", "pilot/*/cells/*/*/*-[0-9]*"),
 )
 
 

@@ -186,8 +186,9 @@ class Study(Section):
                 message = f"{name!r} is built in; choose another name"
                 yield Fault(("custom_activations", name), message)
         reference = self.statistics.reference
-        if reference is not None and reference not in self.activations:
-            message = f"{reference!r} is not studied; {nearest(reference, self.activations)}"
+        known = dict.fromkeys((*self.activations, *self.studied_activations()))
+        if reference is not None and reference not in known:
+            message = f"{reference!r} is not studied; {nearest(reference, known)}"
             yield Fault(("statistics", "reference"), message)
         lists: dict[Where, tuple[str, ...]] = {("activations",): self.activations}
         lists |= {("models", name, "activations"): model.activations or () for name, model in own}

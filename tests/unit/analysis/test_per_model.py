@@ -10,7 +10,6 @@ from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model, closer
 from reprocore.statistics.contrasts import Margin, SeedValues, contrasts
 from reprocore.statistics.jackknife import jackknife
-from reprocore.statistics.spread import coefficient_of_variation, cv_values
 from reprocore.store.columns import codes_of
 from reprocore.vocabulary import (
     MEASURES,
@@ -289,10 +288,3 @@ class TestAllModels:
         for models in ({"charlm": dense, "other": sparse}, {"charlm": sparse, "other": dense}):
             (found,) = rows(analyse_across(study, models)["early_model_order"], measure="churn")
             assert found["budget"] == pytest.approx(0.25, abs=0.005)
-
-    def test_pseudo_values_of_the_cv_have_it_as_their_bias_corrected_mean(self) -> None:
-        stack = np.stack([course_of(level, random=7).at(-1, "churn") for level in (0.3, 0.5)])
-        means = stack.sum(axis=(1, 2)) / (12 * 11)
-        whole = coefficient_of_variation(means)
-        assert cv_values(stack).mean() == pytest.approx(whole, rel=0.02)
-        assert coefficient_of_variation(means) == pytest.approx(whole)

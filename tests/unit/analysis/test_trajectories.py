@@ -17,7 +17,6 @@ from reprocore.analysis.trajectories import (
     interpolation,
     pair_losses,
     read_trajectories,
-    restricted,
     shared_seeds,
 )
 from reprocore.errors import ReprocoreError
@@ -67,7 +66,7 @@ class TestTrajectories:
 
     def test_restriction_keeps_the_rows_and_columns_of_the_seeds(self) -> None:
         trajectory = course_of(0.5, seeds=(2, 5, 9))
-        part = restricted(trajectory, trajectory.at(-1, "churn"), [2, 9])
+        part = trajectory.at(-1, "churn", [2, 9])
         assert part[0, 1] == trajectory.pairs["churn"][-1, 0, 2]
         assert shared_seeds([trajectory, course_of(0.5, seeds=(9, 2, 3))]) == [2, 9]
 

@@ -15,6 +15,7 @@ from reprocore.store.files import write_json
 from reprocore.store.identity import cell_identity, cell_settings
 from reprocore.store.records import sealed, write_records
 from reprocore.study.cells import CELL_FILES, Cell, cell_of_path
+from reprocore.study.layout import tables_of_model
 from reprocore.study.study import Study
 
 CELL = Cell("charlm", "relu", "all", 1)
@@ -218,3 +219,27 @@ def test_a_folder_in_the_place_of_a_file_is_removed_first(study: Study) -> None:
 )
 def test_the_cell_of_a_path(path: str, cell: Cell | None) -> None:
     assert cell_of_path(path) == cell
+
+
+def test_tables_stay_where_predictions_behind_them_are_gone(tmp_path: Path) -> None:
+    study = tiny_study(activations=["relu"], seeds=[1, 2], results=str(tmp_path), partial=True)
+    first, _ = (write_cell(study, Cell("charlm", "relu", "all", seed)) for seed in (1, 2))
+    for place in tables_of_model("charlm"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    assert Plan.of(study).archived == ()
+    (first / "predictions.parquet").unlink()
+    # One cell that still has its predictions must not make the tables anew from itself alone.
+    plan = Plan.of(study)
+    assert plan.archived == ("charlm",)
+    assert len(plan.current) == 2
+
+
+def test_cells_that_cannot_be_used_nor_trained_again_are_named(tmp_path: Path) -> None:
+    study = tiny_study(activations=["relu"], seeds=[1, 2, 3], results=str(tmp_path), partial=True)
+    write_cell(study, CELL)
+    stale = Cell("charlm", "relu", "all", 2)
+    write_cell(study, stale, identity={"settings": "other", "source": "other"})
+    assert list(Plan.of(study).left_out()) == [stale]
+    whole = tiny_study(activations=["relu"], seeds=[1, 2, 3], results=str(tmp_path), gpu="none")
+    assert list(Plan.of(whole).left_out()) == []

@@ -1,10 +1,18 @@
 """What `study.json` says of the runs that made a results folder."""
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 
-from reprocore.pipeline.runs import WorkflowRun
-from reprocore.store.records import read_sealed
+import pytest
+
+from conftest import one_line, rewrite
+from reprocore.errors import ReprocoreError
+from reprocore.pipeline.jobs import check_corpus
+from reprocore.pipeline.plan import Plan
+from reprocore.pipeline.runs import WorkflowRun, check_archived, hold_results, is_held
+from reprocore.store.identity import parameters, rule_settings
+from reprocore.store.records import read_sealed, write_records
 from reprocore.study.study import load_study
 
 
@@ -16,3 +24,44 @@ def test_a_run_names_the_machines_of_its_finished_cells(study_file: Path) -> Non
     content = read_sealed(Path(study.results) / "study.json")
     assert content["hosts"] == [platform.node()]
     assert [each["outcome"] for each in content["runs"]] == ["success"]
+
+
+def test_other_statistics_than_those_of_archived_tables_are_refused(study_file: Path) -> None:
+    WorkflowRun(load_study(study_file), "snakemake").begin()
+    rewrite(study_file, statistics={"confidence": 0.9})
+    plan = Plan.of(load_study(study_file))
+    check_archived(plan)
+    with pytest.raises(ReprocoreError) as error:
+        check_archived(replace(plan, archived=("charlm",)))
+    assert one_line(error).startswith("statistics.confidence: the tables of charlm were made with")
+
+
+def test_a_folder_is_held_while_a_run_writes_there(tmp_path: Path) -> None:
+    assert not is_held(tmp_path)
+    lock = hold_results(tmp_path)
+    assert is_held(tmp_path)
+    lock.release()
+    assert not is_held(tmp_path)
+    (tmp_path / ".lock").unlink()
+    (tmp_path / ".lock").mkdir()
+    assert not is_held(tmp_path), "what cannot be opened says nothing of a run"
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "changed"),
+    [
+        ("corpus", "corpus/tokens.parquet", {"corpus": {"train_fraction": 0.5}}),
+        ("probe", "corpus/probe.parquet", {"probe": {"positions": 16, "block": 4, "lead": 24}}),
+    ],
+)
+def test_a_corpus_of_other_settings_is_not_trained_on(
+    study_file: Path, rule: str, place: str, changed: dict[str, dict[str, float]]
+) -> None:
+    study = load_study(study_file)
+    made = {"settings": parameters(rule_settings(study, rule))}
+    write_records(study.results, [f"{study.results}/{place}"], made)
+    check_corpus(study)
+    rewrite(study_file, **changed)
+    with pytest.raises(ReprocoreError) as error:
+        check_corpus(load_study(study_file))
+    assert f"{place}: was made with another {rule} than the study has today" in one_line(error)

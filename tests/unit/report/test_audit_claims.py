@@ -119,5 +119,5 @@ def test_a_verdict_says_what_becomes_of_its_parts_and_what_it_lacks() -> None:
     several = row | {"parts_refuted": 1, "parts_supported": 13, "seeds_more": 1}
     assert verdict_notes(several) == [
         "14 parts: 13 supported, 1 refuted",
-        "takes 1 more seed at least",
+        "takes about 1 more seed",
     ]

@@ -179,10 +179,10 @@ def test_how_far_models_have_learned_is_told():
 
 def test_what_is_undecided_says_what_it_would_take():
     needed = {"model": "one", "arm": "all", "measure": "relative_pd", "condition": "final"}
-    needed |= {"seeds_for_10": 12, "seeds_for_10_low": 8, "seeds_most": 4}
+    needed |= {"seeds_for_10": 12, "seeds_for_10_low": 8, "seeds_most": 5}
     rows = [needed | {"seeds_for_10_high": None}]
-    tables = tables_of(study_of(), contrasts=contrasts(UNDECIDED), sensitivity=rows)
-    assert "about 12 [8, over 10,000] seeds in one (it has 4)" in told(tables)
+    tables = tables_of(study_of(), contrasts=contrasts(UNDECIDED, seeds=4), sensitivity=rows)
+    assert "about 12 [8, over 10,000] seeds in one (compared on 4)" in told(tables)
     decided = tables_of(study_of(), contrasts=contrasts(LESS), sensitivity=rows)
     assert Topic.SEEDS_NEEDED in topics(answer_of(decided))
 
@@ -197,6 +197,20 @@ def test_a_comparison_that_was_not_tested_is_named():
     rows = contrasts(LESS) + contrasts(UNDECIDED, p=None, model="two", reason=gap, seeds=4)
     words = "; ".join(reason_texts(rows[1]))
     assert f"Not tested ({words}): in two GELU" in told(tables_of(study_of(), contrasts=rows))
+
+
+def test_equivalence_without_a_t_test_is_no_lack_of_a_test():
+    gap = join_codes([Reason.CONSTANT_DIFFERENCE])
+    same = contrasts(ContrastVerdict.EQUIVALENT, p=None, reason=gap, seeds=4)
+    found = topics(answer_of(tables_of(study_of(), contrasts=same)))
+    assert Topic.VERDICT in found
+    assert Topic.UNTESTED not in found
+
+
+def test_what_remains_over_models_is_told_of_differences_alone():
+    both = contrasts(ContrastVerdict.EQUIVALENT, ContrastVerdict.EQUIVALENT, p=0.5, seeds=4)
+    found = topics(answer_of(tables_of(study_of(), contrasts=both)))
+    assert not {Topic.CLEAR_OVER_MODELS, Topic.NOT_CLEAR_OVER_MODELS} & {*found}
 
 
 def test_one_activation():
@@ -246,7 +260,10 @@ def test_flags(flag, words):
 def test_bfloat16_and_tuning():
     models = {"one": {"family": "lstm", "training": {"precision": "bfloat16"}}}
     tuning = {"learning_rates": [0.001, 0.01], "seeds": [8, 9]}
-    text = told(tables_of(study_of(models=models, tuning=tuning)))
+    study = study_of(models=models, tuning=tuning)
+    assert "in bfloat16" not in told(tables_of(study)), "nothing of it has run"
+    ran = [{"model": "one", "activation": "relu", "arm": "all", "seed": 1}]
+    text = told(tables_of(study, cells=ran))
     assert "in bfloat16" in text
     assert "from 0.001 and 0.01, on 2 seeds of their own" in text
     assert "share one learning rate" not in text

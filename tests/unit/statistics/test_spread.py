@@ -97,6 +97,14 @@ def test_the_interval_ends_where_the_chance_does():
     assert cv_interval(0.001, 0.004, free, dof, 0.95)[0] == 0.0
 
 
+@given(st.floats(0, 1), st.integers(1, 5), st.integers(3, 40))
+def test_a_spread_below_its_noise_does_not_shorten_the_interval(share, free, dof):
+    noise = 0.004
+    at_noise = cv_interval(noise, noise, free, dof, 0.95)
+    assert at_noise[1] > 0
+    assert cv_interval(share * noise, noise, free, dof, 0.95) == pytest.approx((0, at_noise[1]))
+
+
 @pytest.mark.parametrize("seeds", [5, 8])
 @pytest.mark.parametrize("by_seed", [0.025, 0.1])
 @pytest.mark.parametrize("cv", [0.0, 0.1, 0.2])

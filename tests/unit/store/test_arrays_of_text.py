@@ -80,6 +80,30 @@ def test_a_manifest_is_told_by_its_lines(tmp_path: Path) -> None:
     assert [(m.group, m.seed) for m in read_manifest(path)] == [("one\u2028two", 1), ("one", 2)]
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("file,group\n", ": names no file"),
+        ("", ": columns []; needs file and group"),
+        ("file,group\na.npy,one,1\n", ", line 2: has more fields than the first line"),
+    ],
+)
+def test_a_manifest_of_another_shape_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ReprocoreError) as error:
+        read_manifest(path)
+    assert one_line(error).startswith(f"{path}{reason}")
+
+
+def test_a_seed_in_a_name_has_no_more_digits_than_a_column_takes(tmp_path: Path) -> None:
+    path = tmp_path / f"relu-{'9' * 19}.npy"
+    path.touch()
+    with pytest.raises(ReprocoreError) as error:
+        members_of([str(path)], "relu-{seed}.npy")
+    assert one_line(error) == f"{path}: seed {'9' * 19}, must have at most 18 digits"
+
+
 @pytest.mark.parametrize("seed", ["-1", "--2", "²", "9" * 19])
 def test_a_seed_of_a_manifest_is_a_whole_number_of_0_or_more(tmp_path: Path, seed: str) -> None:
     path = tmp_path / "m.csv"

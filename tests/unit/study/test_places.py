@@ -81,6 +81,7 @@ OURS = {
     "a corpus": ("corpus/tokens.parquet",),
     "single cells": ("cells/charlm/relu/all-1/cell.json",),
     "cells of a pilot": ("pilot/charlm-100/cells/charlm/relu/all-1/cell.json", ".lock"),
+    "a pilot that failed before its first cell": ("pilot/charlm-100/.lock",),
     "a cell under way": ("cells/charlm/relu/all-1/checkpoint.safetensors", "notes.txt"),
 }
 

@@ -72,7 +72,8 @@ class Question:
         reference: the group that others are held against; None is the first.
         measure: the declared measure, which verdicts are about; None is relative PD, of labels
             churn. Everything else is exploratory.
-        confidence: level of the intervals; verdicts err with 1 less it.
+        confidence: level of the intervals; with 1 less it any difference is false, and again any
+            equivalence.
         allow_identical: whether two models may hold the very same numbers.
     """
 
@@ -115,7 +116,8 @@ def reproducibility(
         reference: the group that others are held against; the first if None.
         measure: the one that verdicts are about, all else is exploratory; relative PD if None, of
             labels churn.
-        confidence: level of the intervals, in 0–1, exclusive; a verdict errs with 1 less it.
+        confidence: level of the intervals, in 0–1, exclusive; with 1 less it any difference of the
+            family is false, and again any equivalence.
         allow_identical: accept models that hold the very same numbers, which mostly is a mistake.
 
     Returns:

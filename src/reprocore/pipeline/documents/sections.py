@@ -7,7 +7,14 @@ from reprocore.analysis.strata import DIVERGENCES, STRATA
 from reprocore.report.audit.table import claim_counts, verdict_notes
 from reprocore.report.figures.entries import ARM_WORDS
 from reprocore.report.markdown import table
-from reprocore.report.page.answer import PLANNED_PERCENT, Topic, extremes, flags, reasons_of
+from reprocore.report.page.answer import (
+    PLANNED_PERCENT,
+    Topic,
+    extremes,
+    flags,
+    is_tested,
+    reasons_of,
+)
 from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, steady
 from reprocore.report.page.sentences import level, listed, ratio, seeds_for, sentence
 from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, percent, with_interval
@@ -88,6 +95,7 @@ def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
         needed = [
             f"; a difference of {PLANNED_PERCENT}% takes {seeds_for(row, PLANNED_PERCENT)}"
             for row in tables.drawn("sensitivity", exploratory=False, model=model)
+            if not row["seeds_reason"]
         ]
         yield f"{_names(left)}: not decided{''.join(needed)}"
 
@@ -123,7 +131,7 @@ def decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[st
     study = tables.study
     asked = {"family": Family.REFERENCE, "condition": Condition.FINAL}
     found = {
-        (model, measure): [row for row in rows if None not in (row["p_adjusted"], row["ratio"])]
+        (model, measure): [row for row in rows if is_tested(row) and row["ratio"] is not None]
         for model in study.models
         for measure in DIVERGENCES
         if (rows := tables.drawn("contrasts", model=model, measure=measure, **asked))
@@ -132,20 +140,11 @@ def decided(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[st
         return
     middle, least, most = foretold
     label = QUANTITIES["relative_pd"].label
-    beyond = [
-        row
-        for (_, measure), rows in found.items()
-        for row in rows
-        if measure == "relative_pd" and 100 * abs(row["ratio"] - 1) >= middle
-    ]
-    apart = [row for row in beyond if row["verdict"] in DIFFERENCES]
     yield "### What these seeds decide"
     yield (
         f"Before the study, pilots of three models foretold that its {len(study.seeds)} seeds find "
-        f"a difference of {middle}% of {label} with 80% power ({least} to {most}% by model). Of "
-        f"{len(beyond)} ratios that lie that far from 1 or farther, {len(apart)} are decided as "
-        f"differences. {_margins(study)} Measures other than that which the study declared are "
-        "exploratory."
+        f"a difference of {middle}% of {label} with 80% power ({least} to {most}% by model). "
+        f"{_margins(study)} Measures other than that which the study declared are exploratory."
     )
     needed = [
         f"{seeds_for(row, STRICT_PERCENT)} in {row['model']}"

@@ -16,6 +16,7 @@ from reprocore.store.cell_schemas import (
 )
 from reprocore.store.columns import codes_of
 from reprocore.store.schemas import BLOCKS_SCHEMA, PAIRS_SCHEMA
+from reprocore.study.layout import PROBE_FILE, TOKENS_FILE
 
 INTRODUCTION = """\
 # Data dictionary
@@ -30,8 +31,8 @@ of codes holds one of the words listed, several with a space between them, or no
 
 _CELL = "cells/{model}/{activation}/{arm}-{seed}"
 _PLACES = {
-    "corpus/tokens.parquet": CORPUS_SCHEMA,
-    "corpus/probe.parquet": PROBE_SCHEMA,
+    TOKENS_FILE: CORPUS_SCHEMA,
+    PROBE_FILE: PROBE_SCHEMA,
     f"{_CELL}/history.parquet": HISTORY_SCHEMA,
     f"{_CELL}/predictions.parquet": predictions_schema(0),
     f"{_CELL}/evaluation.parquet": EVALUATION_SCHEMA,

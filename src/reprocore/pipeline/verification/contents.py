@@ -64,9 +64,10 @@ def cell_content_problems(
 
 def _cell_file_fault(path: Path, described: dict[str, Any]) -> str:
     """Return what is wrong with the content of a cell's file, or ""."""
+    cell = Cell(**described["cell"])
     try:
         if file_sha256(path) != described["sha256"].get(path.name):
-            return "is not what train wrote"
+            return f"is not what {cell.rule} wrote"
         if reader := _CELL_READERS.get(path.name):
             reader(path)
         elif path.name == "weights.safetensors":
@@ -74,7 +75,7 @@ def _cell_file_fault(path: Path, described: dict[str, Any]) -> str:
                 pass
         else:
             predicted = read_predictions(path)
-            expected = Cell(**described["cell"]).key, described["probe_hash"]
+            expected = cell.key, described["probe_hash"]
             if (predicted.cell, predicted.probe_hash) != expected:
                 return f"holds predictions of {predicted.cell}"
     except (ReprocoreError, safetensors.SafetensorError) as error:

@@ -37,7 +37,7 @@ from reprocore.store.records import (
 )
 from reprocore.store.source_digest import digest
 from reprocore.study.cells import CHECKPOINT, Cell, cell_of_path
-from reprocore.study.layout import UNCHECKED
+from reprocore.study.layout import PROBE_FILE, UNCHECKED
 from reprocore.study.study import Study
 
 PROBLEMS = (State.DAMAGED, State.STALE, State.MISSING, State.UNRECORDED, State.LEFTOVER)
@@ -70,7 +70,7 @@ def verify(study: Study, quick: bool = False) -> Verification:
     Args:
         study: the resolved study.
         quick: leave out what must read whole files: whether they are there and of their size, and
-            which settings and code they were made with, is checked all the same.
+            which settings they were made with, cells also with which code, is checked all the same.
     """
     plan = Plan.of(study)
     # Also those that cannot be trained here and are not as the study says today.
@@ -101,7 +101,7 @@ def verify(study: Study, quick: bool = False) -> Verification:
 
 def _probe_hash(results: str) -> str | None:
     try:
-        return read_probe(Path(results) / "corpus/probe.parquet").hash
+        return read_probe(Path(results) / PROBE_FILE).hash
     except ReprocoreError:
         return None
 
@@ -126,8 +126,9 @@ def _cell_problems(plan: Plan, probe: str | None, quick: bool, cell: Cell) -> li
         reason = f"was trained otherwise than the study says today: {', '.join(changed)}"
         return [*problems, Problem(f"{place}/cell.json", State.STALE, reason)]
     if probe is not None and described["probe_hash"] != probe:
+        # Not stale, which a run would see by itself: the settings are today's.
         reason = "predicted another probe than today's"
-        return [*problems, Problem(f"{place}/cell.json", State.STALE, reason)]
+        return [*problems, Problem(f"{place}/cell.json", State.DAMAGED, reason)]
     return problems
 
 

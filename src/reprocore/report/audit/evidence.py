@@ -247,7 +247,10 @@ def known_ratio(
 
 
 def independent_ratio(above: Known, below: Known) -> Known | Fact:
-    """Return the ratio of two estimates that no seed connects (delta method, Welch)."""
+    """Return the ratio of two models' estimates, taken as independent (delta method, Welch).
+
+    They share the text, and models of the same seed its batches.
+    """
     if above.estimate <= 0 or below.estimate <= 0:
         return Fact(ClaimReason.NOT_POSITIVE, {})
     parts = [((one.se / one.estimate) ** 2, one.dof) for one in (above, below)]

@@ -1,8 +1,9 @@
 """Judging claims by a contrast of activations, a figure between bounds, or a spread over models.
 
 Multiplicity: the verdicts of contrasts are adjusted within a model's family, and where a claim is
-refuted by any one of several models or intervals, each is judged at the level over their number
-(Bonferroni). Where all must hold to support it, none needs more.
+refuted by any one of several models, measures or intervals, each is judged at the level over their
+number (Bonferroni); but orders of CVs pair by pair, by the intervals of the tables. Where all must
+hold to support it, none needs more.
 """
 
 import itertools
@@ -77,11 +78,11 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
     """Judge by the verdicts of contrasts; equivalence supports only that one is no worse.
 
     A refutation counts only if it stands when the adjusted p is multiplied by the number of
-    models.
+    models and measures.
     """
 
     def judge(model: str, measure: str, first: str, second: str) -> Outcome:
-        tables, models = evidence.models[model], len(test.models)
+        tables, families = evidence.models[model], len(test.models) * len(test.measures)
         label = _label(model, measure, first, second)
         row = tables.contrast(measure, first, second)
         if row is None:
@@ -101,10 +102,10 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
         if row["verdict"] == better:
             return outcome(SUPPORTED, ClaimReason.BETTER, figure, less_than=less_than, **names)
         if row["verdict"] == worse:
-            if row["p_adjusted"] is not None and row["p_adjusted"] * models <= evidence.alpha:
+            if row["p_adjusted"] is not None and row["p_adjusted"] * families <= evidence.alpha:
                 return outcome(REFUTED, ClaimReason.WORSE, figure, less_than=less_than, **names)
             return outcome(
-                UNDECIDED, ClaimReason.NOT_CLEAR_OVER_MODELS, figure, models=models, **names
+                UNDECIDED, ClaimReason.NOT_CLEAR_OVER_MODELS, figure, families=families, **names
             )
         if row["verdict"] == ContrastVerdict.EQUIVALENT:
             verdict = SUPPORTED if test.relation == "no_worse" else UNDECIDED

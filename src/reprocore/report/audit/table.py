@@ -37,7 +37,7 @@ WORDS = {
     ClaimReason.EQUIVALENT: _PAIR + "equivalent within {margin:.0%}",
     ClaimReason.NOT_SEPARATED: _PAIR + "not separated {why}",
     ClaimReason.NOT_CLEAR_OVER_MODELS: _PAIR
-    + "different, but not clearly enough for {models} models",
+    + "different, but not clearly enough for {families} models and measures",
     ClaimReason.INSIDE: "{label}: the whole interval is {bounds}",
     ClaimReason.OUTSIDE: "{label}: no part of the interval is {bounds}",
     ClaimReason.ACROSS: "{label}: the interval is partly {bounds}",
@@ -237,7 +237,7 @@ def verdict_notes(row: Mapping[str, Any]) -> list[str]:
     total, more = sum(counts.values()), row["seeds_more"]
     parts = ", ".join(f"{count} {CLAIM_VERDICTS[code]}" for code, count in counts.items() if count)
     notes = [f"{total} parts: {parts}"] if total > 1 else []
-    return notes if more is None else [*notes, f"takes {counted(more, 'more seed')} at least"]
+    return notes if more is None else [*notes, f"takes about {counted(more, 'more seed')}"]
 
 
 def shortened(text: str) -> str:

@@ -142,13 +142,14 @@ def _lacks_reference(tables: Tables, model: str) -> bool:
 
 
 def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
-    tested = [row for row in declared if row["p_adjusted"] is not None]
+    tested = [row for row in declared if is_tested(row)]
     decided = [row for row in tested if row["verdict"] != ContrastVerdict.UNDECIDED]
     if not declared:
         yield Finding(Topic.NOT_COMPARED)
         return
     if not tested:
-        few = any(Reason.FEW_SEEDS_FOR_TEST in reasons_of(row) for row in declared)
+        lacking = {Reason.FEW_SEEDS, Reason.FEW_SEEDS_FOR_TEST}
+        few = any(lacking & {*reasons_of(row)} for row in declared)
         yield Finding(Topic.FEW_SEEDS if few else Topic.NOT_COMPARED)
         return
     topics = {0: Topic.NONE_DECIDED, len(tested): Topic.ALL_DECIDED}
@@ -160,21 +161,26 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
             yield Finding(Topic.VERDICT, {"verdict": verdict, "rows": rows})
     yield from _margin(tables, tested)
     yield from _other_measures(tables, tested)
-    if untested := [row for row in declared if row["p_adjusted"] is None]:
+    if untested := [row for row in declared if not is_tested(row)]:
         texts = [text for row in untested for text in reason_texts(row)]
         reasons = list(dict.fromkeys(texts)) or ["no test"]
         yield Finding(Topic.UNTESTED, {"rows": untested, "reasons": reasons})
     models = {row["model"] for row in tested}
-    if decided and len(models) > 1:
+    apart = sum(row["verdict"] in DIFFERENCES for row in tested)
+    if apart and len(models) > 1:
         clear = [row for row, _ in clear_over_models(tables.study, tested)]
         topic = Topic.CLEAR_OVER_MODELS if clear else Topic.NOT_CLEAR_OVER_MODELS
-        apart = sum(row["verdict"] in DIFFERENCES for row in tested)
         yield Finding(topic, {"clear": clear, "models": len(models), "differences": apart})
     if any((found := steady(tables, tested)).values()):
         yield Finding(Topic.STEADY, {**found, "steps": late_steps(tables)})
     if any((kinds := at_matched_loss(tables, tested)).values()):
         yield Finding(Topic.AT_MATCHED_LOSS, kinds)
-    yield from _needed(tables, models)
+    yield from _needed(tables, tested)
+
+
+def is_tested(row: Row) -> bool:
+    """Return whether a contrast was tested: what no seed changes has no p, yet can be alike."""
+    return row["p_adjusted"] is not None or row["verdict"] != ContrastVerdict.UNDECIDED
 
 
 def _margin(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
@@ -212,11 +218,12 @@ def reasons_of(row: Row) -> tuple[Reason, ...]:
     return split_codes(row["reason"], Reason)
 
 
-def _needed(tables: Tables, models: set[str]) -> Iterator[Finding]:
+def _needed(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
+    compared = {row["model"]: row["seeds"] for row in tested}
     rows = [
-        row
+        {**row, "compared": compared[row["model"]]}
         for row in tables.drawn("sensitivity", exploratory=False)
-        if row["model"] in models and not row["seeds_reason"]
+        if row["model"] in compared and not row["seeds_reason"]
     ]
     if rows:
         yield Finding(Topic.SEEDS_NEEDED, {"rows": rows, "percent": PLANNED_PERCENT})
@@ -258,9 +265,9 @@ def _training(tables: Tables) -> Iterator[Finding]:
     steps = sorted({study.training_of(model).iterations for model in ran})
     if steps and (accuracy := extremes(tables, "val_accuracy")):
         yield Finding(Topic.ACCURACY, {**accuracy, "steps": steps})
-    low = [m for m in study.models if study.training_of(m).precision == "bfloat16"]
+    low = [m for m in study.models if m in ran and study.training_of(m).precision == "bfloat16"]
     if low:
-        yield Finding(Topic.BFLOAT16, {"models": low, "all": len(low) == len(study.models)})
+        yield Finding(Topic.BFLOAT16, {"models": low, "all": len(low) == len(ran)})
     if study.tuning is not None:
         tuning = study.tuning
         yield Finding(Topic.TUNED, {"rates": tuning.learning_rates, "seeds": len(tuning.seeds)})

@@ -247,7 +247,7 @@ def _needed(data: Data) -> str:
 
 
 def _seeds(row: Row, step: int) -> str:
-    return f"{seeds_for(row, step)} in {row['model']} (it has {row['seeds_most']})"
+    return f"{seeds_for(row, step)} in {row['model']} (compared on {row['compared']})"
 
 
 def seeds_for(row: Row, step: int) -> str:

@@ -4,8 +4,10 @@ import csv
 import glob
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.arrays.whole_numbers import whole_number
@@ -48,17 +50,21 @@ def read_manifest(path: str | Path) -> list[Member]:
         raise ReprocoreError(f"{path}: no such file") from None
     except (UnicodeDecodeError, csv.Error):
         raise ReprocoreError(f"{path}: not a CSV file") from None
-    heads = set(rows[0][1]) if rows else set()
+    heads = set(reader.fieldnames or ())
     if not {"file", "group"} <= heads or not heads <= set(COLUMNS):
         raise ReprocoreError(
             f"{path}: columns {sorted(map(str, heads))}; needs file and group, allowed: "
             f"{', '.join(COLUMNS)}"
         )
+    if not rows:
+        raise ReprocoreError(f"{path}: names no file")
     return [_member(path, number, row) for number, row in rows]
 
 
-def _member(path: Path, number: int, row: dict[str, str | None]) -> Member:
+def _member(path: Path, number: int, row: Mapping[Any, Any]) -> Member:
     where = f"{path}, line {number}"
+    if None in row:
+        raise ReprocoreError(f"{where}: has more fields than the first line")
     file, group = ((row[name] or "").strip() for name in ("file", "group"))
     if not file or not group:
         raise ReprocoreError(f"{where}: file and group must be given")
@@ -138,4 +144,6 @@ def _seed(path: Path, pattern: str) -> int:
     match = re.fullmatch(rf"(?:.*/)?{parts[0]}{start}([0-9]+){parts[1]}", path.as_posix())
     if match is None:
         raise ReprocoreError(f"{path}: its name does not fit the pattern of seeds {pattern!r}")
-    return int(match.group(1))
+    if (seed := whole_number(match.group(1))) is None:
+        raise ReprocoreError(f"{path}: seed {match.group(1)}, must have at most 18 digits")
+    return seed
