@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from conftest import rewrite, tiny_config
-from reprocore.data.probe import Probe
+from reprocore.data.probe import Probe, build_probe, write_probe
 from reprocore.data.tokens import Corpus
 from reprocore.pipeline.plan import Plan
 from reprocore.pipeline.status import seconds_left, study_status
+from reprocore.pipeline.verification.repair import Action, action_for
+from reprocore.pipeline.verification.verify import verify
 from reprocore.study.cells import Cell
 from reprocore.study.study import load_study
 from reprocore.training.cell import train_cell
@@ -145,3 +147,16 @@ class TestTrain:
         assert code == 1
         assert err == "error: charlm/own: activation 'own' never reaches the model's output\n"
         assert "iteration" not in out
+
+
+def test_a_cell_that_predicted_another_probe_is_made_again_by_force(
+    study_file: Path, tiny_corpus: Corpus
+) -> None:
+    study = load_study(study_file)
+    other = build_probe(tiny_corpus, context=32, positions=32, block=16)
+    write_probe(Path(study.results) / "corpus/probe.parquet", other)
+    result = verify(study)
+    (problem,) = [p for p in result.problems if p.path == "cells/charlm/relu/all-1/cell.json"]
+    assert (problem.state, problem.reason) == ("damaged", "predicted another probe than today's")
+    # A run by itself would do nothing, since the settings are today's.
+    assert action_for(result.plan, problem) is Action.FORCE

@@ -26,6 +26,7 @@ from reprocore.store.schemas import CONTRASTS_SCHEMA, SENSITIVITY_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
+    COMPLEMENTS,
     MEASURES,
     SCORES,
     Condition,
@@ -110,7 +111,8 @@ def summary_text(
     tested = [row for row in compared if row["measure"] == measure]
     if tested:
         margin = study.statistics.margins[measure]
-        within = f"`equivalent` means within {margin:.0%}. " if margin else ""
+        of = ", as a ratio of 1 less the values" if measure in COMPLEMENTS else ""
+        within = f"`equivalent` means within {margin:.0%}{of}. " if margin else ""
         sections += [
             "## Which differences are real?",
             over_all_models(study, [row for row in compared if not row["exploratory"]]),

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from reprocore.report.page.answer import Answer, Topic, answer_of
+from reprocore.report.page.answer import Answer, Finding, Topic, answer_of
 from reprocore.report.page.sentences import WORDS, listed, sentence
 from reprocore.report.page.tables import TABLES, Tables, with_interval
 from reprocore.report.words import reason_texts
@@ -292,3 +292,13 @@ def test_swapping_is_told_with_and_without_the_seed():
     assert "moves the predictions 1.30 [1.20, 1.40] (ReLU and GELU, one) times as far" in text
     assert "For 1 of 1 pair of activations" in text
     assert "Where the seed is kept, it is 0.50 [0.40, 0.60] (ReLU and GELU, one) times." in text
+
+
+def test_a_margin_of_a_likeness_is_that_of_1_less_it():
+    data = {"margin": 0.1, "small": 0, "differences": 0}
+    plain, of_likeness = (
+        sentence(Finding(Topic.WITHIN_MARGIN, data | {"complement": complement}))
+        for complement in (False, True)
+    )
+    assert plain.startswith("Where no difference is found, a ratio shown to be within 10%")
+    assert "a ratio of 1 less the values shown to be within 10%" in of_likeness

@@ -36,7 +36,14 @@ from reprocore.report.audit.outcome import (
 )
 from reprocore.report.words import readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS, ratio_interval
-from reprocore.vocabulary import QUANTITIES, ClaimReason, ContrastVerdict, Reason, split_codes
+from reprocore.vocabulary import (
+    COMPLEMENTS,
+    QUANTITIES,
+    ClaimReason,
+    ContrastVerdict,
+    Reason,
+    split_codes,
+)
 
 # Verdicts of contrasts: which say that the first is better, and which that it is worse.
 _REPRODUCIBLE = (ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE)
@@ -92,6 +99,8 @@ def judge_contrast(test: Contrast, evidence: Evidence) -> Outcome:
             "measure": _quantity(measure),
             "first": readable(first),
             "second": readable(second),
+            # What a margin is of, where it is not of the values themselves.
+            "of": " of 1 less the values" if measure in COMPLEMENTS else "",
         }
         ends = (row["ratio_low"], row["ratio_high"])
         interval, level = None if None in ends else ends, 1 - evidence.alpha
@@ -140,7 +149,7 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
             return within(label, known(row, "difference"), bounds, alpha)
         ends = evidence.ratio_ends(row, alpha) or (None, None)
         ratio = known_ratio(ends[0], ends[1], row["seeds"] or 0, alpha, row)
-        return within(label, ratio, bounds, alpha)
+        return within(label, ratio, bounds, alpha, row["ratio"])
 
     return _over_pairs(test, evidence, judge)
 
@@ -257,7 +266,9 @@ def _reached(tables: Tables, measure: str, value: float, margin: float) -> set[t
     }
 
 
-def within(label: str, figure: Known | Fact, bounds: Bounds, alpha: float) -> Outcome:
+def within(
+    label: str, figure: Known | Fact, bounds: Bounds, alpha: float, value: float | None = None
+) -> Outcome:
     """Judge whether a figure lies between two bounds, by its interval.
 
     Args:
@@ -265,6 +276,7 @@ def within(label: str, figure: Known | Fact, bounds: Bounds, alpha: float) -> Ou
         figure: what is known of it, or why nothing is that decides.
         bounds: None is open.
         alpha: of the interval; divide it by the number of figures judged together.
+        value: the figure as the tables have it; None is what is known of it.
 
     Returns:
         Supported if the whole interval does, refuted if none of it does, else undecided, with the
@@ -272,7 +284,8 @@ def within(label: str, figure: Known | Fact, bounds: Bounds, alpha: float) -> Ou
     """
     if isinstance(figure, Fact):
         return outcome(UNDECIDED, figure.reason, label=label, **figure.data)
-    shown = Figure(label, figure.value(), figure.interval(alpha), level=1 - alpha)
+    estimate = figure.value() if value is None else value
+    shown = Figure(label, estimate, figure.interval(alpha), level=1 - alpha)
     return by_interval(shown, bounds, lambda: figure.seeds_more(bounds, alpha))
 
 

@@ -34,7 +34,7 @@ _PAIR = "{model}: {measure} of {first} and {second}: "
 WORDS = {
     ClaimReason.BETTER: _PAIR + "the first is better{small}",
     ClaimReason.WORSE: _PAIR + "the first is worse{small}",
-    ClaimReason.EQUIVALENT: _PAIR + "equivalent within {margin:.0%}",
+    ClaimReason.EQUIVALENT: _PAIR + "equivalent within {margin:.0%}{of}",
     ClaimReason.NOT_SEPARATED: _PAIR + "not separated {why}",
     ClaimReason.NOT_CLEAR_OVER_MODELS: _PAIR
     + "different, but not clearly enough for {families} models and measures",
@@ -145,7 +145,7 @@ def fact_text(fact: Fact) -> str:
         data["why"] = f"({'; '.join(reasons)})" if reasons else ""
     if "less_than" in data:
         size = data["less_than"]
-        data["small"] = "" if size is None else f", by less than {size:.0%}"
+        data["small"] = "" if size is None else f", by less than {size:.0%}{data['of']}"
     if "verdict" in data:
         data["verdict"] = CLAIM_VERDICTS[data["verdict"]]
     return " ".join(WORDS[fact.reason].format(**data).split())

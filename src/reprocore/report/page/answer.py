@@ -11,7 +11,14 @@ from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, late_s
 from reprocore.report.page.tables import Row, Tables, finite
 from reprocore.report.summary_text import clear_over_models
 from reprocore.report.words import reason_texts
-from reprocore.vocabulary import ContrastVerdict, Family, Flag, Reason, split_codes
+from reprocore.vocabulary import (
+    COMPLEMENTS,
+    ContrastVerdict,
+    Family,
+    Flag,
+    Reason,
+    split_codes,
+)
 
 # What a difference of this size would take is said; the table of the sensitivity has others too.
 PLANNED_PERCENT = 10
@@ -192,7 +199,12 @@ def _margin(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
     if margin is not None and (small or len(apart) < len(tested)):
         yield Finding(
             Topic.WITHIN_MARGIN,
-            {"margin": margin, "small": len(small), "differences": len(apart)},
+            {
+                "margin": margin,
+                "small": len(small),
+                "differences": len(apart),
+                "complement": statistics.primary.measure in COMPLEMENTS,
+            },
         )
 
 

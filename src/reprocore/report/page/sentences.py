@@ -146,9 +146,10 @@ def _within_margin(data: Data) -> str:
         f"; of {found} found, {data['small']} {_is(data['small'])} shown to be smaller than that"
     )
     small = small if data["small"] else ""
+    of = " of 1 less the values" if data["complement"] else ""
     return (
-        f"Where no difference is found, a ratio shown to be within {data['margin']:.0%} ({low:.3g} "
-        f"to {high:.3g}) is called equivalent{small}."
+        f"Where no difference is found, a ratio{of} shown to be within {data['margin']:.0%} "
+        f"({low:.3g} to {high:.3g}) is called equivalent{small}."
     )
 
 
