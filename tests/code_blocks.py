@@ -89,7 +89,7 @@ def cut(content: dict[str, Any]) -> dict[str, Any]:
     """Return a study that asks for the same of smaller models, texts and trainings.
 
     Names stay, so that a command that names a cell still does; one model is left, two activations
-    and two seeds.
+    and three seeds.
     """
     models = {}
     for name, model in list(content["models"].items())[:1]:
@@ -100,7 +100,7 @@ def cut(content: dict[str, Any]) -> dict[str, Any]:
     kept_keys = ("title", "results", "custom_activations", "arms", "statistics")
     return {
         **{key: content[key] for key in kept_keys if key in content},
-        "seeds": content["seeds"][:2],
+        "seeds": content["seeds"][:3],
         "activations": content["activations"][:2],
         "models": models,
         "corpus": content.get("corpus", TINY["corpus"]),

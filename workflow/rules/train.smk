@@ -80,9 +80,10 @@ def cell_inputs(wildcards):
     done = state is State.DONE and not is_forced(cell)
     if state in (State.DAMAGED, State.STALE) and not waits and workflow.is_main_process:
         force_if_unseen(cell.rule, wildcards, cell_parameters(cell).values())
+    # As plain text: a flag would stay with the file of the rule, and be that of all cells.
     files = {
-        "corpus": rules.corpus.output.tokens,
-        "probe": rules.probe.output.probe,
+        "corpus": str(rules.corpus.output.tokens),
+        "probe": str(rules.probe.output.probe),
         "preflight": f"{RESULTS}/{preflight_file(cell.model, cell.activation)}",
     }
     if done:
