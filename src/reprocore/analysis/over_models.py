@@ -94,11 +94,11 @@ def _early_rows(
         stacks = (_stacked(c, i, measure, seeds) for c, i in zip(compared, places, strict=True))
         return np.array([_sensitivity(stack) for stack in stacks])
 
+    late = None if few else sensitivities([-1] * count)
     for share, places in _common_shares([c[0].steps for c in compared]):
-        if few:
+        if late is None:
             found = no_rank_correlation(Reason.FEW_MODELS, math.comb(count, 2), len(seeds))
         else:
-            late = sensitivities([-1] * count)
             found = rank_correlation(sensitivities(places), late, confidence)
         yield {"budget": share, "models": count} | result_row(found)
 
