@@ -17,10 +17,12 @@ from reprocore.store.records import (
     environment,
     forget,
     read_record,
+    study_command,
     utc,
+    with_targets,
     write_records,
 )
-from reprocore.study.layout import PROBE_FILE, TOKENS_FILE
+from reprocore.study.layout import CORPUS_FILES
 from reprocore.study.study import Study, parse_study
 
 
@@ -72,14 +74,16 @@ def check_corpus(study: Study) -> None:
     Raises:
         ReprocoreError: names the file, what has changed, and what to make again.
     """
-    for rule, place in (("corpus", TOKENS_FILE), ("probe", PROBE_FILE)):
+    for rule, place in zip(("corpus", "probe"), CORPUS_FILES, strict=True):
         path = Path(study.results) / place
         record = read_record(study.results, path)
         today = parameters(rule_settings(study, rule))
         if record is not None and record["settings"] != today:
+            corpus = [str(Path(study.results) / name) for name in CORPUS_FILES]
+            command = with_targets(f"{study_command(study.results)} --force", corpus)
             raise ReprocoreError(
                 f"{path}: was made with another {rule} than the study has today; make it again "
-                f"first: snakemake {Path(study.results) / PROBE_FILE}, with the study's options"
+                f"with: {command}"
             )
 
 
