@@ -1,9 +1,10 @@
 """Keep a study's tables, figures and page, and of its cells what made them and what they write.
 
 Only models whose tables are all there are kept, so that a study can be published model by model.
-Figures of one model are left out: the page has their charts, and its tables give them again. Tables
-keep every number and figures every pixel, in encodings that take less. `SHA256SUMS` lists every
-file of the archive (`sha256sum --check SHA256SUMS`).
+Figures of one model are left out: the page has their charts, and its tables give them again. Of the
+blocks of text, a quarter of all bytes, the last step is kept, at which the study is decided. Other
+tables keep every number and figures every pixel, in encodings that take less. `SHA256SUMS` lists
+every file of the archive (`sha256sum --check SHA256SUMS`).
 
     python docs/study/archive.py RESULTS ARCHIVE
 """
@@ -14,6 +15,7 @@ import shutil
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -46,12 +48,14 @@ def is_kept(path: Path, done: set[str]) -> bool:
     return path.parts[1] in done if top in BY_MODEL and of_model else True
 
 
-def write_compact(source: Path, target: Path) -> None:
-    """Copy a file; a table or a figure so that it takes less."""
+def write_compact(results: Path, path: Path, archive: Path) -> None:
+    """Copy a file of the results; a table or a figure so that it takes less."""
+    source, target = results / path, archive / path
     target.parent.mkdir(parents=True, exist_ok=True)
     # A cell says which bytes its files have.
     if source.suffix == ".parquet" and not (source.parent / "cell.json").exists():
         table = pq.read_table(source)
+        table = final(table) if source.is_relative_to(results / "blocks") else table
         numbers = {field.name for field in table.schema if pa.types.is_floating(field.type)}
         pq.write_table(
             table,
@@ -69,6 +73,11 @@ def write_compact(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def final(table: pa.Table) -> pa.Table:
+    """Return the rows of the last step."""
+    return table.filter(pc.equal(table["step"], pc.max(table["step"])))
+
+
 def main() -> None:
     """Copy the files and write their sums."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -81,7 +90,7 @@ def main() -> None:
     for source in sorted(arguments.results.rglob("*")):
         path = source.relative_to(arguments.results)
         if source.is_file() and is_kept(path, done):
-            write_compact(source, arguments.archive / path)
+            write_compact(arguments.results, path, arguments.archive)
     kept = sorted(p for p in arguments.archive.rglob("*") if p.is_file() and p.name != SUMS)
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(arguments.archive)}\n"

@@ -18,10 +18,13 @@ from project import REPOSITORY
 from reprocore.cli import app
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents import configuration as config_docs
-from reprocore.pipeline.documents.answer import TABLES, with_answers
-from reprocore.pipeline.documents.studies import studies_answer
+from reprocore.pipeline.documents.answer import ANSWER, answer
+from reprocore.pipeline.documents.details import details
+from reprocore.pipeline.documents.front import TABLES, with_answers
+from reprocore.pipeline.documents.studies import FOLDER, STUDIES
 from reprocore.pipeline.documents.tables import dictionary, places
 from reprocore.pipeline.documents.write import documents, write_documents
+from reprocore.report.words import readable
 from reprocore.store.schemas import CONTRASTS_SCHEMA
 from reprocore.store.tables import read_table, write_table
 from reprocore.study.layout import MODEL_FIGURES, study_figures
@@ -118,7 +121,7 @@ class TestStudies:
         return tmp_path
 
     def test_every_model_has_its_line_of_what_to_do(self, archive: Path) -> None:
-        text = studies_answer(archive)
+        text = details(archive)
         assert "## Trained longer" not in text
         assert "Not run yet: `config/trained.yaml` and `config/sources.yaml`." in text
         text = text.partition("### What these")[0]
@@ -129,7 +132,7 @@ class TestStudies:
         assert "not comparing activations saves 8 of 12 trainings" in lines["tinylstm"]
 
     def test_its_verdicts_are_those_of_the_tables(self, archive: Path) -> None:
-        text = studies_answer(archive)
+        text = details(archive)
         for path in (archive / "docs/study/published").glob("models/*/contrasts.parquet"):
             for row in pd.read_parquet(path).query("not exploratory").itertuples():
                 if row.family == "reference":
@@ -138,7 +141,7 @@ class TestStudies:
                     assert f"{row.verdict.replace('_', ' ')}, {row.ratio:.3f} {ends}" in text
 
     def test_its_shares_of_decided_comparisons_are_those_of_the_tables(self, archive: Path) -> None:
-        text = studies_answer(archive)
+        text = details(archive)
         for path in (archive / "docs/study/published").glob("models/*/contrasts.parquet"):
             rows = pd.read_parquet(path)
             rows = rows[(rows["family"] == "reference") & (rows["condition"] == "final")]
@@ -153,7 +156,7 @@ class TestStudies:
                 assert f"| {' | '.join(map(str, line + counts))} |" in text
 
     def test_where_trainings_disagree_is_that_of_the_tables(self, archive: Path) -> None:
-        text = studies_answer(archive).partition("### Where trainings disagree")[2]
+        text = details(archive).partition("### Where trainings disagree")[2]
         for path in (archive / "docs/study/published").glob("models/*/strata.parquet"):
             rows = pd.read_parquet(path).query("activation == 'relu' and measure == 'churn'")
             line = next(part for part in text.splitlines() if f"| {path.parent.name} |" in part)
@@ -172,13 +175,58 @@ class TestStudies:
         other = {"less_reproducible": "more_reproducible"}
         turned = [row | {"verdict": other.get(row["verdict"], row["verdict"])} for row in rows]
         write_table(place, pa.Table.from_pylist(turned, schema=CONTRASTS_SCHEMA))
-        text = " ".join(studies_answer(archive).split())
-        assert "that both make: 6; with the same verdict in both: 5; with opposite" in text
-        assert "opposite differences: 1." in text
+        text = " ".join(details(archive).split())
+        assert "Of 6 comparisons with the reference that both studies make, 5 have the" in text
+        assert "the same verdict in both, and 1 is an opposite difference." in text
         assert re.search(r"charlm \| GELU \| less [^|]+ \| more reproducible, 1.1", text)
 
-    def test_nothing_is_said_of_what_has_not_run(self, tmp_path: Path) -> None:
-        assert "No model of either study is finished yet." in studies_answer(tmp_path)
+    @pytest.mark.parametrize("document", [answer, details])
+    def test_nothing_is_said_of_what_has_not_run(self, document, tmp_path: Path) -> None:
+        assert "No model of either study is finished yet." in document(tmp_path)
+
+
+class TestShortAnswer:
+    def test_its_counts_and_ratios_are_those_of_the_tables(self) -> None:
+        text = GENERATED[ANSWER]
+        counts = row_of(text, "relative PD at the last step").strip("| ").split(" | ")
+        for (name, study), counted in zip(STUDIES.items(), counts[1:], strict=True):
+            files = (REPOSITORY / FOLDER / name).glob("models/*/contrasts.parquet")
+            rows = pd.concat(map(pd.read_parquet, files)).query("family == 'reference'")
+            declared = rows[rows["condition"].eq("final") & rows["measure"].eq("relative_pd")]
+            for verdict, count in declared["verdict"].value_counts().items():
+                words = verdict.replace("_", " ")
+                assert re.search(rf"\b{count} {words}", counted)
+            for row in declared.itertuples():
+                line = row_of(text, f"{row.model}, {study.short}")
+                assert f"{row.ratio:.3g}"[:-1] in line
+
+    def test_a_model_within_the_margin_is_told_what_it_saves(self) -> None:
+        rows = pd.read_parquet(REPOSITORY / TABLES / "models/hybridlm/contrasts.parquet")
+        rows = rows.query("family == 'reference' and measure == 'relative_pd'")
+        rows = rows[rows["condition"] == "final"]
+        assert rows["ratio_low"].min() > 1 / 1.1
+        assert rows["ratio_high"].max() < 1.1
+        text = GENERATED[ANSWER].partition("## If your model")[2]
+        assert "within 10% of ReLU: choose by loss or cost, which saves 50 of 60" in row_of(
+            text, "hybridlm, 500 steps"
+        )
+        assert "saves" not in row_of(text, "charlm, 500 steps")
+
+    def test_what_is_opposite_at_equal_loss_is_told_with_its_ratio(self) -> None:
+        rows = pd.read_parquet(REPOSITORY / TABLES / "models/charlm/contrasts.parquet")
+        rows = rows.query("family == 'reference' and measure == 'relative_pd'").set_index("first")
+        final, matched = (rows[rows["condition"] == name] for name in ("final", "matched_loss"))
+        text = row_of(GENERATED[ANSWER].partition("## If your model")[2], "charlm, 500 steps")
+        opposite = next(part for part in text.split("; ") if "the opposite at equal" in part)
+        for name in final.index:
+            pair = {final["verdict"][name], matched["verdict"][name]}
+            label = f"{readable(name)} {matched['ratio'][name]:.3f} ["
+            assert (label in opposite) is (pair == {"more_reproducible", "less_reproducible"})
+
+
+def row_of(text: str, start: str) -> str:
+    """Return the first row of a table that begins with these words."""
+    return next(line for line in text.splitlines() if line.startswith(f"| {start}"))
 
 
 @pytest.mark.parametrize("section", config_docs.SECTIONS.values(), ids=lambda s: s.__name__)

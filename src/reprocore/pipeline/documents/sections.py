@@ -1,22 +1,16 @@
 """The sections of the answer, each a heading, what its table shows, and the table, in Markdown."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reprocore.analysis.strata import DIVERGENCES, STRATA
+from reprocore.pipeline.documents.guidance import verdict_words
 from reprocore.report.audit.table import claim_counts, verdict_notes
 from reprocore.report.figures.entries import ARM_WORDS
 from reprocore.report.markdown import table
-from reprocore.report.page.answer import (
-    PLANNED_PERCENT,
-    Topic,
-    extremes,
-    flags,
-    is_tested,
-    reasons_of,
-)
-from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, steady
-from reprocore.report.page.sentences import level, listed, ratio, seeds_for, sentence
+from reprocore.report.page.answer import Topic, flags, is_tested
+from reprocore.report.page.elsewhere import DIFFERENCES
+from reprocore.report.page.sentences import listed, ratio, seeds_for, sentence
 from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, percent, with_interval
 from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
 from reprocore.study.study import Study
@@ -24,8 +18,8 @@ from reprocore.vocabulary import (
     Condition,
     ContrastVerdict,
     Family,
-    Reason,
     Stratification,
+    counted,
 )
 
 # A smaller difference than that which the page plans for.
@@ -34,94 +28,45 @@ STRICT_PERCENT = 5
 TALLIED = (*DIFFERENCES, ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
 
 
-def guidance(tables: Tables) -> Iterator[str]:
-    """Say what to do with a model like one of those that have run."""
-    models = [name for name in tables.study.models if tables.rows("contrasts", model=name)]
-    if models:
-        heads = ("model", "validation loss", "characters that change", "activation", "what to do")
-        yield "### If your model is like one of these"
-        yield table(heads, [_guidance(tables, model) for model in models])
-
-
-def _guidance(tables: Tables, model: str) -> tuple[str, ...]:
-    """Return a row of the table that says what to do with a model of this kind."""
-    primary = tables.study.statistics.primary
-    asked = {"model": model, "measure": primary.measure, "family": Family.REFERENCE}
-    rows = tables.drawn("contrasts", **asked, condition=primary.condition)
-    shown = [f"{readable(row['first'])} {_verdict(row)}" for row in rows]
-    ranges = (_range(tables, model, "val_loss", level), _range(tables, model, "churn", percent))
-    advice = _advice(tables, model, rows)
-    return model, *ranges, "<br>".join(shown) or NOTHING, "<br>".join(advice) or NOTHING
-
-
-def _range(tables: Tables, model: str, measure: str, written: Callable[[Row], str]) -> str:
-    found = extremes(tables, measure, model=model)
-    return f"{written(found['low'])} to {written(found['high'])}" if found else NOTHING
-
-
-def _advice(tables: Tables, model: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Say what the contrasts of a model with its reference mean for who has such a model."""
-    study = tables.study
-    margin = f"{study.statistics.margins[study.statistics.primary.measure] or 0:.0%}"
-    reference = readable(study.reference_of(model))
-    kinds, before = at_matched_loss(tables, rows), steady(tables, rows)
-    alike, left = (
-        [row for row in rows if row["verdict"] == verdict]
-        for verdict in (ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
-    )
-    small = [row for row in rows if Reason.WITHIN_MARGIN in reasons_of(row)]
-    if before["reversed"]:
-        yield f"{_names(before['reversed'])}: the opposite shortly before the last step"
-    if before["absent"]:
-        yield f"{_names(before['absent'])}: no difference shown at a step shortly before the last"
-    if kinds["same"]:
-        yield f"{_names(kinds['same'])}: differs from {reference} at equal loss too"
-    if kinds["equivalent"]:
-        yield f"{_names(kinds['equivalent'])}: apart at the end, equivalent at equal loss"
-    if kinds["reversed"]:
-        yield f"{_names(kinds['reversed'])}: the opposite at equal loss; compare at equal loss"
-    if kinds["appear"]:
-        yield f"{_names(kinds['appear'])}: no difference shown at the end, one at equal loss"
-    if kinds["open"]:
-        yield f"{_names(kinds['open'])}: apart at the end, not shown to be at equal loss"
-    if small:
-        yield f"{_names(small)}: at the last step the difference is smaller than {margin}"
-    if free := [row for row in alike if row not in kinds["appear"]]:
-        yield f"{_names(free)}: within {margin} of {reference}; choose by loss or cost"
-    if rows and len(alike) == len(rows):
-        saved, total = (count * len(study.seeds) for count in (len(rows), len(rows) + 1))
-        yield f"not comparing activations saves {saved} of {total} trainings"
-    if left:
-        needed = [
-            f"; a difference of {PLANNED_PERCENT}% takes {seeds_for(row, PLANNED_PERCENT)}"
-            for row in tables.drawn("sensitivity", exploratory=False, model=model)
-            if not row["seeds_reason"]
-        ]
-        yield f"{_names(left)}: not decided{''.join(needed)}"
-
-
-def _names(rows: Iterable[Row]) -> str:
-    return listed([readable(row["first"]) for row in rows])
-
-
-def ratios(tables: Tables, condition: Condition) -> str:
-    """Return a table of the ratios to the reference, by model and activation.
+def ratios(studies: Mapping[str, Tables], condition: Condition) -> str:
+    """Return a table of the ratios to the reference, by model, study and activation.
 
     A difference is bold, what is undecided in italics, what is equivalent neither.
+
+    Args:
+        studies: their tables by their names, which stand in the table if there are several.
+        condition: of the contrasts.
     """
-    study = tables.study
-    asked = {"measure": study.statistics.primary.measure, "family": Family.REFERENCE}
     found = {
-        (row["model"], row["first"]): row
-        for row in tables.drawn("contrasts", condition=condition, **asked)
+        (row["model"], name, row["first"]): row
+        for name, tables in studies.items()
+        for row in tables.drawn(
+            "contrasts",
+            condition=condition,
+            family=Family.REFERENCE,
+            measure=tables.study.statistics.primary.measure,
+        )
     }
-    names = [name for name in study.studied_activations() if any(a == name for _, a in found)]
-    models = [name for name in study.models if any(model == name for model, _ in found)]
-    rows = [(m, *(_marked(found[m, a]) if (m, a) in found else "" for a in names)) for m in models]
-    return table(("model", *map(readable, names)), rows)
+    models, activations = (
+        dict.fromkeys(each for tables in studies.values() for each in names(tables.study))
+        for names in (lambda study: study.models, lambda study: study.studied_activations())
+    )
+    drawn = [name for name in activations if any(place[2] == name for place in found)]
+    rows = [
+        (
+            f"{model}, {name}" if len(studies) > 1 else model,
+            *(_marked(found.get((model, name, activation))) for activation in drawn),
+        )
+        for model in models
+        for name in studies
+        if any(place[:2] == (model, name) for place in found)
+    ]
+    return table(("model", *map(readable, drawn)), rows)
 
 
-def _marked(row: Row) -> str:
+def _marked(row: Row | None) -> str:
+    if row is None:
+        return ""
     mark = {**dict.fromkeys(DIFFERENCES, "**"), ContrastVerdict.UNDECIDED: "*"}
     return (sign := mark.get(row["verdict"], "")) + ratio(row) + sign
 
@@ -234,33 +179,38 @@ def _claim(row: Row) -> tuple[str, ...]:
 
 def agreement(one: Tables, other: Tables) -> Iterator[str]:
     """Say which of the comparisons that two studies share have the same verdict in both."""
-    first, second = map(_declared, (one, other))
-    shared = [place for place in first if place in second]
-    if not shared:
+    words = list(agreement_words(one, other))
+    if not words:
         return
-    pairs = [(first[place]["verdict"], second[place]["verdict"]) for place in shared]
-    same = sum(a == b for a, b in pairs)
-    opposite = sum(a != b and {a, b} <= {*DIFFERENCES} for a, b in pairs)
     yield "## Do the two studies agree"
-    yield (
-        f"Comparisons with the reference that both make: {len(shared)}; with the same verdict in "
-        f"both: {same}; with opposite differences: {opposite}."
-    )
+    yield from words
+    first, second = map(_declared, (one, other))
     heads = ("model", "activation", "as in the report", "trained longer")
     rows = [
-        (place[0], readable(place[1]), _verdict(first[place]), _verdict(second[place]))
-        for place in shared
+        (place[0], readable(place[1]), verdict_words(first[place]), verdict_words(second[place]))
+        for place in first
+        if place in second
     ]
     yield table(heads, rows)
+
+
+def agreement_words(one: Tables, other: Tables) -> Iterator[str]:
+    """Count the comparisons that two studies share by whether they have the same verdict."""
+    first, second = map(_declared, (one, other))
+    pairs = [(row["verdict"], second[at]["verdict"]) for at, row in first.items() if at in second]
+    same = sum(a == b for a, b in pairs)
+    opposite = sum(a != b and {a, b} <= {*DIFFERENCES} for a, b in pairs)
+    if pairs:
+        yield (
+            f"Of {counted(len(pairs), 'comparison')} with the reference that both studies make, "
+            f"{same} {'has' if same == 1 else 'have'} the same verdict in both, and {opposite} "
+            f"{'is an opposite difference' if opposite == 1 else 'are opposite differences'}."
+        )
 
 
 def _declared(tables: Tables) -> dict[tuple[str, str], Row]:
     rows = tables.drawn("contrasts", family=Family.REFERENCE, exploratory=False)
     return {(row["model"], row["first"]): row for row in rows}
-
-
-def _verdict(row: Row) -> str:
-    return f"{VERDICTS[row['verdict']]}, {ratio(row)}"
 
 
 def sources(tables: Tables) -> Iterator[str]:

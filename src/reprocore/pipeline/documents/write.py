@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from reprocore.pipeline.documents.answer import with_answers
+from reprocore.pipeline.documents.answer import ANSWER, answer
 from reprocore.pipeline.documents.commands import commands
 from reprocore.pipeline.documents.configuration import reference, schema
+from reprocore.pipeline.documents.details import DETAILS, details
 from reprocore.pipeline.documents.errors import ERRORS, reference_errors
-from reprocore.pipeline.documents.studies import ANSWER, studies_answer
+from reprocore.pipeline.documents.front import with_answers
 from reprocore.pipeline.documents.tables import dictionary
 from reprocore.store.files import atomic
 
@@ -25,7 +26,8 @@ def documents(root: Path, program: Any) -> dict[str, str]:
         "workflow/schemas/config.schema.json": schema(),
         "docs/reference/command-line.md": commands(program),
         "docs/reference/tables.md": dictionary(),
-        ANSWER: studies_answer(root),
+        ANSWER: answer(root),
+        DETAILS: details(root),
         ERRORS: reference_errors(root),
     }
 

@@ -253,11 +253,16 @@ def _seeds(row: Row, step: int) -> str:
 
 def seeds_for(row: Row, step: int) -> str:
     """Write with how many seeds a difference of so many percent is found."""
-    values = tuple(row[f"seeds_for_{step}{end}"] for end in ("", "_low", "_high"))
-    if values[2] == LEAST_SEEDS_OF_A_TEST:
+    if row[f"seeds_for_{step}_high"] == LEAST_SEEDS_OF_A_TEST:
         return f"{LEAST_SEEDS_OF_A_TEST} seeds (the least for any verdict)"
+    return f"{count_of_seeds(row, step)} seeds"
+
+
+def count_of_seeds(row: Row, step: int) -> str:
+    """Write the number of these seeds with its interval, which the least possible has not."""
+    values = [row[f"seeds_for_{step}{end}"] for end in ("", "_low", "_high")]
     middle, low, high = (f"over {MOST_SEEDS:,}" if v is None else f"{v}" for v in values)
-    return f"{middle} [{low}, {high}] seeds"
+    return middle if values[2] == LEAST_SEEDS_OF_A_TEST else f"{middle} [{low}, {high}]"
 
 
 def _swapped(data: Data) -> str:

@@ -1,0 +1,129 @@
+"""The answer in the project's README and citation, from the tables of a finished study."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from reprocore.errors import ReprocoreError
+from reprocore.pipeline.documents.sections import agreement_words, ratios
+from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archived
+from reprocore.report.page.answer import Topic, answer_of
+from reprocore.report.page.sentences import (
+    WARNED,
+    matched_loss,
+    sentence,
+    steady_words,
+    verdict_counts,
+)
+from reprocore.report.page.tables import QUANTITIES, Tables
+from reprocore.report.page.view import reference_words
+from reprocore.study.study import load_study
+from reprocore.vocabulary import Condition, counted
+
+# The study whose answer stands there, what it is called, and that which it is held against.
+MAIN, OTHER = "published", "trained"
+TABLES = f"{FOLDER}/{MAIN}"
+NAME = "In the reference study"
+LEGEND = (
+    "Relative PD as a ratio to that of {reference}, at the last step: below 1 is more "
+    "reproducible. Brackets are 95% intervals of one comparison alone, for new seeds on the same "
+    "text; the verdict allows for all comparisons of a model: **bold** for a difference, "
+    "*italics* for undecided, plain for equivalent."
+)
+MATCHED = (
+    "The same at matched loss, where both have learned as much, the slower one after more steps "
+    "(exploratory)."
+)
+NOTE = (
+    "[The answer on two pages](docs/study/answer.md) has what to do with a model like one of "
+    "these, where trainings disagree, and what holds of the published claims; [the details]"
+    "(docs/study/details.md), tables, figures and pages lie beside it."
+)
+# Where it stands: between two comments, of Markdown and of YAML.
+_PLACES = {
+    "README.md": re.compile(r"(<!-- answer:[^>]*-->\n).*?(<!-- /answer -->)", flags=re.DOTALL),
+    "CITATION.cff": re.compile(r"(# answer:[^\n]*\n).*?(# /answer)", flags=re.DOTALL),
+}
+
+
+def with_answers(root: Path) -> dict[str, str]:
+    """Return the text of each file that has the answer of the study in its marked place.
+
+    Args:
+        root: of the project.
+
+    Raises:
+        ReprocoreError: a table is missing or damaged, or a file has not one such place.
+    """
+    tables = _archive(root, MAIN)
+    first, *rest = brief(tables)
+    if (root / FOLDER / OTHER).is_dir():
+        rest += _held_against(tables, _archive(root, OTHER))
+    first = f"{NAME}: {first[0].lower()}{first[1:]}"
+    final, matched = (ratios({NAME: tables}, condition) for condition in Condition)
+    front = (
+        _filled(f"**{first}**"),
+        "\n".join(_filled(f"- {said}", indent="  ")[2:] for said in rest),
+        _filled(LEGEND.format(reference=reference_words(tables.study))),
+        final,
+        _filled(MATCHED),
+        matched,
+        _filled(NOTE),
+    )
+    answers = {
+        "README.md": "\n\n".join(front),
+        "CITATION.cff": f"abstract: >-\n{_filled(' '.join([first, *rest]), indent='  ')}",
+    }
+    return {name: _with(root, name, answer) for name, answer in answers.items()}
+
+
+def _archive(root: Path, name: str) -> Tables:
+    return archived(load_study(root / STUDIES[name].configuration), root / FOLDER / name)
+
+
+def _held_against(tables: Tables, other: Tables) -> Iterator[str]:
+    """Say what the other study found, and what it shares with this one."""
+    said = " ".join([*islice(brief(other), 2), *agreement_words(tables, other)])
+    yield f"{STUDIES[OTHER].heading}: {said[0].lower()}{said[1:]}"
+
+
+def brief(tables: Tables) -> Iterator[str]:
+    """Yield the answer in sentences that count what the tables show one by one."""
+    answer, study = answer_of(tables), tables.study
+    yield sentence(answer.level[0])
+    counts = {
+        finding.data["verdict"]: len(finding.data["rows"])
+        for finding in answer.activation
+        if finding.topic is Topic.VERDICT
+    }
+    if counts:
+        measure = QUANTITIES[study.statistics.primary.measure].label
+        tested = counted(sum(counts.values()), "comparison")
+        yield (
+            f"In {measure}, the measure that the study declared, {tested} with "
+            f"{reference_words(study)} have run: {verdict_counts(counts)}."
+        )
+    words = {
+        Topic.OTHER_MEASURES: sentence,
+        Topic.WITHIN_MARGIN: sentence,
+        Topic.STEADY: lambda finding: steady_words(finding.data),
+        Topic.AT_MATCHED_LOSS: lambda finding: matched_loss(finding.data),
+    }
+    for finding in answer.activation:
+        if finding.topic in words:
+            yield words[finding.topic](finding)
+    yield from (sentence(finding) for finding in answer.limits if finding.topic in WARNED)
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 100, initial_indent=indent, subsequent_indent=indent)
+
+
+def _with(root: Path, name: str, answer: str) -> str:
+    text = (root / name).read_text("utf-8")
+    result, count = _PLACES[name].subn(lambda place: f"{place[1]}{answer}\n{place[2]}", text)
+    if count != 1:
+        raise ReprocoreError(f"{name}: needs one place for the answer, has {count}")
+    return result
