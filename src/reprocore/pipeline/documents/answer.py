@@ -20,7 +20,6 @@ from reprocore.report.page.answer import (
     is_tested,
 )
 from reprocore.report.page.sentences import (
-    WARNED,
     count_of_seeds,
     level,
     listed,
@@ -239,7 +238,9 @@ def _seeds(studies: Studies) -> str:
 
 
 def _limits(tables: Tables) -> Iterator[str]:
-    yield from (sentence(found) for found in answer_of(tables).limits if found.topic in WARNED)
+    for finding in answer_of(tables).limits:
+        if finding.topic is not Topic.ACCURACY:
+            yield sentence(finding)
 
 
 def _begins(tables: Tables) -> Iterator[str]:
