@@ -87,18 +87,23 @@ def main() -> None:
     done = done_models(arguments.results)
     if not done:
         parser.error(f"{arguments.results}: no model has all of its tables")
+    # Made aside, so that the archive is never half of it and keeps no file that left the results.
+    made = arguments.archive.with_name(f".{arguments.archive.name}.tmp")
+    shutil.rmtree(made, ignore_errors=True)
     for source in sorted(arguments.results.rglob("*")):
         path = source.relative_to(arguments.results)
         if source.is_file() and is_kept(path, done):
-            write_compact(arguments.results, path, arguments.archive)
-    kept = sorted(p for p in arguments.archive.rglob("*") if p.is_file() and p.name != SUMS)
+            write_compact(arguments.results, path, made)
+    kept = sorted(path for path in made.rglob("*") if path.is_file())
     lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(arguments.archive)}\n"
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(made)}\n"
         for path in kept
     ]
-    (arguments.archive / SUMS).write_text("".join(lines), "utf-8")
+    (made / SUMS).write_text("".join(lines), "utf-8")
     size = sum(path.stat().st_size for path in kept) / 1e6
-    print(f"{', '.join(sorted(done)) or 'no model'}: {len(kept)} files, {size:.1f} MB")
+    shutil.rmtree(arguments.archive, ignore_errors=True)
+    made.rename(arguments.archive)
+    print(f"{', '.join(sorted(done))}: {len(kept)} files, {size:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,17 @@ def test_pairs_give_the_estimates(archive: Path) -> None:
     assert (both["estimate"] - both["mean"]).abs().max() < 1e-12
 
 
+def test_blocks_of_text_give_the_levels_of_the_last_step(archive: Path) -> None:
+    blocks = pd.concat(pd.read_parquet(path) for path in archive.glob("blocks/*/*/*.parquet"))
+    table = read(archive, "estimates.parquet").query("measure == 'relative_pd'")
+    table = table[table["step"] == table.groupby("model")["step"].transform("max")]
+    keys = ["model", "activation", "arm", "step"]
+    means = blocks.groupby(keys)["relative_pd"].mean().rename("mean").reset_index()
+    both = table.merge(means, on=keys)
+    assert len(both) == len(table) == len(means)
+    assert (both["estimate"] - both["mean"]).abs().max() < 1e-12
+
+
 def test_every_verdict_is_in_the_details(archive: Path) -> None:
     if archive.name not in STUDIES:
         return

@@ -18,7 +18,7 @@ from project import REPOSITORY
 from reprocore.cli import app
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents import configuration as config_docs
-from reprocore.pipeline.documents.answer import ANSWER, answer
+from reprocore.pipeline.documents.answer import ANSWER, after_matching, answer
 from reprocore.pipeline.documents.details import details
 from reprocore.pipeline.documents.front import TABLES, with_answers
 from reprocore.pipeline.documents.studies import FOLDER, STUDIES
@@ -199,6 +199,32 @@ class TestShortAnswer:
             for row in declared.itertuples():
                 line = row_of(text, f"{row.model}, {study.short}")
                 assert f"{row.ratio:.3g}"[:-1] in line
+
+    def test_it_begins_with_what_the_tables_come_to(self) -> None:
+        for name, study in STUDIES.items():
+            files = (REPOSITORY / FOLDER / name).glob("models/*/contrasts.parquet")
+            rows = pd.concat(map(pd.read_parquet, files)).query("family == 'reference'")
+            rows = rows[rows["measure"] == "relative_pd"].set_index(["model", "first"])
+            final, matched = (rows[rows["condition"] == c] for c in ("final", "matched_loss"))
+            apart = final[final["verdict"].str.endswith("reproducible")]
+            small = apart["reason"].str.contains("within_margin").sum()
+            left = (apart["verdict"] == matched["verdict"].reindex(apart.index)).sum()
+            line = re.search(rf"^- \*{study.short}\*: .*$", GENERATED[ANSWER], re.M)[0]
+            assert f"difference in {len(apart)} of {len(final)} comparisons" in line
+            assert f"smaller than 10% in {small}. " in line
+            assert f"Where both have learned as much, {left} of {len(apart)} are left" in line
+
+    @pytest.mark.parametrize(
+        ("same", "equivalent", "said"),
+        [(1, 2, "mostly how far a model has learned"), (2, 1, "mostly the activation"), (1, 1, "")],
+    )
+    def test_what_is_left_at_equal_loss_says_why(self, same, equivalent, said) -> None:
+        kinds = dict.fromkeys(("reversed", "open"), ()) | {"appear": [{}] * 5}
+        kinds |= {"same": [{}] * same, "equivalent": [{}] * equivalent}
+        text = after_matching(kinds)
+        assert f"{same} of {same + equivalent} are left" in text
+        assert said in text
+        assert ("mostly" in text) is bool(said)
 
     def test_a_model_within_the_margin_is_told_what_it_saves(self) -> None:
         rows = pd.read_parquet(REPOSITORY / TABLES / "models/hybridlm/contrasts.parquet")

@@ -19,6 +19,7 @@ from reprocore.report.page.answer import (
     extremes,
     is_tested,
 )
+from reprocore.report.page.elsewhere import DIFFERENCES
 from reprocore.report.page.sentences import (
     count_of_seeds,
     level,
@@ -30,7 +31,7 @@ from reprocore.report.page.sentences import (
 from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, percent, with_interval
 from reprocore.report.page.view import reference_words
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST
-from reprocore.vocabulary import ClaimVerdict, Condition, Family, Stratification
+from reprocore.vocabulary import ClaimVerdict, Condition, Family, Stratification, counted
 
 ANSWER = f"{FOLDER}/answer.md"
 HEAD = """# The answer
@@ -76,6 +77,7 @@ def answer(root: Path) -> str:
 
 
 def _of_studies(studies: Studies) -> Iterator[str]:
+    yield _bullets(studies, _in_short)
     yield "## How far apart two trainings are"
     yield _by_study(studies, HOW_FAR)
     yield "## Whether the activation changes that"
@@ -86,6 +88,7 @@ def _of_studies(studies: Studies) -> Iterator[str]:
     yield LEGEND.format(reference=reference_words(study), margin=margin_words(study))
     yield ratios(studies, Condition.FINAL)
     yield "## If your model is like one of these"
+    yield "Losses and churn go from the lowest to the highest end of its activations' intervals."
     yield short_guidance(studies)
     yield "## Where trainings disagree"
     yield _bullets(studies, _where)
@@ -102,6 +105,40 @@ def _bullets(studies: Studies, said: Callable[[Tables], Iterator[str]]) -> str:
     """Return what is said of each study, as a list."""
     found = {name: " ".join(said(tables)) for name, tables in studies.items()}
     return "\n".join(f"- *{name}*: {text}" for name, text in found.items() if text)
+
+
+def _in_short(tables: Tables) -> Iterator[str]:
+    """Say what the tables below come to."""
+    findings = answer_of(tables).activation
+    if churn := extremes(tables, "churn"):
+        ends = " to ".join(percent(churn[end]) for end in ("low", "high"))
+        yield f"trained again, a model expects another next character at {ends} of the text."
+    verdicts = {f.data["verdict"]: f.data["rows"] for f in findings if f.topic is Topic.VERDICT}
+    if verdicts:
+        apart = sum(len(verdicts.get(verdict, ())) for verdict in DIFFERENCES)
+        tested = sum(map(len, verdicts.values()))
+        yield (
+            f"The activation makes a difference in {apart} of {counted(tested, 'comparison')} with "
+            f"{reference_words(tables.study)}, shown to be smaller than "
+            f"{margin_words(tables.study)} in {_small(tables).partition(' ')[0]}."
+        )
+    yield from (after_matching(f.data) for f in findings if f.topic is Topic.AT_MATCHED_LOSS)
+
+
+def after_matching(kinds: Mapping[str, Sequence[Row]]) -> str:
+    """Say whether differences are rather the activation's or of how far a model has learned.
+
+    Args:
+        kinds: differences at the last step by what they are at matched loss, and others that
+            `appear` there.
+    """
+    kept = len(kinds["same"])
+    found = sum(map(len, kinds.values())) - len(kinds["appear"])
+    words = f"Where both have learned as much, {kept} of {found} are left"
+    if 2 * kept == found:
+        return f"{words}."
+    cause = "the activation itself" if 2 * kept > found else "how far a model has learned"
+    return f"{words}: it is mostly {cause}."
 
 
 def _by_study(studies: Studies, said: Mapping[str, Callable[[Tables], str]]) -> str:

@@ -58,14 +58,25 @@ def short_guidance(studies: Mapping[str, Tables]) -> str:
     rows = [
         (
             f"{model}, {name}" if len(studies) > 1 else model,
-            *_levels(tables, model),
+            _whole(tables, model, "val_loss"),
+            _whole(tables, model, "churn"),
             "; ".join(_short_advice(tables, model)) or NOTHING,
         )
         for model in dict.fromkeys(m for tables in studies.values() for m in tables.study.models)
         for name, tables in studies.items()
         if tables.rows("contrasts", model=model)
     ]
-    return table(("if your model is like", "with a loss of", "this much changes", "then"), rows)
+    return table(("if your model is like", "loss within", "churn within", "then"), rows)
+
+
+def _whole(tables: Tables, model: str, measure: str) -> str:
+    """Write from where to where the intervals of a model's activations go at the last step."""
+    rows = tables.last("estimates", model=model, measure=measure)
+    lows, highs = ([row[end] for row in rows if row[end] is not None] for end in ("low", "high"))
+    if not lows or not highs:
+        return NOTHING
+    low, high = min(lows), max(highs)
+    return f"{low:.1%} to {high:.1%}" if measure == "churn" else f"{low:.2f} to {high:.2f}"
 
 
 def verdict_words(row: Row) -> str:
