@@ -23,11 +23,13 @@ app = typer.Typer(
 
 
 ConfigOption = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--configfile",
         "-c",
-        help="The study's configuration, in YAML.  [default: config/config.yaml of the project]",
+        metavar="FILE ...",
+        help="The study's configuration, in YAML; each file over those before it.  [default: "
+        "config/config.yaml of the project]",
     ),
 ]
 ValuesOption = Annotated[
@@ -58,9 +60,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Unicode
     try:
-        from reprocore.study.overrides import config_values_apart
+        from reprocore.study.overrides import options_apart
 
-        arguments = config_values_apart(sys.argv[1:])
+        arguments = options_apart(sys.argv[1:])
         status = app(args=arguments, prog_name="reprocore", standalone_mode=False)
     except ReprocoreError as error:
         status = _refusal(str(error), 1)

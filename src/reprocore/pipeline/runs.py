@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,12 +208,13 @@ def is_held(results: str | Path) -> bool:
 
 
 def open_study(
-    configfile: Path | None, values: Iterable[str] | None, directory: Path | None
+    configfiles: Sequence[Path] | None, values: Iterable[str] | None, directory: Path | None
 ) -> tuple[Study, str]:
     """Go to the folder in which a study is run, and read its configuration.
 
     Args:
-        configfile: from the folder one is in; `config/config.yaml` of the study's if None.
+        configfiles: from the folder one is in, each over those before it; `config/config.yaml` of
+            the study's if None.
         values: of `--config`, each `key=value`.
         directory: where the study is run; the nearest folder with a Snakefile if None.
 
@@ -227,11 +228,11 @@ def open_study(
     folder = (directory or project_folder(here)).absolute()
     if not folder.is_dir():
         raise ReprocoreError(f"{folder}: no such folder")
-    file = here / configfile if configfile else folder / DEFAULT_CONFIG
+    named = configfiles or [folder / DEFAULT_CONFIG]
     overrides = parse_overrides(values or ())
-    content = read_config(configfile or file, overrides)
+    content = read_config(named, overrides)
     os.chdir(folder)
-    study = parse_study(content, str(configfile or file))
+    study = parse_study(content, ", ".join(map(str, named)))
     check_ours(study.results)
-    command = snakemake_command([file], overrides)
+    command = snakemake_command([here / file for file in named], overrides)
     return study, command if folder == here else f"cd {shlex.quote(str(folder))} && {command}"

@@ -20,28 +20,41 @@ def project_folder(start: Path) -> Path:
     return next(holding, start)
 
 
-def read_config(path: str | Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a configuration file with the values of `--config` over it.
+def read_config(paths: Iterable[str | Path], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of configuration files, each over those before it, with the overrides.
 
     Raises:
-        ReprocoreError: the file is missing, not YAML, or no mapping.
+        ReprocoreError: a file is missing, not YAML, or no mapping.
     """
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise ReprocoreError(f"{path}: must be a mapping of keys to values")
-    return updated(content, overrides)
+    config: dict[str, Any] = {}
+    for path in paths:
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise ReprocoreError(f"{path}: must be a mapping of keys to values")
+        config = updated(config, content)
+    return updated(config, overrides)
 
 
-def config_values_apart(arguments: Iterable[str]) -> list[str]:
-    """Return the arguments with one `--config` before each of its values, which may be several."""
+def options_apart(arguments: Iterable[str]) -> list[str]:
+    """Return the arguments with one option before each of the several values that it may have.
+
+    As Snakemake does, `--config` takes all words up to the next option; `--configfile` here only
+    those that name a file of configuration, since what follows may be a cell.
+
+    >>> options_apart(["--configfile", "a.yaml", "b.yaml", "--config", "x=1", "y=2"])
+    ['--configfile', 'a.yaml', '--configfile', 'b.yaml', '--config', 'x=1', '--config', 'y=2']
+    """
     apart: list[str] = []
-    among_values = False
+    option = ""
     for argument in arguments:
-        among_values = among_values and not argument.startswith("-")
-        if among_values and apart[-1] != "--config":
-            apart.append("--config")
+        if argument.startswith("-"):
+            option = argument if argument in ("--config", "--configfile", "-c") else ""
+        elif option and apart[-1] != option:
+            if option == "--config" or argument.endswith((".yaml", ".yml", ".json")):
+                apart.append(option)
+            else:
+                option = ""
         apart.append(argument)
-        among_values = among_values or argument == "--config"
     return apart
 
 

@@ -9,7 +9,13 @@ from snakemake.utils import update_config
 
 from conftest import one_line
 from reprocore.errors import ReprocoreError
-from reprocore.study.overrides import config_values_apart, parse_overrides, project_folder, updated
+from reprocore.study.overrides import (
+    options_apart,
+    parse_overrides,
+    project_folder,
+    read_config,
+    updated,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +56,28 @@ def test_what_is_no_value_is_refused_in_one_line(entry: str) -> None:
     assert "must be of the form key=value" in one_line(error)
 
 
-def test_config_takes_several_values() -> None:
+def test_an_option_takes_several_values() -> None:
     arguments = ["status", "--config", "a=1", "b=2", "--quick", "c", "--config", "d=3"]
-    assert config_values_apart(arguments) == [
+    assert options_apart(arguments) == [
         *("status", "--config", "a=1", "--config", "b=2", "--quick", "c", "--config", "d=3")
     ]
+
+
+def test_a_cell_is_no_file_of_configuration() -> None:
+    arguments = ["sample", "--configfile", "a.yaml", "b.yml", "charlm/relu/1", "c.yaml"]
+    assert options_apart(arguments) == [
+        *("sample", "--configfile", "a.yaml", "--configfile", "b.yml", "charlm/relu/1", "c.yaml")
+    ]
+
+
+def test_the_last_of_several_files_wins_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("seeds: [1, 2]\ntraining: {iterations: 5, batch_size: 4}")
+    (tmp_path / "b.yaml").write_text("training: {iterations: 7}")
+    paths = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    assert read_config(paths, {"seeds": [3]}) == {
+        "seeds": [3],
+        "training": {"iterations": 7, "batch_size": 4},
+    }
 
 
 def test_the_nearest_folder_with_a_snakefile_is_the_projects(tmp_path: Path) -> None:
