@@ -23,9 +23,9 @@ from reprocore.pipeline.plan import has_tables
 from reprocore.study.cells import UNARCHIVED_FILES
 
 # What a run prints, checks or makes anew from the archive itself.
-LEFT_OUT = ("logs", "records", "corpus", "preflight", "pilot", ".lock")
-BY_MODEL = ("cells", "pairs", "blocks", "models", "tuning")
 SUMS = "SHA256SUMS"
+LEFT_OUT = ("logs", "records", "corpus", "preflight", "pilot", ".lock", SUMS)
+BY_MODEL = ("cells", "pairs", "blocks", "models", "tuning")
 
 
 def done_models(results: Path) -> set[str]:
@@ -87,9 +87,14 @@ def main() -> None:
     done = done_models(arguments.results)
     if not done:
         parser.error(f"{arguments.results}: no model has all of its tables")
+    if lost := done_models(arguments.archive) - done:
+        names = ", ".join(sorted(lost))
+        parser.error(f"{arguments.results}: lacks {names}, which {arguments.archive} has")
     # Made aside, so that the archive is never half of it and keeps no file that left the results.
     made = arguments.archive.with_name(f".{arguments.archive.name}.tmp")
-    shutil.rmtree(made, ignore_errors=True)
+    old = made.with_suffix(".old")
+    for folder in (made, old):
+        shutil.rmtree(folder, ignore_errors=True)
     for source in sorted(arguments.results.rglob("*")):
         path = source.relative_to(arguments.results)
         if source.is_file() and is_kept(path, done):
@@ -101,8 +106,10 @@ def main() -> None:
     ]
     (made / SUMS).write_text("".join(lines), "utf-8")
     size = sum(path.stat().st_size for path in kept) / 1e6
-    shutil.rmtree(arguments.archive, ignore_errors=True)
+    if arguments.archive.exists():
+        arguments.archive.rename(old)
     made.rename(arguments.archive)
+    shutil.rmtree(old, ignore_errors=True)
     print(f"{', '.join(sorted(done))}: {len(kept)} files, {size:.1f} MB")
 
 

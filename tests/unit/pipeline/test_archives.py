@@ -3,6 +3,10 @@
 import hashlib
 import json
 import re
+import runpy
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 from project import REPOSITORY
 from reprocore.pipeline.documents.details import DETAILS
 from reprocore.pipeline.documents.studies import SOURCES, STUDIES
+from reprocore.report.page.tables import with_interval
 from reprocore.report.words import readable
 
 MOST_BYTES = 25_000_000
@@ -104,9 +109,8 @@ def test_blocks_of_text_give_the_levels_of_the_last_step(archive: Path) -> None:
     assert (both["estimate"] - both["mean"]).abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("archive", ARCHIVES[:-1], indirect=True, ids=lambda folder: folder.name)
 def test_every_verdict_is_in_the_details(archive: Path) -> None:
-    if archive.name not in STUDIES:
-        return
     text = (REPOSITORY / DETAILS).read_text("utf-8")
     text = (
         text.partition(STUDIES[archive.name].heading)[2]
@@ -116,5 +120,38 @@ def test_every_verdict_is_in_the_details(archive: Path) -> None:
     declared = read(archive, "contrasts.parquet").query("family == 'reference' and not exploratory")
     for row in declared.query("arm == 'all'").itertuples():
         (line,) = [each for each in text.splitlines() if each.startswith(f"| {row.model} |")]
-        verdict = f"{row.verdict.replace('_', ' ')}, {row.ratio:.3g}"[:-1]
-        assert f"{readable(row.first)} {verdict}" in line
+        shown = with_interval(row.ratio, row.ratio_low, row.ratio_high)
+        assert f"{readable(row.first)} {row.verdict.replace('_', ' ')}, {shown}" in line
+
+
+class TestScript:
+    @pytest.fixture
+    def archive_again(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path], None]:
+        def run(results: Path, target: Path) -> None:
+            script = str(REPOSITORY / "docs/study/archive.py")
+            monkeypatch.setattr(sys, "argv", [script, str(results), str(target)])
+            runpy.run_path(script, run_name="__main__")
+
+        return run
+
+    def test_an_archive_of_what_began_with_one_is_whole(self, archive_again, tmp_path) -> None:
+        results, target = tmp_path / "results", tmp_path / "archive"
+        shutil.copytree(REPOSITORY / "docs/study/trained", results)
+        target.mkdir()
+        (target / "of_old.json").touch()
+        archive_again(results, target)
+        test_every_file_is_as_listed(target)
+        test_blocks_of_text_give_the_levels_of_the_last_step(target)
+        assert not (target / "of_old.json").exists()
+        assert {path.name for path in tmp_path.iterdir()} == {"results", "archive"}
+
+    def test_what_would_lose_a_model_is_refused(self, archive_again, tmp_path, capsys) -> None:
+        results = tmp_path / "results"
+        for name in (results, tmp_path / "sources"):
+            shutil.copytree(REPOSITORY / "docs/study/sources", name)
+        (results / "models/charlm/contrasts.parquet").unlink()
+        before = {*(tmp_path / "sources").rglob("*")}
+        with pytest.raises(SystemExit):
+            archive_again(results, tmp_path / "sources")
+        assert "lacks charlm" in capsys.readouterr().err
+        assert {*(tmp_path / "sources").rglob("*")} == before

@@ -18,12 +18,13 @@ from project import REPOSITORY
 from reprocore.cli import app
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents import configuration as config_docs
-from reprocore.pipeline.documents.answer import ANSWER, after_matching, answer
+from reprocore.pipeline.documents.answer import ANSWER, answer, at_equal_loss
 from reprocore.pipeline.documents.details import details
 from reprocore.pipeline.documents.front import TABLES, with_answers
 from reprocore.pipeline.documents.studies import FOLDER, STUDIES
 from reprocore.pipeline.documents.tables import dictionary, places
 from reprocore.pipeline.documents.write import documents, write_documents
+from reprocore.report.page.tables import with_interval
 from reprocore.report.words import readable
 from reprocore.store.schemas import CONTRASTS_SCHEMA
 from reprocore.store.tables import read_table, write_table
@@ -112,14 +113,15 @@ class TestAnswer:
             with_answers(tmp_path)
 
 
-class TestStudies:
-    @pytest.fixture
-    def archive(self, tmp_path: Path) -> Path:
-        shutil.copytree(REPOSITORY / "config", tmp_path / "config")
-        shutil.copy(REPOSITORY / "config/quick.yaml", tmp_path / "config/config.yaml")
-        shutil.copytree(REPOSITORY / "docs/demo", tmp_path / "docs/study/published")
-        return tmp_path
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    shutil.copytree(REPOSITORY / "config", tmp_path / "config")
+    shutil.copy(REPOSITORY / "config/quick.yaml", tmp_path / "config/config.yaml")
+    shutil.copytree(REPOSITORY / "docs/demo", tmp_path / "docs/study/published")
+    return tmp_path
 
+
+class TestStudies:
     def test_every_model_has_its_line_of_what_to_do(self, archive: Path) -> None:
         text = details(archive)
         assert "## Trained longer" not in text
@@ -176,8 +178,8 @@ class TestStudies:
         turned = [row | {"verdict": other.get(row["verdict"], row["verdict"])} for row in rows]
         write_table(place, pa.Table.from_pylist(turned, schema=CONTRASTS_SCHEMA))
         text = " ".join(details(archive).split())
-        assert "Of 6 comparisons with the reference that both studies make, 5 have the" in text
-        assert "the same verdict in both, and 1 is an opposite difference." in text
+        assert "that both studies make: 3 the same verdict in both, 1 opposite diff" in text
+        assert "opposite differences, 2 undecided in one or both." in text
         assert re.search(r"charlm \| GELU \| less [^|]+ \| more reproducible, 1.1", text)
 
     @pytest.mark.parametrize("document", [answer, details])
@@ -186,19 +188,14 @@ class TestStudies:
 
 
 class TestShortAnswer:
-    def test_its_counts_and_ratios_are_those_of_the_tables(self) -> None:
-        text = GENERATED[ANSWER]
-        counts = row_of(text, "relative PD at the last step").strip("| ").split(" | ")
-        for (name, study), counted in zip(STUDIES.items(), counts[1:], strict=True):
+    def test_its_ratios_are_those_of_the_tables(self) -> None:
+        for name, study in STUDIES.items():
             files = (REPOSITORY / FOLDER / name).glob("models/*/contrasts.parquet")
             rows = pd.concat(map(pd.read_parquet, files)).query("family == 'reference'")
             declared = rows[rows["condition"].eq("final") & rows["measure"].eq("relative_pd")]
-            for verdict, count in declared["verdict"].value_counts().items():
-                words = verdict.replace("_", " ")
-                assert re.search(rf"\b{count} {words}", counted)
             for row in declared.itertuples():
-                line = row_of(text, f"{row.model}, {study.short}")
-                assert f"{row.ratio:.3g}"[:-1] in line
+                line = row_of(GENERATED[ANSWER], f"{row.model}, {study.short}")
+                assert with_interval(row.ratio, row.ratio_low, row.ratio_high) in line
 
     def test_it_begins_with_what_the_tables_come_to(self) -> None:
         for name, study in STUDIES.items():
@@ -207,47 +204,98 @@ class TestShortAnswer:
             rows = rows[rows["measure"] == "relative_pd"].set_index(["model", "first"])
             final, matched = (rows[rows["condition"] == c] for c in ("final", "matched_loss"))
             apart = final[final["verdict"].str.endswith("reproducible")]
-            small = apart["reason"].str.contains("within_margin").sum()
             left = (apart["verdict"] == matched["verdict"].reindex(apart.index)).sum()
             line = re.search(rf"^- \*{study.short}\*: .*$", GENERATED[ANSWER], re.M)[0]
-            assert f"difference in {len(apart)} of {len(final)} comparisons" in line
-            assert f"smaller than 10% in {small}. " in line
-            assert f"Where both have learned as much, {left} of {len(apart)} are left" in line
+            assert f"of {len(final)} comparisons with ReLU: " in line
+            for verdict, group in final.groupby("verdict"):
+                assert f"{len(group)} {verdict.replace('_', ' ')} (" in line
+                counts = group.reset_index()["first"].value_counts()
+                assert all(f"{readable(name)} in {count}" in line for name, count in counts.items())
+            assert f"At equal loss, of {len(apart)} difference" in line
+            assert (f"{left} in the same direction" in line) is bool(left > 0)
+            small = apart["reason"].str.contains("within_margin").sum()
+            assert f"{small} of {len(apart)} within 10%" in row_of(GENERATED[ANSWER], "differences")
 
     @pytest.mark.parametrize(
-        ("same", "equivalent", "said"),
-        [(1, 2, "mostly how far a model has learned"), (2, 1, "mostly the activation"), (1, 1, "")],
+        ("kinds", "said"),
+        [
+            ({"open": 5}, "At equal loss, of 5 differences: 5 undecided."),
+            ({"appear": 2}, "At equal loss: 2 not there at the last step."),
+            (
+                {"same": 1, "reversed": 2},
+                "At equal loss, of 3 differences: 1 in the same direction and 2 the other way "
+                "round.",
+            ),
+            (
+                {"equivalent": 1},
+                "At equal loss, of 1 difference: 1 equivalent (there it was how far a model had "
+                "learned).",
+            ),
+            ({}, ""),
+        ],
     )
-    def test_what_is_left_at_equal_loss_says_why(self, same, equivalent, said) -> None:
-        kinds = dict.fromkeys(("reversed", "open"), ()) | {"appear": [{}] * 5}
-        kinds |= {"same": [{}] * same, "equivalent": [{}] * equivalent}
-        text = after_matching(kinds)
-        assert f"{same} of {same + equivalent} are left" in text
-        assert said in text
-        assert ("mostly" in text) is bool(said)
+    def test_it_says_what_becomes_of_differences_at_equal_loss(self, kinds, said) -> None:
+        names = ("same", "reversed", "equivalent", "open", "appear")
+        found = {kind: [{}] * kinds.get(kind, 0) for kind in names}
+        assert " ".join(at_equal_loss(found)) == said
 
-    def test_a_model_within_the_margin_is_told_what_it_saves(self) -> None:
+    def test_a_model_within_the_margin_is_told_what_comparing_takes(self) -> None:
         rows = pd.read_parquet(REPOSITORY / TABLES / "models/hybridlm/contrasts.parquet")
         rows = rows.query("family == 'reference' and measure == 'relative_pd'")
-        rows = rows[rows["condition"] == "final"]
-        assert rows["ratio_low"].min() > 1 / 1.1
-        assert rows["ratio_high"].max() < 1.1
+        final, matched = (rows[rows["condition"] == c] for c in ("final", "matched_loss"))
         text = GENERATED[ANSWER].partition("## If your model")[2]
-        assert "within 10% of ReLU: choose by loss or cost, which saves 50 of 60" in row_of(
-            text, "hybridlm, 500 steps"
-        )
-        assert "saves" not in row_of(text, "charlm, 500 steps")
+        line = row_of(text, "hybridlm, 500 steps")
+        reach = f"{final['ratio'].min():.3f} to {final['ratio'].max():.3f}"
+        assert f"all are within 10% of ReLU ({reach}); comparing them takes 50 of 60" in line
+        assert final["ratio_low"].min() > 1 / 1.1
+        assert final["ratio_high"].max() < 1.1
+        for row in matched.itertuples():
+            shown = with_interval(row.ratio, row.ratio_low, row.ratio_high)
+            assert (shown in line) is row.verdict.endswith("reproducible")
+        assert "take any" not in row_of(text, "charlm, 500 steps")
 
-    def test_what_is_opposite_at_equal_loss_is_told_with_its_ratio(self) -> None:
+    def test_other_models_are_told_the_verdicts_at_equal_loss(self) -> None:
         rows = pd.read_parquet(REPOSITORY / TABLES / "models/charlm/contrasts.parquet")
-        rows = rows.query("family == 'reference' and measure == 'relative_pd'").set_index("first")
-        final, matched = (rows[rows["condition"] == name] for name in ("final", "matched_loss"))
+        rows = rows.query("family == 'reference' and measure == 'relative_pd'")
         text = row_of(GENERATED[ANSWER].partition("## If your model")[2], "charlm, 500 steps")
-        opposite = next(part for part in text.split("; ") if "the opposite at equal" in part)
-        for name in final.index:
-            pair = {final["verdict"][name], matched["verdict"][name]}
-            label = f"{readable(name)} {matched['ratio'][name]:.3f} ["
-            assert (label in opposite) is (pair == {"more_reproducible", "less_reproducible"})
+        for row in rows[rows["condition"] == "matched_loss"].itertuples():
+            of_verdict = text.partition(row.verdict.replace("_", " "))[2].partition(";")[0]
+            shown = with_interval(row.ratio, row.ratio_low, row.ratio_high)
+            assert f"{readable(row.first)} {shown}" in of_verdict
+
+    def test_a_study_of_few_seeds_has_no_verdicts(self, archive: Path) -> None:
+        for path in (archive / "docs/study/published").glob("models/*/contrasts.parquet"):
+            rows = read_table(path, CONTRASTS_SCHEMA).to_pylist()
+            few = {"verdict": "undecided", "p": None, "p_adjusted": None, "reason": "few_seeds"}
+            write_table(
+                path, pa.Table.from_pylist([row | few for row in rows], schema=CONTRASTS_SCHEMA)
+            )
+        text = answer(archive)
+        assert "No comparison has a verdict: that needs 4 seeds." in text
+        assert "difference" not in text.partition("- *500 steps*")[2].partition("##")[0]
+        assert ", not tested |" in row_of(text, "charlm")
+        assert "take any" not in text
+
+    def test_a_missing_activation_is_not_told_to_be_within_the_margin(self, archive: Path) -> None:
+        path = archive / "docs/study/published/models/tinylstm/contrasts.parquet"
+        assert "take any" in row_of(guidance_of(answer(archive)), "tinylstm")
+        rows = read_table(path, CONTRASTS_SCHEMA).to_pylist()
+        rows = [row for row in rows if row["first"] != "swiglu"]
+        write_table(path, pa.Table.from_pylist(rows, schema=CONTRASTS_SCHEMA))
+        assert "take any" not in row_of(guidance_of(answer(archive)), "tinylstm")
+
+    def test_it_has_no_section_without_a_table(self, archive: Path) -> None:
+        for path in (archive / "docs/study/published").glob("models/*/*.parquet"):
+            if path.stem in ("contrasts", "strata", "sensitivity", "steps"):
+                path.unlink()
+        text = answer(archive)
+        assert "## How far apart two trainings are" in text
+        for heading in ("Whether the", "If your", "What holds", "Which randomness"):
+            assert f"## {heading}" not in text
+
+
+def guidance_of(text: str) -> str:
+    return text.partition("## If your model")[2]
 
 
 def row_of(text: str, start: str) -> str:

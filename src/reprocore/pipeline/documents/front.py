@@ -3,14 +3,15 @@
 import re
 import textwrap
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.documents.answer import in_short
 from reprocore.pipeline.documents.sections import agreement_words, ratios
 from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archived
 from reprocore.report.page.answer import Topic, answer_of
 from reprocore.report.page.sentences import (
+    UNTOLD,
     WARNED,
     matched_loss,
     sentence,
@@ -85,7 +86,7 @@ def _archive(root: Path, name: str) -> Tables:
 
 def _held_against(tables: Tables, other: Tables) -> Iterator[str]:
     """Say what the other study found, and what it shares with this one."""
-    said = " ".join([*islice(brief(other), 2), *agreement_words(tables, other)])
+    said = " ".join([*in_short(other), *agreement_words(tables, other)])
     yield f"{STUDIES[OTHER].heading}: {said[0].lower()}{said[1:]}"
 
 
@@ -114,6 +115,8 @@ def brief(tables: Tables) -> Iterator[str]:
     for finding in answer.activation:
         if finding.topic in words:
             yield words[finding.topic](finding)
+        if finding.topic in UNTOLD:
+            yield sentence(finding)
     yield from (sentence(finding) for finding in answer.limits if finding.topic in WARNED)
 
 

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from reprocore.report.markdown import table
 from reprocore.report.page.answer import PLANNED_PERCENT, extremes, reasons_of
-from reprocore.report.page.elsewhere import at_matched_loss, steady
-from reprocore.report.page.sentences import level, listed, ratio, seeds_for
+from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, steady
+from reprocore.report.page.sentences import level, listed, ratio, seeds_for, span
 from reprocore.report.page.tables import NOTHING, Row, Tables, percent
 from reprocore.report.words import VERDICTS, readable
 from reprocore.study.study import Study
-from reprocore.vocabulary import Condition, ContrastVerdict, Family, Reason
+from reprocore.vocabulary import Condition, ContrastVerdict, Family, Flag, Reason, split_codes
 
 
 class Compared(NamedTuple):
@@ -46,7 +46,8 @@ def _guidance(tables: Tables, model: str) -> tuple[str, ...]:
     rows = _compared(tables, model).rows
     shown = [f"{readable(row['first'])} {verdict_words(row)}" for row in rows]
     said = "<br>".join(_advice(tables, model))
-    return model, *_levels(tables, model), "<br>".join(shown) or NOTHING, said or NOTHING
+    loss, churn = _range(tables, model, "val_loss", level), _range(tables, model, "churn", percent)
+    return model, loss, churn, "<br>".join(shown) or NOTHING, said or NOTHING
 
 
 def short_guidance(studies: Mapping[str, Tables]) -> str:
@@ -64,9 +65,10 @@ def short_guidance(studies: Mapping[str, Tables]) -> str:
         )
         for model in dict.fromkeys(m for tables in studies.values() for m in tables.study.models)
         for name, tables in studies.items()
-        if tables.rows("contrasts", model=model)
+        if tables.rows("contrasts", model=model, family=Family.REFERENCE)
     ]
-    return table(("if your model is like", "loss within", "churn within", "then"), rows)
+    heads = ("if your model is like", "with a loss of", "and a churn of", "then")
+    return table(heads, rows) if rows else ""
 
 
 def _whole(tables: Tables, model: str, measure: str) -> str:
@@ -84,20 +86,13 @@ def verdict_words(row: Row) -> str:
     return f"{VERDICTS[row['verdict']]}, {ratio(row)}"
 
 
-def _levels(tables: Tables, model: str) -> tuple[str, str]:
-    """Write the range of a model's final losses, and of the share of characters that change."""
-    return _range(tables, model, "val_loss", level), _range(tables, model, "churn", percent)
-
-
 def _range(tables: Tables, model: str, measure: str, written: Callable[[Row], str]) -> str:
     found = extremes(tables, measure, model=model)
-    return f"{written(found['low'])} to {written(found['high'])}" if found else NOTHING
+    return span(found, written) if found else NOTHING
 
 
 def _compared(tables: Tables, model: str) -> Compared:
-    primary = tables.study.statistics.primary
-    asked = {"model": model, "measure": primary.measure, "family": Family.REFERENCE}
-    rows = tables.drawn("contrasts", **asked, condition=primary.condition)
+    rows = _contrasts(tables, model, Condition(tables.study.statistics.primary.condition))
     return Compared(
         rows,
         [row for row in rows if row["verdict"] == ContrastVerdict.EQUIVALENT],
@@ -106,6 +101,12 @@ def _compared(tables: Tables, model: str) -> Compared:
         steady(tables, rows),
         at_matched_loss(tables, rows),
     )
+
+
+def _contrasts(tables: Tables, model: str, condition: Condition) -> list[Row]:
+    measure = tables.study.statistics.primary.measure
+    asked = {"model": model, "measure": measure, "condition": condition}
+    return tables.drawn("contrasts", family=Family.REFERENCE, **asked)
 
 
 def _advice(tables: Tables, model: str) -> Iterator[str]:
@@ -125,37 +126,48 @@ def _advice(tables: Tables, model: str) -> Iterator[str]:
     ):
         if rows:
             yield f"{_names(rows)}: {said}"
-    if _all_near(found):
-        yield f"not comparing activations saves {_saved(tables, found)}"
+    if _all_near(tables, model, found):
+        yield f"not comparing activations saves {_cost(tables, model)}"
     yield from _left(tables, model, found)
 
 
 def _short_advice(tables: Tables, model: str) -> Iterator[str]:
-    """Say the same by the cases that call for different actions."""
-    found, margin = _compared(tables, model), margin_words(tables.study)
-    if _all_near(found):
-        yield (
-            f"every activation is within {margin} of {readable(tables.study.reference_of(model))}: "
-            f"choose by loss or cost, which saves {_saved(tables, found)}"
-        )
-    if same := found.matched["same"]:
-        yield f"{_with_ratios(tables, same)}: a difference at equal loss too"
-    if _all_near(found):
+    """Say what to do, and where its verdicts differ at equal loss from what they are at the end."""
+    found, study = _compared(tables, model), tables.study
+    reference, margin = readable(study.reference_of(model)), margin_words(study)
+    near = _all_near(tables, model, found)
+    if _above_unigram(tables, model):
+        yield "has learned no more than how frequent each character is: no advice"
         return
-    if found.matched["equivalent"]:
-        yield f"{_names(found.matched['equivalent'])}: equivalent at equal loss"
-    for kind, said in (
-        ("reversed", "the opposite at equal loss"),
-        ("appear", "a difference at equal loss alone"),
-        ("open", "none shown at equal loss"),
-    ):
-        if rows := found.matched[kind]:
-            yield f"{_with_ratios(tables, rows)}: {said}"
-    if moving := [*found.before["reversed"], *found.before["absent"]]:
-        yield f"{_names(moving)}: not settled shortly before the last step"
-    if free := _free(found):
-        yield f"{_names(free)}: within {margin}, choose by loss or cost"
+    elsewhere = "; ".join(_at_equal_loss(tables, model, DIFFERENCES if near else VERDICTS))
+    if near:
+        shown = sorted(row["ratio"] for row in found.rows)
+        yield (
+            f"take any activation, all are within {margin} of {reference} ({shown[0]:.3f} to "
+            f"{shown[-1]:.3f}); comparing them takes {_cost(tables, model)}"
+        )
+        if elsewhere:
+            yield f"at equal loss {elsewhere}"
+    elif elsewhere:
+        yield f"compare at equal loss: {elsewhere}"
+    moving = [*found.before["reversed"], *found.before["absent"]]
+    if moving and not near:
+        yield f"unsettled at late steps: {_names(moving)}"
     yield from _left(tables, model, found)
+
+
+def _at_equal_loss(tables: Tables, model: str, verdicts: Iterable[str]) -> Iterator[str]:
+    """Name activations with their ratios at equal loss, by those of these verdicts."""
+    rows = _contrasts(tables, model, Condition.MATCHED_LOSS)
+    for verdict in verdicts:
+        names = [f"{readable(r['first'])} {ratio(r)}" for r in rows if r["verdict"] == verdict]
+        if names:
+            yield f"{VERDICTS[ContrastVerdict(verdict)]} {listed(names)}"
+
+
+def _above_unigram(tables: Tables, model: str) -> bool:
+    rows = tables.drawn("summary", model=model)
+    return any(Flag.ABOVE_UNIGRAM in split_codes(row["flags"], Flag) for row in rows)
 
 
 def margin_words(study: Study) -> str:
@@ -169,28 +181,22 @@ def _free(found: Compared) -> list[Row]:
     return [row for row in found.alike if row not in found.matched["appear"]]
 
 
-def _all_near(found: Compared) -> bool:
-    """Return whether every activation is shown to be within the margin at the last step."""
-    return bool(found.rows) and all(row in found.alike or row in found.small for row in found.rows)
+def _all_near(tables: Tables, model: str, found: Compared) -> bool:
+    """Return whether every activation ran and is within the margin at the last step."""
+    others = {*tables.study.activations_of(model)} - {tables.study.reference_of(model)}
+    near = {row["first"] for row in (*found.alike, *found.small)}
+    return bool(others) and near == others
 
 
-def _saved(tables: Tables, found: Compared) -> str:
-    saved, total = (
-        count * len(tables.study.seeds) for count in (len(found.rows), len(found.rows) + 1)
-    )
-    return f"{saved} of {total} trainings"
-
-
-def _with_ratios(tables: Tables, rows: Sequence[Row]) -> str:
-    """Name activations with their ratios at matched loss."""
-    kept = ("model", "first", "measure", "family")
-    matched = [
-        tables.drawn(
-            "contrasts", condition=Condition.MATCHED_LOSS, **{key: row[key] for key in kept}
-        )
-        for row in rows
+def _cost(tables: Tables, model: str) -> str:
+    """Write how many of a model's trainings, those of tuning too, are not of the reference."""
+    reference = tables.study.reference_of(model)
+    ran = [
+        *((row["activation"], row["seeds"]) for row in tables.drawn("summary", model=model)),
+        *((row["activation"], 1) for row in tables.rows("tuning", model=model)),
     ]
-    return listed([f"{readable(row['first'])} {ratio(row)}" for (row,) in matched])
+    others = sum(count for activation, count in ran if activation != reference)
+    return f"{others} of {sum(count for _, count in ran)} trainings"
 
 
 def _left(tables: Tables, model: str, found: Compared) -> Iterator[str]:

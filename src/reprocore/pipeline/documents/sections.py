@@ -24,12 +24,19 @@ from reprocore.vocabulary import (
 
 # A smaller difference than that which the page plans for.
 STRICT_PERCENT = 5
+# What two verdicts on the same comparison can be.
+AGREEMENTS = (
+    "the same verdict in both",
+    "opposite differences",
+    "a difference in one and equivalent in the other",
+    "undecided in one or both",
+)
 # In the order of a tally.
 TALLIED = (*DIFFERENCES, ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
 
 
 def ratios(studies: Mapping[str, Tables], condition: Condition) -> str:
-    """Return a table of the ratios to the reference, by model, study and activation.
+    """Return a table of the ratios to the reference, by model, study and activation; "" for none.
 
     A difference is bold, what is undecided in italics, what is equivalent neither.
 
@@ -61,12 +68,14 @@ def ratios(studies: Mapping[str, Tables], condition: Condition) -> str:
         for name in studies
         if any(place[:2] == (model, name) for place in found)
     ]
-    return table(("model", *map(readable, drawn)), rows)
+    return table(("model", *map(readable, drawn)), rows) if rows else ""
 
 
 def _marked(row: Row | None) -> str:
     if row is None:
         return ""
+    if not is_tested(row):
+        return f"{ratio(row)}, not tested"
     mark = {**dict.fromkeys(DIFFERENCES, "**"), ContrastVerdict.UNDECIDED: "*"}
     return (sign := mark.get(row["verdict"], "")) + ratio(row) + sign
 
@@ -197,15 +206,21 @@ def agreement(one: Tables, other: Tables) -> Iterator[str]:
 def agreement_words(one: Tables, other: Tables) -> Iterator[str]:
     """Count the comparisons that two studies share by whether they have the same verdict."""
     first, second = map(_declared, (one, other))
-    pairs = [(row["verdict"], second[at]["verdict"]) for at, row in first.items() if at in second]
-    same = sum(a == b for a, b in pairs)
-    opposite = sum(a != b and {a, b} <= {*DIFFERENCES} for a, b in pairs)
+    pairs = [{row["verdict"], second[at]["verdict"]} for at, row in first.items() if at in second]
     if pairs:
-        yield (
-            f"Of {counted(len(pairs), 'comparison')} with the reference that both studies make, "
-            f"{same} {'has' if same == 1 else 'have'} the same verdict in both, and {opposite} "
-            f"{'is an opposite difference' if opposite == 1 else 'are opposite differences'}."
-        )
+        counts = Counter(map(_agreement, pairs))
+        said = [f"{counts[kind]} {kind}" for kind in AGREEMENTS if counts[kind]]
+        compared = counted(len(pairs), "comparison")
+        yield f"Of {compared} with the reference that both studies make: {', '.join(said)}."
+
+
+def _agreement(verdicts: set[str]) -> str:
+    same, opposite, one, undecided = AGREEMENTS
+    if ContrastVerdict.UNDECIDED in verdicts:
+        return undecided
+    if len(verdicts) == 1:
+        return same
+    return opposite if verdicts == {*DIFFERENCES} else one
 
 
 def _declared(tables: Tables) -> dict[tuple[str, str], Row]:
@@ -229,7 +244,7 @@ def sources(tables: Tables) -> Iterator[str]:
     yield from (sentence(finding) for finding in flags(tables) if finding.topic is Topic.NOT_RUN)
     measures = list(dict.fromkeys((measure, *DIVERGENCES)))
     shares = {
-        (row["model"], row["activation"], row["arm"], row["measure"]): _share(row)
+        (row["model"], row["activation"], row["arm"], row["measure"]): share(row)
         for row in tables.rows("sources")
     }
     heads = ("model", "activation", "arm", *(QUANTITIES[name].label for name in measures))
@@ -245,6 +260,7 @@ def sources(tables: Tables) -> Iterator[str]:
     )
 
 
-def _share(row: Row) -> str:
+def share(row: Row) -> str:
+    """Write a share with its interval, and one that is 0 in every bit as such."""
     exact = row["share"] == row["low"] == row["high"] == 0
     return "0, exactly" if exact else with_interval(row["share"], row["low"], row["high"])

@@ -15,6 +15,11 @@ NAMED_VERDICTS = 30
 # What the short answer leaves to the page, and which warnings it keeps.
 _LEFT = {Topic.DISTANCE, Topic.OTHER_MEASURES, Topic.SEEDS_NEEDED, Topic.SWAPPED, Topic.ACCURACY}
 WARNED = {Topic.NOT_RUN, Topic.MISSING_SEEDS, Topic.ABOVE_UNIGRAM}
+# What leaves something without a verdict.
+UNTOLD = {
+    *(Topic.NOTHING_MEASURED, Topic.ONE_ACTIVATION, Topic.NO_REFERENCE, Topic.FEW_SEEDS),
+    *(Topic.NOT_COMPARED, Topic.UNTESTED),
+}
 Data = Mapping[str, Any]
 FORMULAS = {"relative_pd": "2·|p − q| / (p + q), averaged over all characters and positions"}
 
@@ -52,6 +57,12 @@ def listed(parts: Sequence[str], word: str = "and") -> str:
 def place(row: Row) -> str:
     """Name a model with its activation."""
     return f"{row['model']} with {readable(row['activation'])}"
+
+
+def span(ends: Mapping[str, Row], written: Callable[[Row], str]) -> str:
+    """Write from where to where something goes; of one row alone, that row."""
+    low, high = written(ends["low"]), written(ends["high"])
+    return low if low == high else f"{low} to {high}"
 
 
 def level(row: Row) -> str:
