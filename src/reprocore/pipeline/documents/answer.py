@@ -32,6 +32,7 @@ from reprocore.report.page.answer import (
 from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, late_steps, steady
 from reprocore.report.page.sentences import (
     UNTOLD,
+    WARNED,
     count_of_seeds,
     level,
     listed,
@@ -145,14 +146,21 @@ def in_short(tables: Tables) -> Iterator[str]:
     ran = len({row["model"] for row in tables.drawn("summary") if row["seeds"]})
     if churn := extremes(tables, "churn"):
         yield (
-            f"Trained again, a model expects another next character at {span(churn, percent)} of "
-            f"the text ({ran} of {counted(len(study.models), 'model')} have run)."
+            f"Trained again with another seed, a model expects another next character at "
+            f"{span(churn, percent)} of the text ({ran} of {counted(len(study.models), 'model')} "
+            "have run)."
         )
     if rows:
         compared = f"{counted(len(rows), 'comparison')} with {reference_words(study)}"
         yield f"In relative PD, of {compared}: {listed(list(_by_verdict(rows, ran)))}."
+        yield from _small(rows, margin_words(study))
         yield from at_equal_loss(at_matched_loss(tables, rows))
     yield from (sentence(found) for found in answer_of(tables).activation if found.topic in UNTOLD)
+
+
+def not_run(tables: Tables) -> Iterator[str]:
+    """Say what of a study has not run, or not learned."""
+    yield from (sentence(found) for found in answer_of(tables).limits if found.topic in WARNED)
 
 
 def _declared(tables: Tables) -> list[Row]:
@@ -168,6 +176,14 @@ def _by_verdict(rows: Sequence[Row], models: int) -> Iterator[str]:
         if counts:
             names = listed([f"{name} in {count}" for name, count in counts.most_common()])
             yield f"{counts.total()} {VERDICTS[verdict]} ({names} of {counted(models, 'model')})"
+
+
+def _small(rows: Sequence[Row], margin: str) -> Iterator[str]:
+    apart = [row for row in rows if row["verdict"] in DIFFERENCES]
+    small = sum(Reason.WITHIN_MARGIN in reasons_of(row) for row in apart)
+    if apart:
+        found = counted(len(apart), "difference")
+        yield f"Of {found}, {small} {'is' if small == 1 else 'are'} shown to be within {margin}."
 
 
 def at_equal_loss(kinds: Mapping[str, Sequence[Row]]) -> Iterator[str]:
@@ -241,12 +257,6 @@ def _counts(measure: str) -> Callable[[Tables], str]:
     return counts
 
 
-def _small(tables: Tables) -> str:
-    apart = [row for row in _declared(tables) if row["verdict"] in DIFFERENCES]
-    small = sum(Reason.WITHIN_MARGIN in reasons_of(row) for row in apart)
-    return f"{small} of {len(apart)} within {margin_words(tables.study)}" if apart else NOTHING
-
-
 def _late(tables: Tables) -> str:
     kinds = steady(tables, _declared(tables))
     words = {
@@ -268,8 +278,7 @@ HOW_FAR = {
     "characters predicted correctly": _levels("val_accuracy", percent),
 }
 WHETHER = {
-    "differences in relative PD that are small": _small,
-    "differences in relative PD late, before the last step": _late,
+    "differences in relative PD, late but before the last step": _late,
     "the same comparisons in churn": _counts("churn"),
     "in total variation": _counts("total_variation"),
 }

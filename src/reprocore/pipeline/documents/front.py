@@ -6,22 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.documents.answer import in_short
+from reprocore.pipeline.documents.answer import in_short, not_run
 from reprocore.pipeline.documents.sections import agreement_words, ratios
 from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archived
-from reprocore.report.page.answer import Topic, answer_of
-from reprocore.report.page.sentences import (
-    UNTOLD,
-    WARNED,
-    matched_loss,
-    sentence,
-    steady_words,
-    verdict_counts,
-)
-from reprocore.report.page.tables import QUANTITIES, Tables
+from reprocore.report.page.tables import Tables
 from reprocore.report.page.view import reference_words
 from reprocore.study.study import load_study
-from reprocore.vocabulary import Condition, counted
+from reprocore.vocabulary import Condition
 
 # The study whose answer stands there, what it is called, and that which it is held against.
 MAIN, OTHER = "published", "trained"
@@ -59,7 +50,8 @@ def with_answers(root: Path) -> dict[str, str]:
         ReprocoreError: a table is missing or damaged, or a file has not one such place.
     """
     tables = _archive(root, MAIN)
-    first, *rest = brief(tables)
+    first, *rest = in_short(tables)
+    rest += not_run(tables)
     if (root / FOLDER / OTHER).is_dir():
         rest += _held_against(tables, _archive(root, OTHER))
     first = f"{NAME}: {first[0].lower()}{first[1:]}"
@@ -86,38 +78,8 @@ def _archive(root: Path, name: str) -> Tables:
 
 def _held_against(tables: Tables, other: Tables) -> Iterator[str]:
     """Say what the other study found, and what it shares with this one."""
-    said = " ".join([*in_short(other), *agreement_words(tables, other)])
+    said = " ".join([*in_short(other), *agreement_words(tables, other), *not_run(other)])
     yield f"{STUDIES[OTHER].heading}: {said[0].lower()}{said[1:]}"
-
-
-def brief(tables: Tables) -> Iterator[str]:
-    """Yield the answer in sentences that count what the tables show one by one."""
-    answer, study = answer_of(tables), tables.study
-    yield sentence(answer.level[0])
-    counts = {
-        finding.data["verdict"]: len(finding.data["rows"])
-        for finding in answer.activation
-        if finding.topic is Topic.VERDICT
-    }
-    if counts:
-        measure = QUANTITIES[study.statistics.primary.measure].label
-        tested = counted(sum(counts.values()), "comparison")
-        yield (
-            f"In {measure}, the measure that the study declared, {tested} with "
-            f"{reference_words(study)} have run: {verdict_counts(counts)}."
-        )
-    words = {
-        Topic.OTHER_MEASURES: sentence,
-        Topic.WITHIN_MARGIN: sentence,
-        Topic.STEADY: lambda finding: steady_words(finding.data),
-        Topic.AT_MATCHED_LOSS: lambda finding: matched_loss(finding.data),
-    }
-    for finding in answer.activation:
-        if finding.topic in words:
-            yield words[finding.topic](finding)
-        if finding.topic in UNTOLD:
-            yield sentence(finding)
-    yield from (sentence(finding) for finding in answer.limits if finding.topic in WARNED)
 
 
 def _filled(text: str, indent: str = "") -> str:

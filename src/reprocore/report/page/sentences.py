@@ -178,26 +178,17 @@ def verdict_counts(counts: Mapping[str, int]) -> str:
 
 
 def _steady(data: Data) -> str:
-    return steady_words(data, _named)
-
-
-def steady_words(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: "") -> str:
-    """Count what differences were late in training, each kind with more said of it."""
     kept = {"kept": "there at each of these steps"}
     gone = {
         "reversed": "reversed at one or more of them",
         "absent": "not shown at one or more of them",
     }
     # Those that are always there need no names.
-    parts = [*_kinds(data, kept, lambda _: ""), *_kinds(data, gone, more)]
+    parts = [*_kinds(data, kept, lambda _: ""), *_kinds(data, gone, _named)]
     steps = sorted({step for own in data["steps"].values() for step in own})
     total = counted(sum(len(data[kind]) for kind in kept | gone), "difference")
     places = listed([f"{step:,}" for step in steps])
     return f"Shortly before the last step, at {places} (exploratory), of {total}, {listed(parts)}."
-
-
-def _at_matched_loss(data: Data) -> str:
-    return matched_loss(data, _named)
 
 
 def _kinds(data: Data, words: Mapping[str, str], more: Callable[[Sequence[Row]], str]) -> list[str]:
@@ -222,15 +213,14 @@ def _named(rows: Sequence[Row]) -> str:
     return f" ({'; '.join(f'{listed(names)} in {model}' for model, names in models.items())})"
 
 
-def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: "") -> str:
-    """Count what is left of differences at matched loss, each kind with more said of it."""
+def _at_matched_loss(data: Data) -> str:
     words = {
         "same": "the same",
         "reversed": "reversed",
         "equivalent": "equivalent",
         "open": "not shown to be one",
     }
-    parts = _kinds(data, words, more)
+    parts = _kinds(data, words, _named)
     counts = {kind: len(rows) for kind, rows in data.items()}
     new = counts["appear"]
     differences = counted(sum(counts.values()) - new, "difference")
@@ -238,7 +228,7 @@ def matched_loss(data: Data, more: Callable[[Sequence[Row]], str] = lambda _: ""
     if new:
         differ = "differs" if new == 1 else "differ"
         without = f"{counted(new, 'comparison')} with none shown at the last step"
-        found.append(f"{without} {differ} here{more(data['appear'])}")
+        found.append(f"{without} {differ} here{_named(data['appear'])}")
     return (
         "At matched loss, where the activations of a model are compared after they have learned "
         "as much, the slower one after more steps (exploratory), "
