@@ -27,6 +27,7 @@ from reprocore.study.layout import (
     CORPUS_FILES,
     MODEL_FOLDERS,
     TRAINING_FOLDERS,
+    TUNING_FOLDER,
     choice_file,
     derived_files,
     preflight_failure,
@@ -319,7 +320,7 @@ class Plan:
     def _is_archived(self, place: str) -> bool:
         """Return whether a file beside the cells is of an archived model, and cannot be remade."""
         kind, *below = Path(place).parts
-        return kind in MODEL_FOLDERS and below[0] in self.archived
+        return kind in (*MODEL_FOLDERS, TUNING_FOLDER) and below[0] in self.archived
 
     @cached_property
     def unfounded(self) -> list[Problem]:

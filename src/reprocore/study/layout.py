@@ -22,7 +22,8 @@ PAGE = "report.html"
 ANSWER = "answer.txt"
 # Folders of tables that one model has for itself, and of what training rests on.
 MODEL_FOLDERS = ("pairs", "blocks", "models")
-TRAINING_FOLDERS = ("corpus", "preflight", "tuning")
+TUNING_FOLDER = "tuning"
+TRAINING_FOLDERS = ("corpus", "preflight", TUNING_FOLDER)
 # Folders whose files are no results of the study: what jobs printed, and cells of pilots.
 UNCHECKED = ("logs", "pilot")
 
@@ -82,7 +83,7 @@ def tables_of_model(
 
 def choice_file(model: str, activation: str) -> str:
     """Return the path in the results of the choice of a learning rate."""
-    return f"tuning/{model}/{activation}.json"
+    return f"{TUNING_FOLDER}/{model}/{activation}.json"
 
 
 def preflight_file(model: str, activation: str) -> str:

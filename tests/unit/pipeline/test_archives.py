@@ -15,9 +15,13 @@ import pytest
 
 from project import REPOSITORY
 from reprocore.pipeline.documents.details import DETAILS
-from reprocore.pipeline.documents.studies import SOURCES, STUDIES
+from reprocore.pipeline.documents.studies import CONFIGURATIONS, SOURCES, STUDIES
+from reprocore.pipeline.plan import Plan
 from reprocore.report.page.tables import with_interval
 from reprocore.report.words import readable
+from reprocore.study.layout import MODEL_FOLDERS, TUNING_FOLDER
+from reprocore.study.overrides import read_config
+from reprocore.study.study import parse_study
 
 MOST_BYTES = 25_000_000
 FOLDERS = [REPOSITORY / "docs/study" / name for name in (*STUDIES, SOURCES)]
@@ -122,6 +126,18 @@ def test_every_verdict_is_in_the_details(archive: Path) -> None:
         (line,) = [each for each in text.splitlines() if each.startswith(f"| {row.model} |")]
         shown = with_interval(row.ratio, row.ratio_low, row.ratio_high)
         assert f"{readable(row.first)} {row.verdict.replace('_', ' ')}, {shown}" in line
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, indirect=True, ids=lambda folder: folder.name)
+def test_a_study_can_go_on_from_its_archive(archive: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(archive, results)
+    file = REPOSITORY / CONFIGURATIONS[archive.name]
+    content = read_config([file], {"results": str(results), "partial": True})
+    plan = Plan.of(parse_study(content, str(file)))
+    assert {*plan.archived} == {path.name for path in (archive / "models").iterdir()}
+    kept = (*MODEL_FOLDERS, TUNING_FOLDER)
+    assert [path for path in plan.file_problems if path.partition("/")[0] in kept] == []
 
 
 class TestScript:

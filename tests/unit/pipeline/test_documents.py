@@ -32,6 +32,7 @@ from reprocore.study.layout import MODEL_FIGURES, study_figures
 from reprocore.vocabulary import ACTIVATIONS, MEASURE_NAMES, MEASURES
 
 PROGRAM = typer.main.get_command(app)
+ARCHIVED = [path.name for path in (REPOSITORY / FOLDER).iterdir() if path.is_dir()]
 GENERATED = documents(REPOSITORY, PROGRAM)
 
 
@@ -239,6 +240,22 @@ class TestShortAnswer:
         found = {kind: [{}] * kinds.get(kind, 0) for kind in names}
         assert " ".join(at_equal_loss(found)) == said
 
+    @pytest.mark.skipif("trained" not in ARCHIVED, reason="one study alone is archived")
+    @pytest.mark.parametrize(
+        ("condition", "start"), [("final", "Of "), ("matched_loss", "With the first study's")]
+    )
+    def test_it_holds_the_studies_against_each_other(self, condition: str, start: str) -> None:
+        first, second = verdicts_of("published", condition), verdicts_of("trained", "final")
+        shared = first.index.intersection(second.index)
+        same = (first[shared] == second[shared]).sum()
+        line = next(
+            line
+            for line in GENERATED[ANSWER].splitlines()
+            if line.startswith(start) and " comparisons" in line
+        )
+        assert f"f {len(shared)} comparisons" in line
+        assert (f": {same} the same verdict" in line) is bool(same)
+
     def test_a_model_within_the_margin_is_told_what_comparing_takes(self) -> None:
         rows = pd.read_parquet(REPOSITORY / TABLES / "models/hybridlm/contrasts.parquet")
         rows = rows.query("family == 'reference' and measure == 'relative_pd'")
@@ -292,6 +309,14 @@ class TestShortAnswer:
         assert "## How far apart two trainings are" in text
         for heading in ("Whether the", "If your", "What holds", "Which randomness"):
             assert f"## {heading}" not in text
+
+
+def verdicts_of(study: str, condition: str) -> pd.Series:
+    """Return the verdicts against the reference in relative PD, by model and activation."""
+    files = (REPOSITORY / FOLDER / study).glob("models/*/contrasts.parquet")
+    rows = pd.concat(map(pd.read_parquet, files)).query("family == 'reference'")
+    rows = rows[rows["measure"].eq("relative_pd") & rows["condition"].eq(condition)]
+    return rows.set_index(["model", "first"])["verdict"]
 
 
 def guidance_of(text: str) -> str:

@@ -204,14 +204,25 @@ def agreement(one: Tables, other: Tables) -> Iterator[str]:
 
 
 def agreement_words(one: Tables, other: Tables) -> Iterator[str]:
-    """Count the comparisons that two studies share by whether they have the same verdict."""
-    first, second = map(_declared, (one, other))
-    pairs = [{row["verdict"], second[at]["verdict"]} for at, row in first.items() if at in second]
-    if pairs:
-        counts = Counter(map(_agreement, pairs))
-        said = [f"{counts[kind]} {kind}" for kind in AGREEMENTS if counts[kind]]
-        compared = counted(len(pairs), "comparison")
-        yield f"Of {compared} with the reference that both studies make: {', '.join(said)}."
+    """Count the comparisons that two studies share by whether they have the same verdict.
+
+    Once at the last step of both, and once with those of the first at matched loss, which foretell
+    the other study where it is the activation that differs and not how far a model has learned.
+    """
+    second = _declared(other)
+    starts = {
+        Condition.FINAL: "Of {} with the reference that both studies make",
+        Condition.MATCHED_LOSS: "With the first study's verdicts at equal loss instead, of {}",
+    }
+    for condition, start in starts.items():
+        first = _declared(one, condition)
+        pairs = [
+            {row["verdict"], second[at]["verdict"]} for at, row in first.items() if at in second
+        ]
+        if pairs:
+            counts = Counter(map(_agreement, pairs))
+            said = [f"{counts[kind]} {kind}" for kind in AGREEMENTS if counts[kind]]
+            yield f"{start.format(counted(len(pairs), 'comparison'))}: {', '.join(said)}."
 
 
 def _agreement(verdicts: set[str]) -> str:
@@ -223,8 +234,9 @@ def _agreement(verdicts: set[str]) -> str:
     return opposite if verdicts == {*DIFFERENCES} else one
 
 
-def _declared(tables: Tables) -> dict[tuple[str, str], Row]:
-    rows = tables.drawn("contrasts", family=Family.REFERENCE, exploratory=False)
+def _declared(tables: Tables, condition: Condition = Condition.FINAL) -> dict[tuple[str, str], Row]:
+    measure = tables.study.statistics.primary.measure
+    rows = tables.drawn("contrasts", family=Family.REFERENCE, measure=measure, condition=condition)
     return {(row["model"], row["first"]): row for row in rows}
 
 
