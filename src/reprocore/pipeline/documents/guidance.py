@@ -1,36 +1,15 @@
 """What the contrasts of a model with its reference mean for who has a model like it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from reprocore.report.markdown import table
 from reprocore.report.page.answer import PLANNED_PERCENT, extremes, reasons_of
-from reprocore.report.page.elsewhere import DIFFERENCES, at_matched_loss, steady
+from reprocore.report.page.elsewhere import DIFFERENCES, steady
 from reprocore.report.page.sentences import level, listed, ratio, seeds_for, span
 from reprocore.report.page.tables import NOTHING, Row, Tables, percent
 from reprocore.report.words import VERDICTS, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import Condition, ContrastVerdict, Family, Flag, Reason, split_codes
-
-
-class Compared(NamedTuple):
-    """A model's contrasts with its reference in the declared measure, by what they are.
-
-    Attributes:
-        rows: all of them.
-        alike: those that are equivalent.
-        small: differences that are shown to be smaller than the margin of equivalence.
-        left: those that are undecided.
-        before: differences by what they were late in training before the last step.
-        matched: by what they are at matched loss.
-    """
-
-    rows: Sequence[Row]
-    alike: Sequence[Row]
-    small: Sequence[Row]
-    left: Sequence[Row]
-    before: Mapping[str, Sequence[Row]]
-    matched: Mapping[str, Sequence[Row]]
 
 
 def guidance(tables: Tables) -> Iterator[str]:
@@ -43,7 +22,7 @@ def guidance(tables: Tables) -> Iterator[str]:
 
 
 def _guidance(tables: Tables, model: str) -> tuple[str, ...]:
-    rows = _compared(tables, model).rows
+    rows = _declared(tables, model)
     shown = [f"{readable(row['first'])} {verdict_words(row)}" for row in rows]
     said = "<br>".join(_advice(tables, model))
     loss, churn = _range(tables, model, "val_loss", level), _range(tables, model, "churn", percent)
@@ -61,7 +40,7 @@ def short_guidance(studies: Mapping[str, Tables]) -> str:
             f"{model}, {name}" if len(studies) > 1 else model,
             _whole(tables, model, "val_loss"),
             _whole(tables, model, "churn"),
-            "; ".join(_short_advice(tables, model)) or NOTHING,
+            "; ".join(_advice(tables, model)) or NOTHING,
         )
         for model in dict.fromkeys(m for tables in studies.values() for m in tables.study.models)
         for name, tables in studies.items()
@@ -91,16 +70,8 @@ def _range(tables: Tables, model: str, measure: str, written: Callable[[Row], st
     return span(found, written) if found else NOTHING
 
 
-def _compared(tables: Tables, model: str) -> Compared:
-    rows = _contrasts(tables, model, Condition(tables.study.statistics.primary.condition))
-    return Compared(
-        rows,
-        [row for row in rows if row["verdict"] == ContrastVerdict.EQUIVALENT],
-        [row for row in rows if Reason.WITHIN_MARGIN in reasons_of(row)],
-        [row for row in rows if row["verdict"] == ContrastVerdict.UNDECIDED],
-        steady(tables, rows),
-        at_matched_loss(tables, rows),
-    )
+def _declared(tables: Tables, model: str) -> list[Row]:
+    return _contrasts(tables, model, Condition(tables.study.statistics.primary.condition))
 
 
 def _contrasts(tables: Tables, model: str, condition: Condition) -> list[Row]:
@@ -110,50 +81,27 @@ def _contrasts(tables: Tables, model: str, condition: Condition) -> list[Row]:
 
 
 def _advice(tables: Tables, model: str) -> Iterator[str]:
-    """Say what each contrast of a model means for who has such a model."""
-    found, margin = _compared(tables, model), margin_words(tables.study)
-    reference = readable(tables.study.reference_of(model))
-    for rows, said in (
-        (found.before["reversed"], "the opposite shortly before the last step"),
-        (found.before["absent"], "no difference shown at a step shortly before the last"),
-        (found.matched["same"], f"differs from {reference} at equal loss too"),
-        (found.matched["equivalent"], "apart at the end, equivalent at equal loss"),
-        (found.matched["reversed"], "the opposite at equal loss; compare at equal loss"),
-        (found.matched["appear"], "no difference shown at the end, one at equal loss"),
-        (found.matched["open"], "apart at the end, not shown to be at equal loss"),
-        (found.small, f"at the last step the difference is smaller than {margin}"),
-        (_free(found), f"within {margin} of {reference}; choose by loss or cost"),
-    ):
-        if rows:
-            yield f"{_names(rows)}: {said}"
-    if _all_near(tables, model, found):
-        yield f"not comparing activations saves {_cost(tables, model)}"
-    yield from _left(tables, model, found)
-
-
-def _short_advice(tables: Tables, model: str) -> Iterator[str]:
     """Say what to do, and where its verdicts differ at equal loss from what they are at the end."""
-    found, study = _compared(tables, model), tables.study
-    reference, margin = readable(study.reference_of(model)), margin_words(study)
-    near = _all_near(tables, model, found)
     if _above_unigram(tables, model):
         yield "has learned no more than how frequent each character is: no advice"
         return
+    study, rows = tables.study, _declared(tables, model)
+    near = _all_near(study, model, rows)
     elsewhere = "; ".join(_at_equal_loss(tables, model, DIFFERENCES if near else VERDICTS))
     if near:
-        shown = sorted(row["ratio"] for row in found.rows)
+        shown = sorted(row["ratio"] for row in rows)
         yield (
-            f"take any activation, all are within {margin} of {reference} ({shown[0]:.3f} to "
-            f"{shown[-1]:.3f}); comparing them takes {_cost(tables, model)}"
+            f"take any activation, all are within {margin_words(study)} of "
+            f"{readable(study.reference_of(model))} ({shown[0]:.3f} to {shown[-1]:.3f}); comparing "
+            f"them takes {_cost(tables, model)}"
         )
-        if elsewhere:
-            yield f"at equal loss {elsewhere}"
-    elif elsewhere:
-        yield f"compare at equal loss: {elsewhere}"
-    moving = [*found.before["reversed"], *found.before["absent"]]
-    if moving and not near:
+    if elsewhere:
+        yield f"at equal loss {elsewhere}" if near else f"compare at equal loss: {elsewhere}"
+    before = steady(tables, rows)
+    if (moving := [*before["reversed"], *before["absent"]]) and not near:
         yield f"unsettled at late steps: {_names(moving)}"
-    yield from _left(tables, model, found)
+    if left := [row for row in rows if row["verdict"] == ContrastVerdict.UNDECIDED]:
+        yield f"{_names(left)}: not decided{_needed(tables, model)}"
 
 
 def _at_equal_loss(tables: Tables, model: str, verdicts: Iterable[str]) -> Iterator[str]:
@@ -176,15 +124,14 @@ def margin_words(study: Study) -> str:
     return f"{statistics.margins[statistics.primary.measure] or 0:.0%}"
 
 
-def _free(found: Compared) -> list[Row]:
-    """Return what is equivalent at the last step and not shown to differ at matched loss."""
-    return [row for row in found.alike if row not in found.matched["appear"]]
-
-
-def _all_near(tables: Tables, model: str, found: Compared) -> bool:
+def _all_near(study: Study, model: str, rows: Iterable[Row]) -> bool:
     """Return whether every activation ran and is within the margin at the last step."""
-    others = {*tables.study.activations_of(model)} - {tables.study.reference_of(model)}
-    near = {row["first"] for row in (*found.alike, *found.small)}
+    near = {
+        row["first"]
+        for row in rows
+        if row["verdict"] == ContrastVerdict.EQUIVALENT or Reason.WITHIN_MARGIN in reasons_of(row)
+    }
+    others = {*study.activations_of(model)} - {study.reference_of(model)}
     return bool(others) and near == others
 
 
@@ -199,15 +146,13 @@ def _cost(tables: Tables, model: str) -> str:
     return f"{others} of {sum(count for _, count in ran)} trainings"
 
 
-def _left(tables: Tables, model: str, found: Compared) -> Iterator[str]:
-    if not found.left:
-        return
-    needed = [
+def _needed(tables: Tables, model: str) -> str:
+    rows = tables.drawn("sensitivity", exploratory=False, model=model)
+    return "".join(
         f"; a difference of {PLANNED_PERCENT}% takes {seeds_for(row, PLANNED_PERCENT)}"
-        for row in tables.drawn("sensitivity", exploratory=False, model=model)
+        for row in rows
         if not row["seeds_reason"]
-    ]
-    yield f"{_names(found.left)}: not decided{''.join(needed)}"
+    )
 
 
 def _names(rows: Iterable[Row]) -> str:
