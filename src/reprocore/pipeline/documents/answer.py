@@ -64,9 +64,10 @@ When the same model is trained again with another seed, how much do its predicti
 the activation function change that? One study of small character models repeats the settings of a
 published report, 500 steps at one learning rate; another trains for 1,000 steps at rates tuned for
 each model and activation; both as their [protocol](protocol.md) says. [The details](details.md) and
-the tables beside them have every number. *Churn* is the share of characters of which another is the
-likeliest; *relative PD* is 0 where two trainings predict the same, 2 where they have nothing in
-common. Relative PD at the last step was fixed beforehand; all else is exploratory. Brackets are 95%
+the tables beside them have every number. *Churn* is the share of characters at which two trainings
+differ in the likeliest next one. *Relative PD* (prediction difference) is 0 where they predict the
+same and 2 where they have nothing in common; it compares activations within a study, not studies.
+Relative PD at the last step was fixed beforehand, all else is exploratory. Brackets are 95%
 intervals of one number; verdicts are corrected for all comparisons of a model. *At equal loss*, the
 activation that learns more slowly is taken after more steps."""
 LEGEND = (
@@ -153,7 +154,11 @@ def in_short(tables: Tables) -> Iterator[str]:
         )
     if rows:
         compared = f"{counted(len(rows), 'comparison')} with {reference_words(study)}"
-        yield f"In relative PD, of {compared}: {listed(list(_by_verdict(rows, ran)))}."
+        apart = sum(row["verdict"] in DIFFERENCES for row in rows)
+        yield (
+            f"The activation is shown to change relative PD in {apart} of {compared}: "
+            f"{listed(list(_by_verdict(rows, ran)))}."
+        )
         yield from _small(rows, margin_words(study))
         yield from at_equal_loss(at_matched_loss(tables, rows))
     yield from (sentence(found) for found in answer_of(tables).activation if found.topic in UNTOLD)
@@ -193,18 +198,19 @@ def at_equal_loss(kinds: Mapping[str, Sequence[Row]]) -> Iterator[str]:
     Args:
         kinds: from `at_matched_loss`.
     """
-    found = sum(len(rows) for kind, rows in kinds.items() if kind != "appear")
     words = {
-        "same": "in the same direction",
-        "reversed": "the other way round",
-        "equivalent": "equivalent (there it was how far a model had learned)",
+        "equivalent": "equivalent (they came from how far a model had learned)",
+        "reversed": "reversed",
+        "same": "the same",
         "open": "undecided",
-        "appear": "not there at the last step",
     }
+    found = counted(sum(len(kinds[kind]) for kind in words), "difference")
     parts = [f"{len(kinds[kind])} {said}" for kind, said in words.items() if kinds[kind]]
-    if parts:
-        before = f", of {counted(found, 'difference')}" if found else ""
-        yield f"At equal loss{before}: {listed(parts)}."
+    more = len(kinds["appear"])
+    new = f"{counted(more, 'further comparison')} {'differs' if more == 1 else 'differ'} there"
+    said = [f"of {found}: {listed(parts)}" if parts else "", new if more else ""]
+    if parts or more:
+        yield f"At equal loss, {'; '.join(filter(None, said))}."
 
 
 def _by_study(studies: Studies, said: Mapping[str, Callable[[Tables], str]]) -> str:

@@ -92,14 +92,14 @@ def _advice(tables: Tables, model: str) -> Iterator[str]:
         shown = sorted(row["ratio"] for row in rows)
         yield (
             f"take any activation, all are within {margin_words(study)} of "
-            f"{readable(study.reference_of(model))} ({shown[0]:.3f} to {shown[-1]:.3f}); comparing "
-            f"them takes {_cost(tables, model)}"
+            f"{readable(study.reference_of(model))} ({shown[0]:.3f} to {shown[-1]:.3f}); not "
+            f"comparing them saves {_cost(tables, model)}"
         )
     if elsewhere:
-        yield f"at equal loss {elsewhere}" if near else f"compare at equal loss: {elsewhere}"
+        yield f"at equal loss {elsewhere}" if near else f"decide at equal loss: {elsewhere}"
     before = steady(tables, rows)
     if (moving := [*before["reversed"], *before["absent"]]) and not near:
-        yield f"unsettled at late steps: {_names(moving)}"
+        yield f"another verdict shortly before the last step: {_names(moving)}"
     if left := [row for row in rows if row["verdict"] == ContrastVerdict.UNDECIDED]:
         yield f"{_names(left)}: not decided{_needed(tables, model)}"
 

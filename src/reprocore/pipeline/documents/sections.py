@@ -12,6 +12,7 @@ from reprocore.report.page.answer import Topic, flags, is_tested
 from reprocore.report.page.elsewhere import DIFFERENCES
 from reprocore.report.page.sentences import listed, ratio, seeds_for, sentence
 from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, percent, with_interval
+from reprocore.report.page.view import reference_words
 from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
@@ -26,7 +27,7 @@ from reprocore.vocabulary import (
 STRICT_PERCENT = 5
 # What two verdicts on the same comparison can be.
 AGREEMENTS = (
-    "the same verdict in both",
+    "the same verdict",
     "opposite differences",
     "a difference in one and equivalent in the other",
     "undecided in one or both",
@@ -210,15 +211,16 @@ def agreement_words(one: Tables, other: Tables) -> Iterator[str]:
     the other study where it is the activation that differs and not how far a model has learned.
     """
     second = _declared(other)
+    reference = reference_words(one.study)
     starts = {
-        Condition.FINAL: "Of {} with the reference that both studies make",
-        Condition.MATCHED_LOSS: "With the first study's verdicts at equal loss instead, of {}",
+        Condition.FINAL: f"Of {{}} with {reference} in both studies, at the last step of both",
+        Condition.MATCHED_LOSS: (
+            "Of {} of the first study at equal loss with the second at its last step"
+        ),
     }
     for condition, start in starts.items():
-        first = _declared(one, condition)
-        pairs = [
-            {row["verdict"], second[at]["verdict"]} for at, row in first.items() if at in second
-        ]
+        first = _declared(one, condition).items()
+        pairs = [{row["verdict"], second[at]["verdict"]} for at, row in first if at in second]
         if pairs:
             counts = Counter(map(_agreement, pairs))
             said = [f"{counts[kind]} {kind}" for kind in AGREEMENTS if counts[kind]]
