@@ -236,6 +236,7 @@ def _fifth(chosen: Callable[[Sequence[Row]], Row]) -> Callable[[Tables], str]:
         for model in study.models:
             asked = {"model": model, "activation": study.reference_of(model), "measure": "churn"}
             rows = tables.drawn("strata", stratification=Stratification.ENTROPY, **asked)
+            rows = [row for row in rows if row["estimate"] is not None]
             found += [chosen(rows)] if rows else []
         if not found:
             return NOTHING
@@ -247,7 +248,7 @@ def _fifth(chosen: Callable[[Sequence[Row]], Row]) -> Callable[[Tables], str]:
 
 
 def _surest(rows: Sequence[Row]) -> Row:
-    return next(row for row in rows if row["stratum"] == STRATA[Stratification.ENTROPY][0])
+    return min(rows, key=lambda row: STRATA[Stratification.ENTROPY].index(row["stratum"]))
 
 
 def _most(rows: Sequence[Row]) -> Row:

@@ -1,4 +1,4 @@
-"""The sections of the answer, each a heading, what its table shows, and the table, in Markdown."""
+"""The sections of the details, each a heading, what its table shows, and the table, in Markdown."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
