@@ -20,8 +20,8 @@ from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents import configuration as config_docs
 from reprocore.pipeline.documents.answer import ANSWER, answer, at_equal_loss
 from reprocore.pipeline.documents.details import details
-from reprocore.pipeline.documents.front import TABLES, with_answers
-from reprocore.pipeline.documents.studies import FOLDER, STUDIES
+from reprocore.pipeline.documents.front import with_answers
+from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archives
 from reprocore.pipeline.documents.tables import dictionary, places
 from reprocore.pipeline.documents.write import documents, write_documents
 from reprocore.report.page.tables import with_interval
@@ -31,6 +31,7 @@ from reprocore.store.tables import read_table, write_table
 from reprocore.study.layout import MODEL_FIGURES, study_figures
 from reprocore.vocabulary import ACTIVATIONS, MEASURE_NAMES, MEASURES
 
+TABLES = f"{FOLDER}/published"
 PROGRAM = typer.main.get_command(app)
 ARCHIVED = [path.name for path in (REPOSITORY / FOLDER).iterdir() if path.is_dir()]
 GENERATED = documents(REPOSITORY, PROGRAM)
@@ -111,7 +112,7 @@ class TestAnswer:
             shutil.copytree(REPOSITORY / name, tmp_path / name)
         (tmp_path / "README.md").write_text("# A project")
         with pytest.raises(ReprocoreError, match=r"README.md: needs one place"):
-            with_answers(tmp_path)
+            with_answers(tmp_path, archives(tmp_path))
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def archive(tmp_path: Path) -> Path:
 
 class TestStudies:
     def test_every_model_has_its_line_of_what_to_do(self, archive: Path) -> None:
-        text = details(archive)
+        text = details(archives(archive))
         assert "## Trained longer" not in text
         assert "Not run yet: `config/trained.yaml` and `config/sources.yaml`." in text
         text = text.partition("### What these")[0]
@@ -135,7 +136,7 @@ class TestStudies:
         assert "not comparing them saves 8 of 12 trainings" in lines["tinylstm"]
 
     def test_its_verdicts_are_those_of_the_tables(self, archive: Path) -> None:
-        text = details(archive)
+        text = details(archives(archive))
         for path in (archive / "docs/study/published").glob("models/*/contrasts.parquet"):
             for row in pd.read_parquet(path).query("not exploratory").itertuples():
                 if row.family == "reference":
@@ -144,7 +145,7 @@ class TestStudies:
                     assert f"{row.verdict.replace('_', ' ')}, {row.ratio:.3f} {ends}" in text
 
     def test_its_shares_of_decided_comparisons_are_those_of_the_tables(self, archive: Path) -> None:
-        text = details(archive)
+        text = details(archives(archive))
         for path in (archive / "docs/study/published").glob("models/*/contrasts.parquet"):
             rows = pd.read_parquet(path)
             rows = rows[(rows["family"] == "reference") & (rows["condition"] == "final")]
@@ -159,7 +160,7 @@ class TestStudies:
                 assert f"| {' | '.join(map(str, line + counts))} |" in text
 
     def test_where_trainings_disagree_is_that_of_the_tables(self, archive: Path) -> None:
-        text = details(archive).partition("### Where trainings disagree")[2]
+        text = details(archives(archive)).partition("### Where trainings disagree")[2]
         for path in (archive / "docs/study/published").glob("models/*/strata.parquet"):
             rows = pd.read_parquet(path).query("activation == 'relu' and measure == 'churn'")
             line = next(part for part in text.splitlines() if f"| {path.parent.name} |" in part)
@@ -178,14 +179,14 @@ class TestStudies:
         other = {"less_reproducible": "more_reproducible"}
         turned = [row | {"verdict": other.get(row["verdict"], row["verdict"])} for row in rows]
         write_table(place, pa.Table.from_pylist(turned, schema=CONTRASTS_SCHEMA))
-        text = " ".join(details(archive).split())
+        text = " ".join(details(archives(archive)).split())
         assert "at the last step of both: 3 the same verdict, 1 opposite diff" in text
         assert "opposite differences, 2 undecided in one or both." in text
         assert re.search(r"charlm \| GELU \| less [^|]+ \| more reproducible, 1.1", text)
 
     @pytest.mark.parametrize("document", [answer, details])
     def test_nothing_is_said_of_what_has_not_run(self, document, tmp_path: Path) -> None:
-        assert "No model of either study is finished yet." in document(tmp_path)
+        assert "No model of either study is finished yet." in document(archives(tmp_path))
 
 
 class TestShortAnswer:
@@ -287,7 +288,7 @@ class TestShortAnswer:
             write_table(
                 path, pa.Table.from_pylist([row | few for row in rows], schema=CONTRASTS_SCHEMA)
             )
-        text = answer(archive)
+        text = answer(archives(archive))
         assert "No comparison has a verdict: that needs 4 seeds." in text
         assert "difference" not in text.partition("- *500 steps*")[2].partition("##")[0]
         assert ", not tested |" in row_of(text, "charlm")
@@ -295,17 +296,17 @@ class TestShortAnswer:
 
     def test_a_missing_activation_is_not_told_to_be_within_the_margin(self, archive: Path) -> None:
         path = archive / "docs/study/published/models/tinylstm/contrasts.parquet"
-        assert "take any" in row_of(guidance_of(answer(archive)), "tinylstm")
+        assert "take any" in row_of(guidance_of(answer(archives(archive))), "tinylstm")
         rows = read_table(path, CONTRASTS_SCHEMA).to_pylist()
         rows = [row for row in rows if row["first"] != "swiglu"]
         write_table(path, pa.Table.from_pylist(rows, schema=CONTRASTS_SCHEMA))
-        assert "take any" not in row_of(guidance_of(answer(archive)), "tinylstm")
+        assert "take any" not in row_of(guidance_of(answer(archives(archive))), "tinylstm")
 
     def test_it_has_no_section_without_a_table(self, archive: Path) -> None:
         for path in (archive / "docs/study/published").glob("models/*/*.parquet"):
             if path.stem in ("contrasts", "strata", "sensitivity", "steps"):
                 path.unlink()
-        text = answer(archive)
+        text = answer(archives(archive))
         assert "## How far apart two trainings are" in text
         for heading in ("Whether the", "If your", "What holds", "Which randomness"):
             assert f"## {heading}" not in text

@@ -5,7 +5,6 @@ Both studies declare relative PD at the last step, which the words here rest on.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from reprocore.analysis.strata import STRATA
 from reprocore.pipeline.documents.details import left_out
@@ -17,7 +16,7 @@ from reprocore.pipeline.documents.sections import (
     ratios,
     share,
 )
-from reprocore.pipeline.documents.studies import FOLDER, SOURCES, STUDIES, archives
+from reprocore.pipeline.documents.studies import FOLDER, SOURCES, STUDIES
 from reprocore.report.audit.table import claim_counts
 from reprocore.report.figures.entries import ARM_WORDS
 from reprocore.report.markdown import table
@@ -88,16 +87,8 @@ SHARES = (
 Studies = Mapping[str, Tables]
 
 
-def answer(root: Path) -> str:
-    """Return the answer of the studies that are archived in a project.
-
-    Args:
-        root: of the project.
-
-    Raises:
-        ReprocoreError: a table is missing, damaged or foreign.
-    """
-    found = archives(root)
+def answer(found: Mapping[str, Tables]) -> str:
+    """Return the answer of the studies that are archived, from `archives`."""
     studies = {STUDIES[name].short: found[name] for name in STUDIES if name in found}
     parts = [HEAD, *_of_studies(studies)] if studies else [HEAD]
     if SOURCES in found:

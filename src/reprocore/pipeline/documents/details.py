@@ -1,7 +1,6 @@
 """What the reference studies found, study by study; each number is in their tables."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from reprocore.pipeline.documents.guidance import guidance
 from reprocore.pipeline.documents.sections import (
@@ -17,7 +16,6 @@ from reprocore.pipeline.documents.studies import (
     FOLDER,
     SOURCES,
     STUDIES,
-    archives,
 )
 from reprocore.report.page.answer import answer_of
 from reprocore.report.page.sentences import listed, told
@@ -40,16 +38,8 @@ each study, `report.html`, has the figures, the text and all single comparisons.
 named as such, and nothing is filled in."""
 
 
-def details(root: Path) -> str:
-    """Return what the studies that are archived in a project found.
-
-    Args:
-        root: of the project.
-
-    Raises:
-        ReprocoreError: a table is missing, damaged or foreign.
-    """
-    found = archives(root)
+def details(found: Mapping[str, Tables]) -> str:
+    """Return all that the studies that are archived found, from `archives`."""
     parts = [HEAD]
     for name in (name for name in STUDIES if name in found):
         parts += [f"## {STUDIES[name].heading}", *_study(found[name], STUDIES[name].foretold)]
@@ -82,10 +72,11 @@ def _study(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str
 
 
 def _ratios(tables: Tables) -> Iterator[str]:
-    reference = reference_words(tables.study)
-    if tables.drawn("contrasts"):
-        yield f"### Every activation as a ratio to {reference}"
+    final, matched = (ratios({"": tables}, condition) for condition in Condition)
+    if final:
+        yield f"### Every activation as a ratio to {reference_words(tables.study)}"
         yield "At the last step; **bold** is a difference, *italics* undecided, plain equivalent:"
-        yield ratios({"": tables}, Condition.FINAL)
+        yield final
+    if matched:
         yield "At matched loss (exploratory):"
-        yield ratios({"": tables}, Condition.MATCHED_LOSS)
+        yield matched

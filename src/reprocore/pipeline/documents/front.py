@@ -2,21 +2,19 @@
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents.answer import in_short, not_run
 from reprocore.pipeline.documents.sections import agreement_words, ratios
-from reprocore.pipeline.documents.studies import FOLDER, STUDIES, archived
+from reprocore.pipeline.documents.studies import STUDIES
 from reprocore.report.page.tables import Tables
 from reprocore.report.page.view import reference_words
-from reprocore.study.study import load_study
 from reprocore.vocabulary import Condition
 
 # The study whose answer stands there, what it is called, and that which it is held against.
 MAIN, OTHER = "published", "trained"
-TABLES = f"{FOLDER}/{MAIN}"
 NAME = "In the reference study"
 LEGEND = (
     "Relative PD as a ratio to that of {reference}, at the last step: below 1 is more "
@@ -40,20 +38,21 @@ _PLACES = {
 }
 
 
-def with_answers(root: Path) -> dict[str, str]:
+def with_answers(root: Path, found: Mapping[str, Tables]) -> dict[str, str]:
     """Return the text of each file that has the answer of the study in its marked place.
 
     Args:
         root: of the project.
+        found: the studies that are archived in it, from `archives`.
 
     Raises:
-        ReprocoreError: a table is missing or damaged, or a file has not one such place.
+        ReprocoreError: a file has not one such place.
     """
-    tables = _archive(root, MAIN)
+    tables = found[MAIN]
     first, *rest = in_short(tables)
     rest += not_run(tables)
-    if (root / FOLDER / OTHER).is_dir():
-        rest += _held_against(tables, _archive(root, OTHER))
+    if OTHER in found:
+        rest += _held_against(tables, found[OTHER])
     first = f"{NAME}: {first[0].lower()}{first[1:]}"
     final, matched = (ratios({NAME: tables}, condition) for condition in Condition)
     front = (
@@ -70,10 +69,6 @@ def with_answers(root: Path) -> dict[str, str]:
         "CITATION.cff": f"abstract: >-\n{_filled(' '.join([first, *rest]), indent='  ')}",
     }
     return {name: _with(root, name, answer) for name, answer in answers.items()}
-
-
-def _archive(root: Path, name: str) -> Tables:
-    return archived(load_study(root / STUDIES[name].configuration), root / FOLDER / name)
 
 
 def _held_against(tables: Tables, other: Tables) -> Iterator[str]:

@@ -71,13 +71,14 @@ def _range(tables: Tables, model: str, measure: str, written: Callable[[Row], st
 
 
 def _declared(tables: Tables, model: str) -> list[Row]:
-    return _contrasts(tables, model, Condition(tables.study.statistics.primary.condition))
+    condition = Condition(tables.study.statistics.primary.condition)
+    return with_reference(tables, condition, model=model)
 
 
-def _contrasts(tables: Tables, model: str, condition: Condition) -> list[Row]:
-    measure = tables.study.statistics.primary.measure
-    asked = {"model": model, "measure": measure, "condition": condition}
-    return tables.drawn("contrasts", family=Family.REFERENCE, **asked)
+def with_reference(tables: Tables, condition: Condition, **wanted: str) -> list[Row]:
+    """Return the contrasts with the reference in the measure that the study declared."""
+    asked = {"measure": tables.study.statistics.primary.measure, "condition": condition}
+    return tables.drawn("contrasts", family=Family.REFERENCE, **asked, **wanted)
 
 
 def _advice(tables: Tables, model: str) -> Iterator[str]:
@@ -106,7 +107,7 @@ def _advice(tables: Tables, model: str) -> Iterator[str]:
 
 def _at_equal_loss(tables: Tables, model: str, verdicts: Iterable[str]) -> Iterator[str]:
     """Name activations with their ratios at equal loss, by those of these verdicts."""
-    rows = _contrasts(tables, model, Condition.MATCHED_LOSS)
+    rows = with_reference(tables, Condition.MATCHED_LOSS, model=model)
     for verdict in verdicts:
         names = [f"{readable(r['first'])} {ratio(r)}" for r in rows if r["verdict"] == verdict]
         if names:

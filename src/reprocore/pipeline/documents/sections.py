@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from reprocore.analysis.strata import DIVERGENCES, STRATA
-from reprocore.pipeline.documents.guidance import verdict_words
+from reprocore.pipeline.documents.guidance import verdict_words, with_reference
 from reprocore.report.audit.table import claim_counts, verdict_notes
 from reprocore.report.figures.entries import ARM_WORDS
 from reprocore.report.markdown import table
@@ -48,12 +48,7 @@ def ratios(studies: Mapping[str, Tables], condition: Condition) -> str:
     found = {
         (row["model"], name, row["first"]): row
         for name, tables in studies.items()
-        for row in tables.drawn(
-            "contrasts",
-            condition=condition,
-            family=Family.REFERENCE,
-            measure=tables.study.statistics.primary.measure,
-        )
+        for row in with_reference(tables, condition)
     }
     models, activations = (
         dict.fromkeys(each for tables in studies.values() for each in names(tables.study))
@@ -237,8 +232,7 @@ def _agreement(verdicts: set[str]) -> str:
 
 
 def _declared(tables: Tables, condition: Condition = Condition.FINAL) -> dict[tuple[str, str], Row]:
-    measure = tables.study.statistics.primary.measure
-    rows = tables.drawn("contrasts", family=Family.REFERENCE, measure=measure, condition=condition)
+    rows = with_reference(tables, condition)
     return {(row["model"], row["first"]): row for row in rows}
 
 

@@ -9,6 +9,7 @@ from reprocore.pipeline.documents.configuration import reference, schema
 from reprocore.pipeline.documents.details import DETAILS, details
 from reprocore.pipeline.documents.errors import ERRORS, reference_errors
 from reprocore.pipeline.documents.front import with_answers
+from reprocore.pipeline.documents.studies import archives
 from reprocore.pipeline.documents.tables import dictionary
 from reprocore.store.files import atomic
 
@@ -20,14 +21,15 @@ def documents(root: Path, program: Any) -> dict[str, str]:
         root: of the project.
         program: the command line, as a click group.
     """
+    found = archives(root)
     return {
-        **with_answers(root),
+        **with_answers(root, found),
         "config/README.md": reference(),
         "workflow/schemas/config.schema.json": schema(),
         "docs/reference/command-line.md": commands(program),
         "docs/reference/tables.md": dictionary(),
-        ANSWER: answer(root),
-        DETAILS: details(root),
+        ANSWER: answer(found),
+        DETAILS: details(found),
         ERRORS: reference_errors(root),
     }
 
