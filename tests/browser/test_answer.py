@@ -10,7 +10,7 @@ from reprocore.pipeline.documents.answer import ANSWER
 pytestmark = pytest.mark.slow
 STYLE = """
 @page {size: A4; margin: 10mm}
-body {font: 9pt/1.2 sans-serif}
+body {margin: 0; font: 9pt/1.2 sans-serif}
 h1 {font-size: 15pt; margin: 0}
 h2 {font-size: 11.5pt; margin: .8em 0 .2em}
 p, ul {margin: .4em 0}

@@ -72,17 +72,15 @@ activation that learns more slowly is taken after more steps."""
 LEGEND = (
     "Relative PD as a ratio to that of {reference}, at the last step: below 1 is more "
     "reproducible. **Bold**: a difference, of any size; *italics*: undecided; plain: none found, "
-    "and shown to be within {margin} (equivalent); empty: not in the study, or not run."
+    "and shown to be within {margin} (equivalent); empty: not run."
 )
-RANGES = "Losses and churn go from the lowest to the highest end of the activations' intervals."
 SEEDS = (
-    f"Seeds of each activation that find a difference of {PLANNED_PERCENT}% and one of "
-    f"{STRICT_PERCENT}% with 80% power, by the spread in these studies; {LEAST_SEEDS_OF_A_TEST} "
-    "are always needed."
+    f"Seeds of each activation that find a difference of {PLANNED_PERCENT}%, and of "
+    f"{STRICT_PERCENT}%, with 80% power; {LEAST_SEEDS_OF_A_TEST} are always needed."
 )
 SHARES = (
-    "Relative PD as a share of that where all follows the seed. Shares need not add up to 1; what "
-    "does not follow the seed is one draw, which the intervals do not count."
+    "Relative PD as a share of that where all follows the seed; what does not is one draw, which "
+    "no interval counts."
 )
 Studies = Mapping[str, Tables]
 
@@ -113,13 +111,11 @@ def _of_studies(studies: Studies) -> Iterator[str]:
     yield from _section(
         "Whether the activation changes that",
         _by_study(studies, WHETHER),
-        *(agreement_words(*studies.values()) if len(studies) > 1 else ()),
+        " ".join(agreement_words(*studies.values())) if len(studies) > 1 else "",
         legend if final else "",
         final,
     )
-    guidance = short_guidance(studies)
-    heading = "If your model is like one of these"
-    yield from _section(heading, RANGES if guidance else "", guidance)
+    yield from _section("If your model is like one of these", short_guidance(studies))
     claims = (text for tables in studies.values() for text in _claims(tables))
     yield from _section("What holds of the published claims", *claims)
     seeds = _seeds(studies)
@@ -288,10 +284,11 @@ def _claims(tables: Tables) -> Iterator[str]:
     rows = tables.rows("audit")
     if not rows:
         return
-    yield claim_counts(rows)
+    parts = [claim_counts(rows)]
     for verdict in (ClaimVerdict.SUPPORTED, ClaimVerdict.REFUTED):
-        named = _named(row for row in rows if row["verdict"] == verdict and not row["printed"])
-        yield f"{verdict.capitalize()}, of those on trainings: {named or 'none'}."
+        if named := _named(r for r in rows if r["verdict"] == verdict and not r["printed"]):
+            parts.append(f"{verdict.capitalize()}, of those on trainings: {named}.")
+    yield " ".join(parts)
 
 
 def _named(claims: Iterable[Row]) -> str:

@@ -46,7 +46,7 @@ def short_guidance(studies: Mapping[str, Tables]) -> str:
         for name, tables in studies.items()
         if tables.rows("contrasts", model=model, family=Family.REFERENCE)
     ]
-    heads = ("if your model is like", "with a loss of", "and a churn of", "then")
+    heads = ("if your model is like", "loss within", "churn within", "then")
     return table(heads, rows) if rows else ""
 
 
@@ -100,7 +100,7 @@ def _advice(tables: Tables, model: str) -> Iterator[str]:
         yield f"at equal loss {elsewhere}" if near else f"decide at equal loss: {elsewhere}"
     before = steady(tables, rows)
     if (moving := [*before["reversed"], *before["absent"]]) and not near:
-        yield f"another verdict shortly before the last step: {_names(moving)}"
+        yield f"unsteady late in training: {_names(moving)}"
     if left := [row for row in rows if row["verdict"] == ContrastVerdict.UNDECIDED]:
         yield f"{_names(left)}: not decided{_needed(tables, model)}"
 

@@ -37,7 +37,7 @@ STUDIES = {
     "trained": Reported(
         "config/trained.yaml",
         "Trained longer, each activation at a rate of its own",
-        "1,000 steps, tuned",
+        "1,000 steps",
         (2.3, 1.8, 7.3),
     ),
 }
