@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from project import REPOSITORY
+from reprocore.analysis.strata import DIVERGENCES
 from reprocore.pipeline.documents.details import DETAILS
 from reprocore.pipeline.documents.studies import CONFIGURATIONS, SOURCES, STUDIES
 from reprocore.pipeline.plan import Plan
@@ -22,6 +23,7 @@ from reprocore.report.words import readable
 from reprocore.study.layout import MODEL_FOLDERS, TUNING_FOLDER
 from reprocore.study.overrides import read_config
 from reprocore.study.study import parse_study
+from reprocore.vocabulary import MEASURES
 
 MOST_BYTES = 25_000_000
 FOLDERS = [REPOSITORY / "docs/study" / name for name in (*STUDIES, SOURCES)]
@@ -115,17 +117,19 @@ def test_blocks_of_text_give_the_levels_of_the_last_step(archive: Path) -> None:
 
 @pytest.mark.parametrize("archive", ARCHIVES[:-1], indirect=True, ids=lambda folder: folder.name)
 def test_every_verdict_is_in_the_details(archive: Path) -> None:
-    text = (REPOSITORY / DETAILS).read_text("utf-8")
-    text = (
-        text.partition(STUDIES[archive.name].heading)[2]
-        .partition("### If your")[2]
-        .partition("### What these")[0]
-    )
-    declared = read(archive, "contrasts.parquet").query("family == 'reference' and not exploratory")
-    for row in declared.query("arm == 'all'").itertuples():
-        (line,) = [each for each in text.splitlines() if each.startswith(f"| {row.model} |")]
-        shown = with_interval(row.ratio, row.ratio_low, row.ratio_high)
-        assert f"{readable(row.first)} {row.verdict.replace('_', ' ')}, {shown}" in line
+    text = (REPOSITORY / DETAILS).read_text("utf-8").partition(STUDIES[archive.name].heading)[2]
+    lines = text.partition("### Every activation")[2].partition("\n##")[0].splitlines()
+    heads = next(line for line in lines if line.startswith("| model |")).strip("| ").split(" | ")
+    places = {"final": "at the last step", "matched_loss": "at equal loss"}
+    labels = {name: MEASURES[name].label for name in DIVERGENCES} | {"val_loss": "loss"}
+    declared = read(archive, "contrasts.parquet").query("family == 'reference' and arm == 'all'")
+    for row in declared[declared["measure"].isin(labels)].itertuples():
+        start = f"| {row.model} | {readable(row.first)} |"
+        (line,) = [each for each in lines if each.startswith(start)]
+        mark = {"undecided": "*", "equivalent": ""}.get(row.verdict, "**")
+        shown = mark + with_interval(row.ratio, row.ratio_low, row.ratio_high) + mark
+        column = heads.index(f"{labels[row.measure]} {places[row.condition]}")
+        assert line.strip("| ").split(" | ")[column] == shown
 
 
 @pytest.mark.parametrize("archive", ARCHIVES, indirect=True, ids=lambda folder: folder.name)

@@ -79,7 +79,7 @@ def test_the_level_is_that_of_the_tables_with_its_interval():
 @pytest.mark.parametrize(
     ("verdicts", "topic", "words"),
     [
-        ((LESS, LESS), Topic.ALL_DECIDED, "All 2 comparisons with ReLU"),
+        ((LESS, LESS), Topic.ALL_DECIDED, "Both comparisons with ReLU"),
         ((LESS, UNDECIDED), Topic.SOME_DECIDED, "1 is decided and 1 is not"),
         ((UNDECIDED, UNDECIDED), Topic.NONE_DECIDED, "None of the 2 comparisons with ReLU"),
         ((LESS,), Topic.ALL_DECIDED, "The one comparison with ReLU"),
@@ -136,13 +136,29 @@ def steps_of(model: str, verdicts: dict[int, ContrastVerdict]) -> list[dict[str,
 def test_a_difference_at_the_end_is_looked_up_late_in_training(before, words):
     rows = steps_of("one", before | {100: LESS})
     text = told(tables_of(study_of(), contrasts=contrasts(LESS), steps=rows))
-    assert f"at 80 and 90 (exploratory), of 1 difference, {words}." in text
+    assert "At the stored steps from 75% of the training on (80 and 90), before the last" in text
+    assert f"(exploratory), of 1 difference, {words}." in text
+
+
+def test_steps_that_models_do_not_share_are_not_named():
+    rows = [*steps_of("one", {80: LESS, 100: LESS}), *steps_of("two", {800: LESS, 1000: LESS})]
+    text = told(tables_of(study_of(), contrasts=contrasts(LESS, LESS), steps=rows))
+    assert "training on, before the last (exploratory), of 2 differences, 2 are there" in text
 
 
 def test_without_late_steps_nothing_is_said_of_them():
     rows = steps_of("one", {50: MORE, 100: LESS})
     tables = tables_of(study_of(), contrasts=contrasts(LESS), steps=rows)
     assert Topic.STEADY not in topics(answer_of(tables))
+
+
+def test_differences_by_other_measures_are_looked_up_at_matched_loss_too():
+    of_churn = [
+        row | {"measure": "churn", "exploratory": True}
+        for row in (*contrasts(LESS, MORE), *contrasts(LESS, LESS, condition="matched_loss"))
+    ]
+    text = told(tables_of(study_of(), contrasts=[*contrasts(LESS, UNDECIDED), *of_churn]))
+    assert "Of those by other measures, the same here are in churn 1 of 2." in text
 
 
 def test_the_other_measures_stand_beside_the_declared_one():

@@ -2,26 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 
-from reprocore.pipeline.documents.guidance import guidance
-from reprocore.pipeline.documents.sections import (
-    agreement,
-    claims,
-    decided,
-    ratios,
-    sources,
-    where,
+from reprocore.pipeline.documents.comparisons import (
+    COMPARED,
+    agreement_words,
+    by_study,
+    every_ratio,
+    margins_words,
 )
-from reprocore.pipeline.documents.studies import (
-    CONFIGURATIONS,
-    FOLDER,
-    SOURCES,
-    STUDIES,
-)
+from reprocore.pipeline.documents.guidance import guidance, reading
+from reprocore.pipeline.documents.sections import claims, decided, sources, where
+from reprocore.pipeline.documents.studies import CONFIGURATIONS, FOLDER, SOURCES, STUDIES
 from reprocore.report.page.answer import answer_of
-from reprocore.report.page.sentences import listed, told
+from reprocore.report.page.sentences import enumerated, told
 from reprocore.report.page.tables import Tables
 from reprocore.report.page.view import reference_words
-from reprocore.vocabulary import Condition
 
 DETAILS = f"{FOLDER}/details.md"
 HEAD = """# The answer in detail
@@ -43,8 +37,9 @@ def details(found: Mapping[str, Tables]) -> str:
     parts = [HEAD]
     for name in (name for name in STUDIES if name in found):
         parts += [f"## {STUDIES[name].heading}", *_study(found[name], STUDIES[name].foretold)]
-    if STUDIES.keys() <= found.keys():
-        parts += agreement(*(found[name] for name in STUDIES))
+    studies = {STUDIES[name].short: found[name] for name in STUDIES if name in found}
+    if len(studies) > 1 and (words := list(agreement_words(studies))):
+        parts += ["## Do the two studies agree", *words, by_study(studies, COMPARED)]
     if SOURCES in found:
         parts += sources(found[SOURCES])
     parts += left_out(found)
@@ -57,7 +52,7 @@ def left_out(found: Mapping[str, Tables]) -> Iterator[str]:
     if not found:
         yield "No model of either study is finished yet."
     elif left:
-        yield f"Not run yet: {listed(left)}."
+        yield f"Not run yet: {enumerated(left)}."
 
 
 def _study(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str]:
@@ -65,18 +60,24 @@ def _study(tables: Tables, foretold: tuple[float, float, float]) -> Iterator[str
     findings = (*answer.level, *answer.activation, *answer.limits)
     yield "\n".join(f"- {told(finding)}" for finding in findings)
     yield from _ratios(tables)
-    yield from guidance(tables)
+    yield from _guidance(tables)
     yield from decided(tables, foretold)
     yield from where(tables)
     yield from claims(tables)
 
 
 def _ratios(tables: Tables) -> Iterator[str]:
-    final, matched = (ratios({"": tables}, condition) for condition in Condition)
-    if final:
+    if found := every_ratio(tables):
         yield f"### Every activation as a ratio to {reference_words(tables.study)}"
-        yield "At the last step; **bold** is a difference, *italics* undecided, plain equivalent:"
-        yield final
-    if matched:
-        yield "At matched loss (exploratory):"
-        yield matched
+        yield (
+            "**Bold** is a difference, *italics* undecided, plain equivalent: within "
+            f"{margins_words(tables.study)}. All but relative PD at the last step is exploratory."
+        )
+        yield found
+
+
+def _guidance(tables: Tables) -> Iterator[str]:
+    if found := guidance({"": tables}):
+        yield "### If your model is like one of these"
+        yield reading(tables.study)
+        yield found

@@ -1,35 +1,38 @@
-"""The answer in the project's README and citation, from the tables of a finished study."""
+"""The answer in the project's README and citation, from the tables of the finished studies."""
 
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from reprocore.analysis.strata import DIVERGENCES
 from reprocore.errors import ReprocoreError
-from reprocore.pipeline.documents.answer import in_short, not_run
-from reprocore.pipeline.documents.sections import agreement_words, ratios
-from reprocore.pipeline.documents.studies import STUDIES
-from reprocore.report.page.tables import Tables
+from reprocore.pipeline.documents.answer import in_short, named, warnings
+from reprocore.pipeline.documents.comparisons import (
+    COMPARED,
+    at_equal_loss,
+    by_study,
+    legend,
+    primary,
+    ratios,
+    tested,
+)
+from reprocore.report.page.elsewhere import DIFFERENCES
+from reprocore.report.page.sentences import enumerated
+from reprocore.report.page.tables import QUANTITIES, Tables
 from reprocore.report.page.view import reference_words
 from reprocore.vocabulary import Condition
 
-# The study whose answer stands there, what it is called, and that which it is held against.
-MAIN, OTHER = "published", "trained"
-NAME = "In the reference study"
-LEGEND = (
-    "Relative PD as a ratio to that of {reference}, at the last step: below 1 is more "
-    "reproducible. Brackets are 95% intervals of one comparison alone, for new seeds on the same "
-    "text; the verdict allows for all comparisons of a model: **bold** for a difference, "
-    "*italics* for undecided, plain for equivalent."
-)
-MATCHED = (
-    "The same at matched loss, where both have learned as much, the slower one after more steps "
-    "(exploratory)."
+RATIOS = (
+    "Relative PD as a ratio to that of {reference}, at the last step, with the 95% interval of one "
+    "comparison alone, for new seeds on the same text; the verdict allows for all comparisons of a "
+    "model. {legend}"
 )
 NOTE = (
     "[The answer on two pages](docs/study/answer.md) has what to do with a model like one of "
     "these, where trainings disagree, and what holds of the published claims; [the details]"
-    "(docs/study/details.md), tables, figures and pages lie beside it."
+    "(docs/study/details.md) have every ratio by each measure and at equal loss; tables, figures "
+    "and pages lie beside them."
 )
 # Where it stands: between two comments, of Markdown and of YAML.
 _PLACES = {
@@ -39,7 +42,7 @@ _PLACES = {
 
 
 def with_answers(root: Path, found: Mapping[str, Tables]) -> dict[str, str]:
-    """Return the text of each file that has the answer of the study in its marked place.
+    """Return the text of each file that has the answer of the studies in its marked place.
 
     Args:
         root: of the project.
@@ -48,33 +51,43 @@ def with_answers(root: Path, found: Mapping[str, Tables]) -> dict[str, str]:
     Raises:
         ReprocoreError: a file has not one such place.
     """
-    tables = found[MAIN]
-    first, *rest = in_short(tables)
-    rest += not_run(tables)
-    if OTHER in found:
-        rest += _held_against(tables, found[OTHER])
-    first = f"{NAME}: {first[0].lower()}{first[1:]}"
-    final, matched = (ratios({NAME: tables}, condition) for condition in Condition)
-    front = (
-        _filled(f"**{first}**"),
-        "\n".join(_filled(f"- {said}", indent="  ")[2:] for said in rest),
-        _filled(LEGEND.format(reference=reference_words(tables.study))),
-        final,
-        _filled(MATCHED),
-        matched,
-        _filled(NOTE),
-    )
+    studies = named(found)
     answers = {
-        "README.md": "\n\n".join(front),
-        "CITATION.cff": f"abstract: >-\n{_filled(' '.join([first, *rest]), indent='  ')}",
+        "README.md": "\n\n".join(filter(None, _front(studies))),
+        "CITATION.cff": f"abstract: >-\n{_filled(' '.join(_abstract(studies)), indent='  ')}",
     }
     return {name: _with(root, name, answer) for name, answer in answers.items()}
 
 
-def _held_against(tables: Tables, other: Tables) -> Iterator[str]:
-    """Say what the other study found, and what it shares with this one."""
-    said = " ".join([*in_short(other), *agreement_words(tables, other), *not_run(other)])
-    yield f"{STUDIES[OTHER].heading}: {said[0].lower()}{said[1:]}"
+def _front(studies: Mapping[str, Tables]) -> Iterator[str]:
+    study = next(iter(studies.values())).study
+    reference = reference_words(study)
+    yield _filled(f"**{' '.join(in_short(studies))}**")
+    yield by_study(studies, COMPARED, f"comparisons with {reference}")
+    yield "\n".join(_filled(f"- {said}", indent="  ")[2:] for said in warnings(studies))
+    if final := ratios(studies, Condition.FINAL):
+        yield _filled(RATIOS.format(reference=reference, legend=legend(study)))
+        yield final
+    yield _filled(NOTE)
+
+
+def _abstract(studies: Mapping[str, Tables]) -> Iterator[str]:
+    yield from in_short(studies)
+    for name, tables in studies.items():
+        if compared := len(tested(tables, primary(tables.study), Condition.FINAL)):
+            yield (
+                f"{name.capitalize()}: of {compared} comparisons with "
+                f"{reference_words(tables.study)}, {enumerated(list(_differing(tables)))}; the "
+                f"same at equal loss are {at_equal_loss(tables)}."
+            )
+    yield from (text.replace("*", "") for text in warnings(studies))
+
+
+def _differing(tables: Tables) -> Iterator[str]:
+    for measure in DIVERGENCES:
+        rows = tested(tables, measure, Condition.FINAL)
+        differ = sum(row["verdict"] in DIFFERENCES for row in rows)
+        yield f"{differ} differ in {QUANTITIES[measure].label}"
 
 
 def _filled(text: str, indent: str = "") -> str:

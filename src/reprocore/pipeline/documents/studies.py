@@ -15,7 +15,7 @@ class Reported(NamedTuple):
     Attributes:
         configuration: its file.
         heading: what is said of it.
-        short: the same in a table.
+        short: the same in a few words.
         foretold: differences, in percent, that `reprocore plan` said before it ran, from three
             pilots, that its seeds can decide: of the model in the middle, the least and the most.
     """
@@ -30,14 +30,14 @@ class Reported(NamedTuple):
 STUDIES = {
     "published": Reported(
         "config/config.yaml",
-        "As in the published report: 500 steps, one learning rate for all",
-        "500 steps",
+        "As in the published report, at one learning rate for all",
+        "published",
         (2.0, 1.8, 8.0),
     ),
     "trained": Reported(
         "config/trained.yaml",
-        "Trained longer, each activation at a rate of its own",
-        "1,000 steps",
+        "Trained longer, at learning rates chosen by trial",
+        "longer",
         (2.3, 1.8, 7.3),
     ),
 }

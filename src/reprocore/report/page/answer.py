@@ -181,7 +181,8 @@ def _verdicts(tables: Tables, declared: Sequence[Row]) -> Iterator[Finding]:
     if any((found := steady(tables, tested)).values()):
         yield Finding(Topic.STEADY, {**found, "steps": late_steps(tables)})
     if any((kinds := at_matched_loss(tables, tested)).values()):
-        yield Finding(Topic.AT_MATCHED_LOSS, kinds)
+        others = dict(_others_at_matched_loss(tables, tested))
+        yield Finding(Topic.AT_MATCHED_LOSS, {**kinds, "others": others})
     yield from _needed(tables, tested)
 
 
@@ -210,19 +211,34 @@ def _margin(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
 
 def _other_measures(tables: Tables, tested: Sequence[Row]) -> Iterator[Finding]:
     """Say what the same comparisons are in the measures that stand beside the declared one."""
-    places = {(row["model"], row["first"], row["condition"]) for row in tested}
-    declared = tables.study.statistics.primary.measure
     counts = {
-        measure: Counter(
-            row["verdict"]
-            for row in tables.drawn("contrasts", family=Family.REFERENCE, measure=measure)
-            if (row["model"], row["first"], row["condition"]) in places
-        )
-        for measure in DIVERGENCES
-        if measure != declared
+        measure: Counter(row["verdict"] for row in rows)
+        for measure, rows in _beside(tables, tested)
     }
     if any(counts.values()):
         yield Finding(Topic.OTHER_MEASURES, {"counts": counts})
+
+
+def _beside(tables: Tables, tested: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Yield each measure that stands beside the declared one, with the same comparisons in it."""
+    places = {(row["model"], row["first"], row["condition"]) for row in tested}
+    for measure in DIVERGENCES:
+        if measure != tables.study.statistics.primary.measure:
+            rows = tables.drawn("contrasts", family=Family.REFERENCE, measure=measure)
+            yield (
+                measure,
+                [r for r in rows if (r["model"], r["first"], r["condition"]) in places],
+            )
+
+
+def _others_at_matched_loss(
+    tables: Tables, tested: Sequence[Row]
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Count for each of these measures its differences, and those that stay at matched loss."""
+    for measure, rows in _beside(tables, tested):
+        counts = {kind: len(found) for kind, found in at_matched_loss(tables, rows).items()}
+        if total := sum(counts.values()) - counts["appear"]:
+            yield measure, (counts["same"], total)
 
 
 def reasons_of(row: Row) -> tuple[Reason, ...]:
@@ -279,9 +295,9 @@ def _training(tables: Tables) -> Iterator[Finding]:
         yield Finding(Topic.ACCURACY, {**accuracy, "steps": steps})
     low = [m for m in study.models if m in ran and study.training_of(m).precision == "bfloat16"]
     if low:
-        yield Finding(Topic.BFLOAT16, {"models": low, "all": len(low) == len(ran)})
+        yield Finding(Topic.BFLOAT16, {"models": low})
     if study.tuning is not None:
-        tuning = study.tuning
-        yield Finding(Topic.TUNED, {"rates": tuning.learning_rates, "seeds": len(tuning.seeds)})
+        chosen = {row["learning_rate"] for row in tables.rows("tuning", chosen=True)}
+        yield Finding(Topic.TUNED, {"tuning": study.tuning, "chosen": sorted(chosen)})
     elif len(study.studied_activations()) > 1:
         yield Finding(Topic.ONE_RATE)

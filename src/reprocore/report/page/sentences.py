@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reprocore.report.page.answer import Answer, Finding, Topic
+from reprocore.report.page.elsewhere import LATE
 from reprocore.report.page.tables import QUANTITIES, Row, percent, with_interval
 from reprocore.report.words import VERDICTS, readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST, MOST_SEEDS
@@ -51,7 +52,12 @@ def listed(parts: Sequence[str], word: str = "and") -> str:
     more = len(parts) - NAMED
     if more > 0:
         return f"{', '.join(parts[:NAMED])} and {more} more"
-    return f" {word} ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return enumerated(parts, word)
+
+
+def enumerated(parts: Sequence[str], word: str = "and") -> str:
+    """Return `a, b and c`, however many there are."""
+    return f" {word} ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def place(row: Row) -> str:
@@ -109,7 +115,8 @@ def _compared(data: Data) -> str:
 def _all_decided(data: Data) -> str:
     if data["tested"] == 1:
         return f"The one {_compared(data)} is decided."
-    return f"All {data['tested']} {_compared(data)} are decided."
+    whole = "Both" if data["tested"] == 2 else f"All {data['tested']}"
+    return f"{whole} {_compared(data)} are decided."
 
 
 def _some_decided(data: Data) -> str:
@@ -185,10 +192,14 @@ def _steady(data: Data) -> str:
     }
     # Those that are always there need no names.
     parts = [*_kinds(data, kept, lambda _: ""), *_kinds(data, gone, _named)]
-    steps = sorted({step for own in data["steps"].values() for step in own})
+    steps = {tuple(own) for own in data["steps"].values() if own}
+    # Models that are trained for other numbers of steps have others.
+    places = f" ({listed([f'{n:,}' for n in steps.pop()])})" if len(steps) == 1 else ""
     total = counted(sum(len(data[kind]) for kind in kept | gone), "difference")
-    places = listed([f"{step:,}" for step in steps])
-    return f"Shortly before the last step, at {places} (exploratory), of {total}, {listed(parts)}."
+    return (
+        f"At the stored steps from {LATE:.0%} of the training on{places}, before the last "
+        f"(exploratory), of {total}, {listed(parts)}."
+    )
 
 
 def _kinds(data: Data, words: Mapping[str, str], more: Callable[[Sequence[Row]], str]) -> list[str]:
@@ -221,18 +232,21 @@ def _at_matched_loss(data: Data) -> str:
         "open": "not shown to be one",
     }
     parts = _kinds(data, words, _named)
-    counts = {kind: len(rows) for kind, rows in data.items()}
-    new = counts["appear"]
-    differences = counted(sum(counts.values()) - new, "difference")
+    total, new = sum(len(data[kind]) for kind in words), len(data["appear"])
+    differences = counted(total, "difference")
     found = [f"of {differences} at the last step, {listed(parts)}"] if parts else []
     if new:
         differ = "differs" if new == 1 else "differ"
         without = f"{counted(new, 'comparison')} with none shown at the last step"
         found.append(f"{without} {differ} here{_named(data['appear'])}")
+    others = [
+        f"in {QUANTITIES[measure].label} {same} of {all_}"
+        for measure, (same, all_) in data["others"].items()
+    ]
+    more = f" Of those by other measures, the same here are {listed(others)}." if others else ""
     return (
-        "At matched loss, where the activations of a model are compared after they have learned "
-        "as much, the slower one after more steps (exploratory), "
-        f"{'; '.join(found)}."
+        "At matched loss, where all trainings of a model are read at the loss at which its slowest "
+        f"ones end (exploratory), {'; '.join(found)}.{more}"
     )
 
 
@@ -288,9 +302,8 @@ def _swap(row: Row) -> str:
 
 def _no_reference(data: Data) -> str:
     names = [f"{readable(reference)} in {model}" for model, reference in data["pairs"]]
-    verb = "has" if len(names) == 1 else "have"
     return (
-        f"The activation that others are compared with {verb} not run: {listed(names)}. "
+        f"The activation that others are compared with has not run: {listed(names)}. "
         "There nothing can be decided."
     )
 
@@ -327,15 +340,19 @@ def _accuracy(data: Data) -> str:
 
 
 def _bfloat16(data: Data) -> str:
-    who = "All models were" if data["all"] else f"{listed(data['models'])} was"
-    return f"{who} trained with matrix products in bfloat16."
+    return f"Trained with matrix products in bfloat16: {listed(data['models'])}."
 
 
 def _tuned(data: Data) -> str:
-    rates = listed([f"{rate:g}" for rate in data["rates"]])
+    tuning = data["tuning"]
+    rates, chosen = (
+        listed([f"{rate:g}" for rate in found]) for found in (tuning.learning_rates, data["chosen"])
+    )
+    steps = f" for {tuning.iterations:,} steps" if tuning.iterations else ""
+    found = f"; {'all' if len(data['chosen']) == 1 else 'they'} chose {chosen}" if chosen else ""
     return (
         f"Each model had its learning rate chosen for each activation, from {rates}, on "
-        f"{counted(data['seeds'], 'seed')} of their own."
+        f"{counted(len(tuning.seeds), 'seed')} of their own{steps}{found}."
     )
 
 
