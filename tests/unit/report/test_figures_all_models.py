@@ -8,7 +8,7 @@ import pytest
 from figure_reading import artist, bar, gids, illegible, note_of, rows_of, texts
 from figure_tables import Tables, make_study
 
-from reprocore.report.figures.all_models.early import draw_early, reliable_from
+from reprocore.report.figures.all_models.early import draw_early, related_from
 from reprocore.report.figures.all_models.ratios import draw_ratios, percent
 from reprocore.report.figures.all_models.scale import draw_scale
 from reprocore.report.figures.all_models.sources import control_text, draw_sources
@@ -91,11 +91,11 @@ def test_early_is_a_sentence_where_no_bar_leaves_out_0(armed):
     assert "minigpt: not run." in said
 
 
-def made_early(lows):
+def made_early(lows, steps=(13, 25, 50)):
     rows = [
         {"model": "charlm", "arm": "all", "measure": MEASURE, "step": step, "budget": step / 100}
         | {"estimate": 0.5 if low is not None else None, "low": low, "high": 1.0, "reason": ""}
-        for step, low in zip((13, 25, 50), lows, strict=True)
+        for step, low in zip(steps, lows, strict=True)
     ]
     return pd.DataFrame(rows).reindex(columns=EARLY_SCHEMA.names)
 
@@ -109,14 +109,24 @@ def made_early(lows):
         ((0.2, None, 0.3), 0.5),
     ],
 )
-def test_reliable_only_from_where_every_later_bar_is_above_0(armed, lows, first):
+def test_related_only_from_where_every_later_bar_is_above_0(armed, lows, first):
     table = made_early(lows)
-    assert reliable_from(table) == first
+    assert related_from(table) == first
     study = make_study(models=("charlm",))
     figure = draw_early(study, table, armed.analysis["early_model_order"])
-    saved = f"would save {100 * (1 - first):.3g}%" if first else "no bar stays above 0"
-    assert any(saved in text for text in texts(figure))
+    said = f"related to the end's from {100 * first:.0f}%" if first else "no bar stays above 0"
+    assert any(said in text for text in texts(figure))
+    assert not any("save" in text for text in texts(figure))
     assert ("none" in texts(figure)) == (None in lows)
+    assert not illegible(figure)
+
+
+def test_steps_that_are_close_do_not_print_over_each_other(armed):
+    steps = (13, 25, 50, 56, 63, 69, 75, 81, 88, 94)
+    table = made_early([0.2] * len(steps), steps)
+    study = make_study(models=("charlm",))
+    figure = draw_early(study, table, armed.analysis["early_model_order"])
+    assert "94" in texts(figure)
     assert not illegible(figure)
 
 

@@ -1,6 +1,6 @@
 """The frame that all figures share: heading, legend, panels, and a note under them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -24,6 +24,8 @@ HEADING_LETTERS = 100  # bold ones are wider
 PROSE = 0.52
 LINE = 1.35
 POINTS = 72.0
+# Ticks that differ by less would print over each other.
+TICKS_APART = 1.45
 
 
 def letters(inches: float, size: float) -> int:
@@ -169,6 +171,20 @@ def title(axes: Axes, heading: str, explanation: str = "", size: float = 11.0) -
             size=style.SMALL,
             color=style.FAINT,
         )
+
+
+def scale_by_doubling(axes: Axes, values: Iterable[float], written: Callable[[float], str]) -> None:
+    """Make each doubling one step wide, with a tick at those of `values` that have room.
+
+    The last one always has.
+    """
+    shown: list[float] = []
+    for value in sorted(values, reverse=True):
+        if not shown or shown[-1] > TICKS_APART * value:
+            shown.append(value)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(shown, [written(value) for value in shown])
+    axes.minorticks_off()
 
 
 def sentence(study: Study, heading: str, words: str) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from reprocore.report.figures import style
 from reprocore.report.figures.entries import confidence_text, study_arm
-from reprocore.report.figures.frame import new_figure, sentence, title
+from reprocore.report.figures.frame import new_figure, scale_by_doubling, sentence, title
 from reprocore.report.figures.marks import draw_mark, span_of
 from reprocore.report.words import gap_text, reason_texts
 from reprocore.study.study import Study
@@ -20,7 +20,7 @@ MODELS = "the order of the models"
 LOOK = style.Look(style.INK, "o", "-")
 NOTHING = (
     "every interval of the rank correlation holds 0, so these seeds do not show whether an early "
-    "order is that of the end"
+    "order is related to that of the end"
 )
 
 
@@ -61,7 +61,7 @@ def draw_early(study: Study, early: pd.DataFrame, model_order: pd.DataFrame) -> 
     for index, (name, table) in enumerate(drawn.items()):
         axes = figure.add_subplot(rows, columns, index + 1)
         _draw(axes, name, table, budgets)
-        title(axes, style.wrap(name, 28), _saved(table), size=10.0)
+        title(axes, style.wrap(name, 28), _related(table), size=10.0)
         axes.set_xlabel("training done (%)")
         if index % columns == 0:
             axes.set_ylabel("rank correlation\nwith the end (τ)")
@@ -92,9 +92,7 @@ def _why(name: str, table: pd.DataFrame) -> str:
 def _draw(axes: Axes, name: str, table: pd.DataFrame, budgets: Sequence[float]) -> None:
     axes.set_ylim(-1.14, 1.14)
     axes.set_yticks([-1, -0.5, 0, 0.5, 1])
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(budgets, [f"{100 * budget:.2g}" for budget in budgets])
-    axes.minorticks_off()
+    scale_by_doubling(axes, budgets, _percent)
     axes.set_xlim(budgets[0] / 1.5, max(1.0, budgets[-1] * 1.5))
     axes.axhline(0, color=style.INK, linewidth=1.1, zorder=2)
     known = table[table["estimate"].notna()]
@@ -107,7 +105,7 @@ def _draw(axes: Axes, name: str, table: pd.DataFrame, budgets: Sequence[float]) 
             draw_mark(axes, budget, span, LOOK, f"{name}:{budget:.6g}", 5.5)
 
 
-def reliable_from(table: pd.DataFrame) -> float | None:
+def related_from(table: pd.DataFrame) -> float | None:
     """Return the first share of training from which the whole interval stays above 0.
 
     Args:
@@ -121,8 +119,13 @@ def reliable_from(table: pd.DataFrame) -> float | None:
     return first
 
 
-def _saved(table: pd.DataFrame) -> str:
-    first = reliable_from(table)
+def _related(table: pd.DataFrame) -> str:
+    first = related_from(table)
     if first is None:
         return "no bar stays above 0"
-    return f"bars above 0 from {100 * first:.2g}%: would save {100 * (1 - first):.3g}%"
+    # Related is not the same: that training can stop there would be too much to say.
+    return f"order related to the end's from {_percent(first)}% on"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}"

@@ -17,7 +17,12 @@ from reprocore.report.figures.entries import (
     matched_loss,
     model_entries,
 )
-from reprocore.report.figures.frame import activation_handles, new_figure, title
+from reprocore.report.figures.frame import (
+    activation_handles,
+    new_figure,
+    scale_by_doubling,
+    title,
+)
 from reprocore.report.figures.marks import direction
 from reprocore.report.words import gap_text, holds_for, readable
 from reprocore.study.study import Study
@@ -171,7 +176,8 @@ def draw_pd_along_training(
             gaps = {entry.why for entry in entries}
             style.hatch_whole(axes, gaps.pop() if len(gaps) == 1 else gap_text(Gap.MISSING))
         elif column == "step":
-            _scale_steps(axes, tracks)
+            steps = {int(step) for track in tracks.values() for step in track["step"]}
+            scale_by_doubling(axes, steps, "{:,}".format)
         else:
             _mark_matched_loss(axes, matched_loss(study, model, contrasts))
         axes.set_ylabel(measure.heading)
@@ -217,18 +223,6 @@ def _draw_tracks(axes: Axes, study: Study, tracks: dict[str, pd.DataFrame], colu
             markerfacecolor=look.colour if sure else "white",
             gid=f"line:{column}:{activation}",
         )
-
-
-def _scale_steps(axes: Axes, tracks: dict[str, pd.DataFrame]) -> None:
-    steps = sorted({int(step) for track in tracks.values() for step in track["step"]})
-    axes.set_xscale("log", base=2)
-    # Steps that are close on this scale would print over each other: the last one stays.
-    shown: list[int] = []
-    for step in reversed(steps):
-        if not shown or shown[-1] / max(step, 1) > 1.45:
-            shown.append(step)
-    axes.set_xticks(shown, [f"{step:,}" for step in shown])
-    axes.minorticks_off()
 
 
 def _mark_matched_loss(axes: Axes, loss: float | None) -> None:
