@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from figure_tables import make_study
 
 from reprocore import reproducibility
 from reprocore.report.page.own import write_own_page
 from reprocore.report.page.tables import with_interval
 from reprocore.store.readers import final_rows
+from synthetic_page import PageStudy
 
 pytestmark = pytest.mark.slow
 LAPTOP, PHONE = (1366, 768), (390, 844)
@@ -172,6 +174,36 @@ def test_what_has_not_run_is_said(page):
     for place in ("#passages", "#written", "#pairs-chart"):
         assert "not run" in page.locator(place).inner_text()
     assert "Not run, and shown as such: convlm" in page.locator("#answer").inner_text()
+
+
+@pytest.fixture(scope="module")
+def gappy(tmp_path_factory):
+    """A study in which one model lacks an activation and another has not run."""
+    study = make_study(arms=["all", "init"])
+    seeds = {("charlm", "gelu"): (), "tinylstm": ()}
+    tables = PageStudy(study, tmp_path_factory.mktemp("gappy"), seeds=seeds, positions=640)
+    tables.page()
+    return tables
+
+
+def test_an_activation_without_a_row_is_shown_with_why(opened, gappy):
+    def missing(page) -> list[str]:
+        rows = page.locator("#contrasts-table tbody tr", has=page.locator(".missing"))
+        return [plain(text) for text in rows.all_inner_texts()]
+
+    gone = [f"tinylstm {label} not run" for label in ("ReLU", "GELU", "SwiGLU")]
+    with opened(gappy.folder / "report.html") as page:
+        for family in ("reference", "all pairs"):
+            choose(page, "contrasts", "family", family)
+            assert missing(page) == ["charlm GELU missing", *gone]
+            drawn = page.locator("#contrasts-charts figure[data-title=charlm] svg text")
+            assert {"GELU", "missing"} <= {*drawn.all_text_contents()}
+        for section in ("curves", "steps"):
+            captions = page.locator(f"#{section}-charts figcaption").all_inner_texts()
+            assert [plain(text) for text in captions] == ["charlm GELU: missing", "tinylstm"]
+        assert "GELU missing" in page.locator("#sources-charts .chart").get_attribute("aria-label")
+    with opened(gappy.folder / "report.html", java_script_enabled=False) as page:
+        assert missing(page) == ["charlm GELU missing", *gone]
 
 
 def test_two_activations_are_compared(page, made):

@@ -141,6 +141,7 @@ def _step(row: Row) -> Row:
     return {
         **{name: row[name] for name in ("model", "measure", "step")},
         "label": readable(row["first"]),
+        "other": readable(row["second"]),
         **dict(zip(("estimate", "low", "high"), map(finite, ends), strict=True)),
         "text": f"{with_interval(*ends)}, {VERDICTS[ContrastVerdict(row['verdict'])]}",
     }

@@ -18,9 +18,16 @@ from reprocore.report.page.tables import (
     finite,
     with_interval,
 )
-from reprocore.report.words import CLAIM_VERDICTS, HOLDS_FOR, VERDICTS, flag_texts, readable
+from reprocore.report.words import (
+    CLAIM_VERDICTS,
+    HOLDS_FOR,
+    VERDICTS,
+    flag_texts,
+    gap_text,
+    readable,
+)
 from reprocore.study.study import Study
-from reprocore.vocabulary import ClaimVerdict, Family, Stratification, generalisation
+from reprocore.vocabulary import ClaimVerdict, Family, Gap, Stratification, generalisation
 
 BESIDE = ("relative_pd", "total_variation", "churn", "val_loss", "val_accuracy")
 
@@ -48,6 +55,7 @@ def view_of(tables: Tables, answer: Answer, text: Row, generated: Row) -> Row:
         "levels": levels(tables),
         "level_heads": [QUANTITIES[name].heading for name in shown_measures(study)],
         "contrasts": contrasts(tables),
+        "uncompared": uncompared(tables),
         "steps": bool(tables.drawn("steps")),
         "reference": reference_words(study),
         "passages": passages(tables, text, first),
@@ -113,6 +121,23 @@ def contrasts(tables: Tables) -> list[Row]:
     measure = tables.study.drawn_measure
     rows = tables.drawn("contrasts", family=Family.REFERENCE, measure=measure)
     return [contrast(row) for row in rows]
+
+
+def uncompared(tables: Tables) -> list[Row]:
+    """Return the activations that no contrast of that table is about, with why."""
+    study = tables.study
+    about = {(row["model"], row[side]) for row in contrasts(tables) for side in ("first", "second")}
+    estimates, summary = (tables.tables[name].to_pandas() for name in ("estimates", "summary"))
+    return [
+        {
+            "model": model,
+            "label": readable(entry.activation),
+            "why": entry.why or gap_text(Gap.NOT_COMPARED),
+        }
+        for model in study.models
+        for entry in summary_entries(study, model, estimates, summary, study.drawn_measure)
+        if (model, entry.activation) not in about
+    ]
 
 
 def reference_words(study: Study) -> str:

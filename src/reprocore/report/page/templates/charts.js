@@ -75,17 +75,19 @@ function axis(rows, more) {
   return (own) => state.axis === "own" ? limits(own, more) : shared;
 }
 
-// One chart for each group.
+// One chart for each group: its title, its rows, and what to know of rows that are not there.
 function grid(id, name, groups, places, words, ends = () => ({})) {
   const place = byId(id);
   if (!place) return;
-  for (const [title, rows] of groups) {
+  for (const [title, rows, note = ""] of groups) {
     let figure = [...place.children].find((child) => child.dataset.title === title);
     if (!figure) {
       const plot = element("div", { class: "chart" });
-      figure = element("figure", { "data-title": title }, element("figcaption", {}, title), plot);
+      const caption = element("figcaption", {}, title, element("span", { class: "where" }));
+      figure = element("figure", { "data-title": title }, caption, plot);
       place.append(figure);
     }
+    figure.querySelector(".where").textContent = note;
     const own = { ...places, ...ends(rows) };
     chart(figure.lastChild, name, rows, own, `${title}: ${words}. ${described(rows)}`);
   }
@@ -95,7 +97,7 @@ function grid(id, name, groups, places, words, ends = () => ({})) {
 }
 
 const described = (rows) =>
-  rows.length > 12 ? "" : rows.map((r) => `${r.label ?? ""} ${r.text || r.why}`).join("; ");
+  rows.length > 12 ? "" : rows.map((r) => `${r.label ?? ""} ${r.why || r.text}`).join("; ");
 
 // A square for each pair, on both sides of the diagonal.
 function heat(place, pairs, one, other, measure) {

@@ -12,12 +12,29 @@ view(["measure", "axis"], () => {
   grid("levels-charts", "rows", byModel(rows), { title: heading }, heading, axis(rows));
 });
 
+// The activations of a model that none of its rows is about, each with why.
+function absent(model, rows, otherwise = "not compared") {
+  const about = new Set(rows.flatMap((row) => [row.label, row.other]));
+  return where(levels, { model, measure: state.measure })
+    .filter(({ label }) => !about.has(label))
+    .map(({ label, why }) => ({
+      ...{ model, label, estimate: null, low: null, high: null, text: "", note: "" },
+      why: why || otherwise,
+    }));
+}
+
+// The lines of each model, with the activations that have none; a model without any says so itself.
+const linesByModel = (rows) => byModel(rows).map(([model, own]) => {
+  const gone = own.length ? absent(model, own) : [];
+  return [model, own, gone.map(({ label, why }) => `${label}: ${why}`).join("; ")];
+});
+
 const curves = unpack(data.curves).map((row) => ({ ...row, label: data.labels[row.activation] }));
 view(["measure", "axis"], () => {
   const rows = where(curves, { measure: state.measure });
   const { heading } = data.measures[state.measure];
   const places = { title: heading, across: "optimiser steps", ticks: ticksOf(rows, "step") };
-  grid("curves-charts", "lines", byModel(rows), places, heading, axis(rows));
+  grid("curves-charts", "lines", linesByModel(rows), places, heading, axis(rows));
 });
 
 const steps = unpack(data.steps);
@@ -25,7 +42,7 @@ view(["measure", "axis"], () => {
   const rows = where(steps, { measure: state.measure });
   const title = `ratio of ${data.measures[state.measure].label}`;
   const places = { title, across: "optimiser steps", ticks: ticksOf(rows, "step") };
-  grid("steps-charts", "ratio_lines", byModel(rows), places, title, axis(rows, [1]));
+  grid("steps-charts", "ratio_lines", linesByModel(rows), places, title, axis(rows, [1]));
 });
 
 const cross = unpack(data.cross);
@@ -77,7 +94,8 @@ view([], () => {
   const rows = unpack(data.sources);
   const groups = ARMS.flatMap((arm) => byModel(where(rows, { arm }))
     .filter(([, own]) => own.length)
-    .map(([model, own]) => [`${model}: ${own[0].words}`, own]));
+    .map(([model, own]) =>
+      [`${model}: ${own[0].words}`, [...own, ...absent(model, own, "missing")]]));
   const title = "share of the whole difference";
   grid("sources-charts", "ratios", groups, { title, ...limits(rows, [0, 1]) }, title);
 });
