@@ -337,6 +337,7 @@ class Gap(StrEnum):
     WHOLE_MISSING = auto()
     FEW_SHARED_SEEDS = auto()
     NO_SHARE = auto()
+    NO_DROPOUT = auto()
 
 
 class ClaimVerdict(StrEnum):
@@ -381,7 +382,6 @@ class ClaimReason(StrEnum):
 
 
 CODE_SEPARATOR = " "
-
 Code = TypeVar("Code", bound=StrEnum)
 
 

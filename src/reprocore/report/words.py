@@ -136,6 +136,7 @@ GAPS = {
     Gap.WHOLE_MISSING: "all: missing",
     Gap.FEW_SHARED_SEEDS: "{shared_seeds}",
     Gap.NO_SHARE: "no share",
+    Gap.NO_DROPOUT: "no dropout",
 }
 
 

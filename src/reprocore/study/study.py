@@ -22,6 +22,7 @@ from reprocore.study.sections import (
     TrainingSettings,
     TuningSettings,
 )
+from reprocore.study.sizes import FAMILY_SIZES
 from reprocore.vocabulary import (
     GATED_ACTIVATIONS,
     OTHER_NAMES,
@@ -266,6 +267,11 @@ class Study(Section):
     def arms_of(self, model: str) -> tuple[Arm, ...]:
         """Return the arms of `model`."""
         return self.models[model].arms or self.arms
+
+    def lacks_dropout(self, model: str) -> bool:
+        """Return whether `model` has no dropout; false for a family of one's own, which may."""
+        settings = self.models[model]
+        return settings.family in FAMILY_SIZES and not settings.sizes["dropout"]
 
     def is_gated(self, activation: str) -> bool:
         """Return whether `activation` is used as W2(act(W1 x) ⊙ V x)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_reading import artist, bar, gids, illegible, note_of, rows_of, texts
-from figure_tables import Tables, make_study
+from figure_tables import ARMS, Tables, make_study
 
 from reprocore.report.figures.all_models.early import draw_early, related_from
 from reprocore.report.figures.all_models.ratios import draw_ratios, percent
@@ -35,6 +35,20 @@ def test_sources_are_those_of_the_table(armed, armed_figures):
     assert "SwiGLU: 2 shared seeds" in texts(figure)
     assert "GELU: missing" in texts(figure)
     assert "not run" in texts(figure)
+
+
+def test_a_model_without_dropout_is_no_measured_0(armed):
+    table = armed.analysis["sources"].copy()
+    drawn = table["arm"].eq("dropout") & table["share"].notna()
+    table.loc[drawn, ["share", "low", "high"]] = 0.0
+    # What feeds on the stream of dropout in another way is a difference like any other.
+    table.loc[drawn & table["activation"].eq("swiglu"), ["share", "high"]] = 0.1, 0.2
+    study = make_study(models=("tinylstm",), arms=list(ARMS))
+    figure = draw_sources(study, table)
+    assert "ReLU: no dropout" in texts(figure)
+    assert not gids(figure, "estimate:tinylstm:dropout:relu")
+    assert gids(figure, "estimate:tinylstm:dropout:swiglu")
+    assert gids(figure, "estimate:tinylstm:none:relu")
 
 
 def test_the_control_is_0_or_named(armed):

@@ -44,6 +44,7 @@ def test_shipped_study_is_the_one_of_the_design():
         assert study.models[name].resources.gpu == large
         dropout = 0.0 if name in ("nanotransformer", "tinylstm") else 0.2
         assert study.models[name].sizes["dropout"] == dropout
+        assert study.lacks_dropout(name) == (dropout == 0)
     assert study.models["minigpt"].sizes["layers"] == 6
     assert study.models["convlm"].sizes["dilations"] == (1, 2, 4, 8, 16)
     assert study.models["nanotransformer"].sizes["bias"] is False

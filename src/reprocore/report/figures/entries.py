@@ -82,6 +82,15 @@ class Entry:
         return gap_text(self.gap, self.seeds)
 
 
+def is_no_dropout(study: Study, row: TableRow) -> bool:
+    """Return whether a share of `SOURCES_SCHEMA` is 0 because its model has no dropout at all.
+
+    Any other share is drawn: the stream of dropout also feeds what a custom activation draws.
+    """
+    zero = row["arm"] == "dropout" and row["share"] == 0
+    return bool(zero) and study.lacks_dropout(row["model"])
+
+
 def rows_of(table: pd.DataFrame, **wanted: object) -> list[TableRow]:
     """Return the rows of a table in which these columns have these values."""
     for column, value in wanted.items():

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from reprocore.report.figures import style
-from reprocore.report.figures.entries import ARM_WORDS, Entry, summary_entries
+from reprocore.report.figures.entries import ARM_WORDS, Entry, is_no_dropout, summary_entries
 from reprocore.report.page.charts import specifications
 from reprocore.report.page.tables import (
     QUANTITIES,
@@ -13,12 +13,20 @@ from reprocore.report.page.tables import (
     rounded,
     with_interval,
 )
-from reprocore.report.words import CONDITIONS, HOLDS_FOR, VERDICTS, readable, reason_texts
+from reprocore.report.words import (
+    CONDITIONS,
+    HOLDS_FOR,
+    VERDICTS,
+    gap_text,
+    readable,
+    reason_texts,
+)
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
     PAIR_MEASURES,
     Condition,
     ContrastVerdict,
+    Gap,
     Measure,
     Stratification,
     generalisation,
@@ -53,7 +61,7 @@ def payload(tables: Tables) -> Row:
         "pairs": packed(_pairs(tables)),
         "kinds": packed(map(_kind, tables.drawn("strata", stratification=Stratification.KIND))),
         "tuning": packed(map(_trial, tables.rows("tuning"))),
-        "sources": packed(map(_source, tables.rows("sources", measure=study.drawn_measure))),
+        "sources": packed(_sources(tables)),
         "early": packed(map(_early, tables.drawn("early", measure=study.drawn_measure))),
     }
 
@@ -172,6 +180,15 @@ def _kind(row: Row) -> Row:
 
 def _trial(row: Row) -> Row:
     return {**row, "trial": str(row["trial"])}
+
+
+def _sources(tables: Tables) -> Iterator[Row]:
+    for row in tables.rows("sources", measure=tables.study.drawn_measure):
+        if is_no_dropout(tables.study, row):
+            none = dict.fromkeys(("share", "low", "high"))
+            yield {**_source({**row, **none}), "why": gap_text(Gap.NO_DROPOUT)}
+        else:
+            yield _source(row)
 
 
 def _source(row: Row) -> Row:

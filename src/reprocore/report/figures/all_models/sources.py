@@ -8,7 +8,13 @@ from matplotlib.figure import Figure
 
 from reprocore.report.figures import marks, style
 from reprocore.report.figures.bands import Bands
-from reprocore.report.figures.entries import Entry, TableRow, confidence_text, rows_of
+from reprocore.report.figures.entries import (
+    Entry,
+    TableRow,
+    confidence_text,
+    is_no_dropout,
+    rows_of,
+)
 from reprocore.report.figures.frame import (
     activation_handles,
     new_figure,
@@ -96,11 +102,14 @@ def _row(
 ) -> marks.Row:
     """Return the row of a share; without one it says why."""
     wanted = len(study.seeds)
-    span = None if row is None else marks.span_of(row, "share")
+    without = row is not None and is_no_dropout(study, row)
+    span = None if row is None or without else marks.span_of(row, "share")
     seeds = 0 if row is None else int(row["seeds"])
     gap = None
     if row is None:
         gap = Gap.MISSING if model_ran else Gap.NOT_RUN
+    elif without:
+        gap = Gap.NO_DROPOUT
     elif span is None:
         codes = split_codes(row["reason"], Reason)
         gap = next((GAPS[code] for code in codes[:1] if code in GAPS), Gap.NO_SHARE)
