@@ -259,6 +259,9 @@ def _contrast(
         closed = len(pool.names) <= MOST_ACTIVATIONS
         method = Method.CLOSED_TEST if closed else Method.PAIRED
         return _compared(replace(contrast, method=method, seeds=len(a)), a, b, margin, confidence)
+    # Before seeds are left out: with such a value an activation is in no family, on any seeds.
+    if not all(math.isfinite(_mean(x)) for x in (a, b)):
+        return replace(contrast, reasons=(Reason.NOT_FINITE,))
     if len(shared) >= LEAST_SEEDS:
         a, b = (of_seeds(activations[name], shared) for name in (first, second))
     return _on_its_own(contrast, a, b, margin, confidence)
@@ -268,10 +271,7 @@ def _on_its_own(
     contrast: Contrast, a: Floats, b: Floats, margin: Margin | None, confidence: float
 ) -> Contrast:
     """Compare two activations that are not in the closed test."""
-    means = [_mean(x) for x in (a, b)]
-    if not all(map(math.isfinite, means)):
-        return replace(contrast, reasons=(Reason.NOT_FINITE,))
-    contrast = _with_means(contrast, *means)
+    contrast = _with_means(contrast, _mean(a), _mean(b))
     if contrast.seeds < LEAST_SEEDS:
         return replace(contrast, reasons=(Reason.FEW_SEEDS,))
     paired = contrast.seeds_shared >= LEAST_SEEDS

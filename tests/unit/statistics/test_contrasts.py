@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -228,6 +230,42 @@ def test_an_infinite_third_activation_does_not_matter():
     found = contrasts(more, "act1")
     assert (found[0], found[2]) == tuple(contrasts(activations, "act1"))
     assert found[1].reasons == (Reason.NOT_FINITE,)
+
+
+def test_a_value_that_is_not_finite_leaves_the_family_on_the_shared_seeds_too():
+    activations = of_means([0.7, 1.0], seeds=5)
+    (more,) = of_means([0.9], seeds=6).values()
+    more.values[5, :5] = more.values[:5, 5] = math.inf
+    found = contrasts(activations | {"more": more}, "act1")
+    assert (found[0], found[2]) == tuple(contrasts(activations, "act1"))
+    for c in (found[1], found[3], found[4], *contrasts({"more": more, **activations}, "more")[:2]):
+        assert (c.reasons, c.p, c.difference) == ((Reason.NOT_FINITE,), None, None)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sets(st.integers(0, 6), min_size=1), st.sampled_from([None, 5, 6])),
+        min_size=2,
+        max_size=4,
+    ),
+    st.booleans(),
+)
+def test_what_is_not_finite_is_never_tested_whatever_seeds_there_are(chosen, matrices):
+    every = of_means([1.0, 1.1, 1.2, 1.3][: len(chosen)], seeds=8, matrices=matrices)
+    activations, infinite = {}, set()
+    for (name, (_, x)), (seeds, bad) in zip(every.items(), chosen, strict=True):
+        x = x.copy()
+        if bad in seeds and (len(seeds) > 1 or not matrices):
+            x[bad] = math.inf
+            infinite.add(name)
+            if matrices:
+                x[:, bad], x[bad, bad] = math.inf, 0.0
+        own = sorted(seeds)
+        activations[name] = SeedValues(own, x[np.ix_(*(own,) * x.ndim)])
+    for c in contrasts(activations, "act0"):
+        no_nan(c)
+        if infinite & {c.first, c.second}:
+            assert (c.reasons, c.p, c.difference) == ((Reason.NOT_FINITE,), None, None)
 
 
 def test_bad_arguments_say_what():
