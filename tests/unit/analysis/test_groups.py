@@ -1,6 +1,7 @@
 """Groups of arrays: conversions, pairing, blocks, strata, and the tables of a study."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from scipy import special
 import reprocore
 from conftest import one_line, tiny_config
 from reprocore.analysis.groups.files import compare_files
+from reprocore.analysis.groups.inputs import check_inputs, groups_in_memory
 from reprocore.analysis.groups.reproducibility import Question
 from reprocore.analysis.pairs import compare_cells
 from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.trajectories import read_trajectories
 from reprocore.errors import ReprocoreError
+from reprocore.kinds import OutputKind
 from reprocore.statistics import divergence
 from reprocore.statistics.jackknife import pair_matrix
 from reprocore.statistics.levels import level_of_pairs, seed_means
 from reprocore.store.arrays.manifest import read_manifest
+from reprocore.store.arrays.sources import with_targets
 from reprocore.store.cell_schemas import CONTINUATIONS_SCHEMA
 from reprocore.store.predictions import Predictions, write_predictions
 from reprocore.store.schemas import CURVES_SCHEMA
@@ -32,6 +36,7 @@ from reprocore.study.study import parse_study
 from reprocore.vocabulary import AGREEMENT_MEASURES, MEASURES, bounds_of
 
 POSITIONS, SYMBOLS = 60, 6
+LABELS = OutputKind.LABELS
 
 
 def logits_of(groups: int = 2, models: int = 5, seed: int = 0, noise: float = 0.4) -> np.ndarray:
@@ -72,6 +77,17 @@ class TestKinds:
         assert len(both) == 8
         np.testing.assert_allclose(both["estimate_x"], both["estimate_y"], rtol=1e-12)
         assert set(result.verdicts["measure"]) == {"churn"}
+
+    def test_a_symbol_that_only_the_targets_hold_counts_from_files_and_arguments_alike(
+        self,
+    ) -> None:
+        (group,) = groups_in_memory({"one": np.arange(12).reshape(4, 3) % 3}, LABELS, None)
+        targets = np.array([3, 0, 1])
+        stored = replace(group, sources=with_targets(group.sources, targets))
+        for found in (check_inputs([stored], LABELS), check_inputs([group], LABELS, targets)):
+            assert found.symbols == 4
+            assert found.targets is not None
+            assert found.targets.tolist() == targets.tolist()
 
     def test_targets_of_labels_that_are_text_are_refused(self) -> None:
         labels = {name: p.argmax(axis=-1) for name, p in groups_of().items()}

@@ -147,9 +147,9 @@ def check_inputs(
     sources = [source for group in groups for source in group.sources]
     _check_alike(sources, kind)
     positions = sources[0].shape[0]
-    symbols = _symbols(sources, kind, targets)
     known = [source.targets for source in sources if source.targets is not None]
     ids = as_array(targets) if targets is not None else known[0] if known else None
+    symbols = _symbols(sources, ids)
     if ids is not None:
         name = "targets" if targets is not None else sources[0].name
         ids = check_targets(ids, positions, symbols, name)
@@ -180,13 +180,14 @@ def _check_alike(sources: Sequence[Source], kind: OutputKind) -> None:
         raise ReprocoreError(f"kind: labels cannot be compared with {min(kinds - {'labels'})}")
 
 
-def _symbols(sources: Sequence[Source], kind: OutputKind, targets: npt.ArrayLike | None) -> int:
-    """Return V; of labels, 1 more than the highest of all, and 2 at least."""
+def _symbols(sources: Sequence[Source], targets: npt.NDArray[Any] | None) -> int:
+    """Return V; of labels, 1 more than the highest of all and of the targets, and 2 at least."""
     if len(sources[0].shape) > 1:
         return sources[0].shape[1]
-    ids = as_array(() if targets is None else targets)
+    highest = 1
     # Targets that are no whole numbers are refused where they are checked.
-    highest = max(1, int(ids.max(initial=0))) if ids.dtype.kind in "iu" else 1
+    if targets is not None and targets.dtype.kind in "iu":
+        highest = max(1, int(targets.max(initial=0)))
     for source in sources:
         for portion in source.portions(source.shape[0]):
             highest = max(highest, int(check_labels(portion, source.name).max()))
