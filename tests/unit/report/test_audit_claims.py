@@ -41,6 +41,11 @@ def test_the_range_of_a_printed_cv_is_that_of_a_search() -> None:
     [
         (PERCENT | {"claimed": 45}, REFUTED),
         (PERCENT | {"claimed": 34}, SUPPORTED),
+        (PERCENT | {"value": 0.556, "others": [1.0], "claimed": 44.4}, SUPPORTED),
+        (PERCENT | {"value": 0.556, "others": [1.0], "claimed": 44.5}, REFUTED),
+        (PERCENT | {"value": 0.556, "others": [1.0], "claimed": 44.41}, REFUTED),
+        (PERCENT | {"value": 0.556, "others": [1.0], "claimed": 40}, SUPPORTED),
+        (PERCENT | {"value": 0.62, "others": [1.0], "claimed": 40}, REFUTED),
         ({"kind": "printed_percent", "value": 0.6, "others": [0.5]}, REFUTED),
         ({"kind": "printed_percent", "value": 0.5, "others": [0.6], "seeds": 2}, UNDECIDED),
         (TIMES, SUPPORTED),

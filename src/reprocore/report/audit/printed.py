@@ -1,6 +1,7 @@
 """What a report's printed figures allow, recomputed from them alone: no measurement is used."""
 
 import math
+from decimal import Decimal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -73,7 +74,7 @@ def _given(holds: bool, claim: str, *figures: Figure) -> Outcome:
 
 
 def judge_percent(test: claims.PrintedPercent) -> Outcome:
-    """Support a percentage that is reached, to whole percent, against every other printed.
+    """Support a percentage that is reached, to the claim's digits, against every other printed.
 
     Without one only the order is checked. Fewer than 3 seeds have no interval: they support
     nothing.
@@ -83,13 +84,19 @@ def judge_percent(test: claims.PrintedPercent) -> Outcome:
     if single[1] > single[0]:
         figures.append(Figure("below their mean", None, mean, "%"))
     least = test.claimed or 0
-    holds = single[0] > 0 and round(single[0]) >= least
+    holds = single[0] > 0 and round(single[0], _decimals(least)) >= least
     if holds and test.seeds is not None and test.seeds < LEAST_SEEDS:
         missing = LEAST_SEEDS - test.seeds
         names = {"label": "printed figures", "seeds": test.seeds}
         return outcome(UNDECIDED, ClaimReason.FEW_SEEDS, *figures, more=missing, **names)
     claim = f"{least:g}% below every other figure" if least else "less than every other figure"
     return _given(holds, claim, *figures)
+
+
+def _decimals(value: float) -> int:
+    """Return how many decimals a figure was printed with; a trailing 0 is not known of it."""
+    exponent = Decimal(str(value)).normalize().as_tuple().exponent
+    return max(0, -int(exponent))
 
 
 def judge_times(test: claims.PrintedTimes) -> Outcome:
