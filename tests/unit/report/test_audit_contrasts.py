@@ -137,6 +137,15 @@ def test_outcomes_of_parts_are_combined_and_none_is_lost(verdicts) -> None:
     assert all_of(parts) == at_least(3, parts)
 
 
+@pytest.mark.parametrize(("count", "more"), [(1, 3), (2, 7), (3, None)])
+def test_seeds_to_add_are_those_of_as_many_parts_as_lack(count, more) -> None:
+    parts = [outcome(UNDECIDED, ClaimReason.NOT_SEPARATED, more=seeds) for seeds in (7, None, 3)]
+    assert at_least(count, parts).seeds_more == more
+    holding = outcome(SUPPORTED, ClaimReason.BETTER)
+    assert at_least(count + 1, [*parts, holding]).seeds_more == more
+    assert all_of(parts[::2]).seeds_more == 7
+
+
 @pytest.mark.parametrize(
     ("accuracy", "verdict"),
     [

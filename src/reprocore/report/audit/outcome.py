@@ -88,7 +88,7 @@ def at_least(count: int, parts: Sequence[Outcome]) -> Outcome:
     """Combine the parts of a claim that holds if so many of them do.
 
     Supported once enough parts are, refuted once too few can be, not measured if no part was; in
-    every other case undecided.
+    every other case undecided, with the seeds after which the parts that lack may be supported.
     """
     holding, failing, undecided, gaps = (
         [part for part in parts if part.verdict == verdict] for verdict in ClaimVerdict
@@ -103,9 +103,11 @@ def at_least(count: int, parts: Sequence[Outcome]) -> Outcome:
         # Whoever reads only the first facts must see that something is missing.
         first = undecided[:1] or [outcome(UNDECIDED, ClaimReason.PARTLY_MEASURED)]
         return _combined(UNDECIDED, [*first, *gaps, *undecided[1:]], parts)
-    more = [part.seeds_more for part in undecided if part.seeds_more is not None]
+    # Not all need be decided: those that need fewest seeds, as many as lack.
+    more = sorted(part.seeds_more for part in undecided if part.seeds_more is not None)
+    lacking = count - len(holding)
     return _combined(
-        UNDECIDED, undecided, parts, max(more) if len(more) == len(undecided) else None
+        UNDECIDED, undecided, parts, more[lacking - 1] if lacking <= len(more) else None
     )
 
 
