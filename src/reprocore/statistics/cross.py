@@ -144,7 +144,9 @@ def _with_ratio(crossed: Crossed, above: Floats, below: Floats, confidence: floa
 
 def _for_lack(crossed: Crossed, reason: Reason) -> Crossed:
     """Say why there is no ratio, unless that is why there is no interval."""
-    return crossed if crossed.reasons else replace(crossed, reasons=(reason,))
+    if crossed.low is None and crossed.reasons:
+        return crossed
+    return replace(crossed, reasons=(*crossed.reasons, reason))
 
 
 def _crossed(found: Estimate, pairs: int | None = None) -> Crossed:

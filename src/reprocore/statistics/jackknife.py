@@ -30,7 +30,7 @@ class Estimate:
         high: upper end of the interval, or None.
         seeds: seeds it rests on.
         pairs: pairs of seeds it rests on; 0 for a mean over seeds.
-        reasons: why there is no interval; empty if there is one.
+        reasons: why there is no interval, or why it has no width.
     """
 
     estimate: float

@@ -180,10 +180,14 @@ def interval(
 def possible(found: Estimate, bounds: Bounds, confidence: float) -> Estimate:
     """Return an estimate over seeds with the same error and the ends of `interval`.
 
-    M−1 degrees of freedom. On a bound there is no interval, and a reason.
+    M−1 degrees of freedom. On a bound there is no interval, where nothing varies it has no width;
+    both have a reason.
     """
-    if found.se is None or found.se <= ROUNDING * abs(found.estimate):
+    if found.se is None:
         return found
+    if found.se <= ROUNDING * abs(found.estimate):
+        level = found.estimate
+        return replace(found, low=level, high=level, reasons=(Reason.NO_VARIATION,))
     if not bounds[0] < found.estimate < bounds[1]:
         return replace(found, low=None, high=None, reasons=(Reason.ON_A_BOUND,))
     low, high = interval(found.estimate, found.se, found.seeds - 1, bounds, confidence)
@@ -296,8 +300,6 @@ def score_on_this_text(
 
 def _over_seeds(found: Estimate, bounds: Bounds, confidence: float) -> Level:
     found = possible(found, bounds, confidence)
-    mean, se, ends, reasons = found.estimate, found.se, (found.low, found.high), found.reasons
-    if se is not None and se <= ROUNDING * abs(mean):
-        ends, reasons = (mean, mean), (Reason.NO_VARIATION,)
+    se, ends, reasons = found.se, (found.low, found.high), found.reasons
     dof = None if reasons else found.seeds - 1.0
-    return Level(mean, se, se, None, *ends, dof, found.seeds, 0, reasons)
+    return Level(found.estimate, se, se, None, *ends, dof, found.seeds, 0, reasons)

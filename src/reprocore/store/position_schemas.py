@@ -34,7 +34,7 @@ CROSS_SCHEMA = pa.schema(
             "reason",
             (
                 *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
-                Reason.ON_A_BOUND,
+                *(Reason.ON_A_BOUND, Reason.NO_VARIATION),
                 *(Reason.NOT_FINITE, Reason.NO_SHARED_SEED, Reason.PART_OF_SEEDS),
                 *(Reason.NO_RATIO, Reason.RETRAINING_NOT_CLEAR),
             ),
@@ -59,9 +59,9 @@ STRATA_SCHEMA = pa.schema(
             "reason",
             (
                 *(Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.ONE_SEED, Reason.FEW_SEEDS),
-                Reason.ON_A_BOUND,
+                *(Reason.ON_A_BOUND, Reason.NO_VARIATION),
             ),
-            "why there is no interval; empty if there is one",
+            "why it has no interval or width",
         ),
     ]
 )

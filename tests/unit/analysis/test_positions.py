@@ -11,7 +11,14 @@ import pytest
 from conftest import one_line, tiny_study
 from reprocore.analysis.cross import COMPARED, cross_table
 from reprocore.analysis.final_predictions import read_final_predictions
-from reprocore.analysis.strata import STRATA, kind_of, strata_table
+from reprocore.analysis.strata import (
+    DIVERGENCES,
+    STRATA,
+    kind_of,
+    strata_table,
+    stratum_divergences,
+    stratum_loss,
+)
 from reprocore.analysis.text import shown_positions, text_table
 from reprocore.data.probe import Probe
 from reprocore.errors import ReprocoreError
@@ -135,6 +142,17 @@ def test_strata_are_the_means_over_their_positions(paths):
             (row,) = rows(table, measure="loss", **where)
             assert row["estimate"] == pytest.approx(np.mean(losses), rel=1e-6)
             assert row["low"] < row["estimate"] < row["high"]
+
+
+def test_a_stratum_where_nothing_varies_says_so():
+    pairs = np.array([[0, 1], [0, 2], [1, 2]])
+    values = {measure: np.full(3, 0.1) for measure in DIVERGENCES}
+    alike = [*stratum_divergences(pairs, values, 0.95), stratum_loss(np.full(3, 0.1), 0.95)]
+    for _, found in alike:
+        assert found.low == found.high == found.estimate
+        assert found.reasons == (Reason.NO_VARIATION,)
+    for schema in (STRATA_SCHEMA, CROSS_SCHEMA):
+        assert Reason.NO_VARIATION in codes_of(schema, "reason")
 
 
 @pytest.mark.parametrize("cells", [[], ["gelu/all-2"], ["gelu/all-2", "relu/all-5"]])

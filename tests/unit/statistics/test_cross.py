@@ -110,7 +110,20 @@ def test_what_has_no_ratio_says_why():
 def test_identical_cells_have_an_interval_without_width():
     between, own = np.full((3, 3), 0.2), np.stack(2 * [symmetric(np.full((3, 3), 0.2))])
     for found in (*across(between, own, bounds=(0, 1)), within(own[0], (0, 1))):
-        assert (found.low, found.high) == pytest.approx((found.estimate, found.estimate))
+        assert found.low == found.high == found.estimate == pytest.approx(0.2)
+        assert found.reasons == (Reason.NO_VARIATION,)
+
+
+def test_where_nothing_varies_a_ratio_that_lacks_has_its_own_reason():
+    between, own = np.full((3, 3), 0.2), np.zeros((2, 3, 3))
+    for found in across(between, own):
+        assert found.reasons == (Reason.NO_VARIATION, Reason.NO_RATIO)
+    same, different = across(between[:2, :2], own[:, :2, :2])
+    assert same.reasons == (Reason.NO_VARIATION, Reason.FEW_SEEDS)
+    assert different.reasons == (Reason.FEW_SEEDS,)
+    own[0][0, 1] = own[0][1, 0] = np.inf
+    for found in across(between, own):
+        assert found.reasons == (Reason.NO_VARIATION, Reason.NOT_FINITE)
 
 
 def test_bad_shapes_are_one_line():
