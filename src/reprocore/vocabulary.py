@@ -173,9 +173,7 @@ FAMILY_BUILDERS = {
     "lstm": "reprocore.training.models.recurrent:RecurrentLM",
 }
 
-
 CORPUS_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-
 
 STREAMS = ("init", "order", "dropout")
 
@@ -240,6 +238,7 @@ class Reason(StrEnum):
     NOT_A_NUMBER = auto()
     INFINITE = auto()
     NOT_FINITE = auto()  # one of several values
+    PAST_MATCHED_LOSS = auto()  # at the first stored step, so that nothing is known at that loss
     ONE_SEED = auto()
     ONE_BLOCK = auto()
     NO_VARIATION = auto()

@@ -52,6 +52,7 @@ from reprocore.vocabulary import (
     Family,
     Reason,
     join_codes,
+    split_codes,
 )
 
 RESOLVED = (5, 10, 20)
@@ -147,10 +148,21 @@ def _matched_rows(
     between = {name: interpolation(c, loss) for name, c in trajectories.items()}
     common = labels | {"condition": Condition.MATCHED_LOSS}
     for contrast in _contrasts(study, labels["model"], labels["measure"], values):
-        shares = between[contrast.first], between[contrast.second]
-        matched = {"matched_loss": loss, "interpolation": sum(shares) / 2}
-        yield "contrasts", common | matched | result_row(contrast)
-    yield "sensitivity", _sensitivity_row(study, common, values)
+        shares = [between[name] for name in (contrast.first, contrast.second)]
+        known = [share for share in shares if share is not None]
+        past = len(known) < len(shares)
+        matched: Row = {"matched_loss": loss, "interpolation": None if past else sum(known) / 2}
+        row = common | matched | result_row(contrast)
+        yield "contrasts", _past(row) if past else row
+    spread = _sensitivity_row(study, common, values)
+    yield "sensitivity", _past(spread) if None in between.values() else spread
+
+
+def _past(row: Row) -> Row:
+    """Say why a value is not finite where a pair was past the matched loss from the start."""
+    codes = {Reason.NOT_FINITE: Reason.PAST_MATCHED_LOSS}
+    found = (codes.get(code, code) for code in split_codes(row["reason"], Reason))
+    return row | {"reason": join_codes(found)}
 
 
 def _step_rows(study: Study, labels: Row, trajectories: Mapping[str, Trajectory]) -> Iterator[Row]:

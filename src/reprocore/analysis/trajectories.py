@@ -1,5 +1,6 @@
 """What one activation's cells measured along training, by seed: the material of every test."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def pair_losses(trajectory: Trajectory) -> Floats:
 def common_loss(trajectories: Iterable[Trajectory]) -> float:
     """Return the worst loss of a pair of any trajectory at its end, nats: the matched loss.
 
-    Every pair reaches it somewhere along its training, so nothing is extrapolated.
+    Every pair reaches it somewhere along its training, perhaps before its first snapshot.
     """
     worst = -np.inf
     for trajectory in trajectories:
@@ -126,7 +127,8 @@ def common_loss(trajectories: Iterable[Trajectory]) -> float:
 def at_loss(trajectory: Trajectory, measure: str, loss: float) -> Floats:
     """Return a measure's pair matrix [M, M] at the first time that each pair reaches `loss`.
 
-    Between two snapshots the measure is taken as linear in the pair's own mean loss.
+    Between two snapshots the measure is taken as linear in the pair's own mean loss. NaN for a pair
+    that is past that loss at its first snapshot: what it was there is not stored.
 
     Raises:
         ReprocoreError: a pair never reaches that loss.
@@ -141,25 +143,30 @@ def at_loss(trajectory: Trajectory, measure: str, loss: float) -> Floats:
     return matrix
 
 
-def interpolation(trajectory: Trajectory, loss: float) -> float:
+def interpolation(trajectory: Trajectory, loss: float) -> float | None:
     """Return how far `loss` is from the nearer snapshot, as a share of the gap in loss, 0 to 0.5.
 
-    The mean over pairs; 0 where a snapshot has that loss, and before the first one.
+    The mean over pairs; 0 where a snapshot has that loss, None if a pair is past it at the first.
 
     Raises:
         ReprocoreError: a pair never reaches that loss.
     """
     share = _crossing(trajectory, loss)[2]
-    return float(np.minimum(share, 1 - share)[np.triu_indices(len(share), 1)].mean())
+    mean = float(np.minimum(share, 1 - share)[np.triu_indices(len(share), 1)].mean())
+    return None if math.isnan(mean) else mean
 
 
 def _crossing(
     trajectory: Trajectory, loss: float
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
-    """Return the snapshots between which each pair first reaches `loss`, and how far, [M, M]."""
+    """Return the snapshots between which each pair first reaches `loss`, and how far, [M, M].
+
+    How far is NaN for a pair that is past it at the first snapshot.
+    """
     losses = pair_losses(trajectory)
     # A seed beside itself is no pair, and may be worse than all its pairs.
-    reached = (losses <= loss) | np.eye(len(trajectory.seeds), dtype=bool)
+    no_pair = np.eye(len(trajectory.seeds), dtype=bool)
+    reached = (losses <= loss) | no_pair
     after = reached.argmax(axis=0)
     if not reached.any(axis=0).all():
         raise ReprocoreError(f"matched loss: a pair of seeds never reaches {loss:.4f} nats")
@@ -168,4 +175,5 @@ def _crossing(
     upper, lower = losses[before, rows, columns], losses[after, rows, columns]
     fall = upper - lower
     share = np.divide(upper - loss, fall, out=np.zeros_like(fall), where=fall > 0)
-    return before, after, share.clip(0.0, 1.0)
+    share = np.where((losses[0] < loss) & ~no_pair, np.nan, share.clip(0.0, 1.0))
+    return before, after, share

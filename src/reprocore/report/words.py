@@ -69,6 +69,7 @@ REASONS = {
     Reason.NOT_A_NUMBER: "not a number",
     Reason.INFINITE: "infinite",
     Reason.NOT_FINITE: "a value is not finite",
+    Reason.PAST_MATCHED_LOSS: "already past that loss at the first stored step",
     Reason.ONE_SEED: "{seeds_text}, needs 2",
     Reason.ONE_BLOCK: "one block of text: nothing is known for new text",
     Reason.NO_VARIATION: "nothing varies",

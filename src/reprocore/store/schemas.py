@@ -177,7 +177,7 @@ CONTRASTS_SCHEMA = pa.schema(
             "reason",
             (
                 *(Reason.NOT_FINITE, Reason.FEW_SEEDS, Reason.PART_OF_SEEDS, Reason.UNPAIRED),
-                *(Reason.CONSTANT_DIFFERENCE, Reason.NO_RATIO),
+                *(Reason.CONSTANT_DIFFERENCE, Reason.NO_RATIO, Reason.PAST_MATCHED_LOSS),
                 *(Reason.FEW_SEEDS_FOR_TEST, Reason.WITHIN_MARGIN),
             ),
             "what is missing, and what limits the comparison",
@@ -235,7 +235,8 @@ SENSITIVITY_SCHEMA = pa.schema(
         codes(
             "reason",
             (
-                *(Reason.NOT_FINITE, Reason.ZERO_MEAN, Reason.FEW_SEEDS),
+                *(Reason.NOT_FINITE, Reason.PAST_MATCHED_LOSS),
+                *(Reason.ZERO_MEAN, Reason.FEW_SEEDS),
                 *(Reason.NO_SHARED_SEED, Reason.ONLY_COMMON_SEEDS, Reason.FEW_SEEDS_FOR_TEST),
             ),
             "what is missing, and what limits it",

@@ -8,6 +8,7 @@ from courses import STEPS, course_of, rows, study_of
 
 from reprocore.analysis.over_models import analyse_across
 from reprocore.analysis.per_model import analyse_model, closer
+from reprocore.analysis.trajectories import Trajectory
 from reprocore.statistics.contrasts import Margin, SeedValues, contrasts
 from reprocore.statistics.jackknife import jackknife
 from reprocore.store.columns import codes_of
@@ -76,6 +77,31 @@ class TestOneModel:
         (matched,) = rows(table, **FINAL | {"condition": Condition.MATCHED_LOSS})
         assert final["ratio"] == pytest.approx(0.8, abs=0.01)
         assert matched["ratio"] == pytest.approx(1.0, abs=0.02)
+
+    def test_with_the_last_step_alone_nothing_is_known_at_matched_loss(self) -> None:
+        study = study_of(["relu", "gelu"])
+        seeds = range(1, 6)
+        whole = {"relu": course_of(0.5, seeds), "gelu": course_of(0.1, seeds, random=1, loss=1.8)}
+        trajectories = {
+            (name, "all"): Trajectory(
+                course.seeds,
+                course.steps[-1:],
+                {measure: cube[-1:] for measure, cube in course.pairs.items()},
+                {score: values[-1:] for score, values in course.scores.items()},
+            )
+            for name, course in whole.items()
+        }
+        tables = analyse_model(study, "charlm", trajectories)
+        (final,) = rows(tables["contrasts"], **FINAL)
+        assert final["verdict"] == ContrastVerdict.MORE_REPRODUCIBLE
+        for table in (tables["contrasts"], tables["sensitivity"]):
+            assert Reason.PAST_MATCHED_LOSS in codes_of(table.schema, "reason")
+            matched = rows(table, condition=Condition.MATCHED_LOSS)
+            assert len(matched) >= len(MEASURES)
+            for row in matched:
+                assert split_codes(row["reason"], Reason) == (Reason.PAST_MATCHED_LOSS,)
+                assert row.get("interpolation") is row.get("difference") is row.get("cv") is None
+                assert row.get("verdict", ContrastVerdict.UNDECIDED) == ContrastVerdict.UNDECIDED
 
     @pytest.mark.slow
     def test_unequal_seeds_use_the_shared_ones_and_say_so(self) -> None:

@@ -87,8 +87,14 @@ class TestMatchedLoss:
         assert at_loss(trajectory, "churn", 1.25)[0, 1] == pytest.approx(0.5)
         assert at_loss(trajectory, "churn", 1.0)[0, 1] == pytest.approx(0.6)
 
-    def test_a_loss_that_was_there_at_once_gives_the_first_value(self) -> None:
-        assert at_loss(self.line([3.0, 2.0], [0.1, 0.2]), "churn", 5.0)[0, 1] == pytest.approx(0.1)
+    def test_a_pair_that_is_past_a_loss_at_its_first_snapshot_has_no_value_there(self) -> None:
+        trajectory = self.line([3.0, 2.0], [0.1, 0.2])
+        assert at_loss(trajectory, "churn", 3.0)[0, 1] == pytest.approx(0.1)
+        assert interpolation(trajectory, 3.0) == 0
+        matrix = at_loss(trajectory, "churn", 3.1)
+        assert np.isnan([matrix[0, 1], matrix[1, 0]]).all()
+        assert not matrix.diagonal().any()
+        assert interpolation(trajectory, 3.1) is None
 
     def test_a_loss_that_rises_again_counts_where_it_was_first_reached(self) -> None:
         trajectory = self.line([3.0, 1.0, 2.0], [0.1, 0.3, 0.9])
@@ -105,7 +111,7 @@ class TestMatchedLoss:
         assert common_loss([self.line([3.0, 1.0, 1.5], [0.1, 0.2, 0.3])]) == 1.5
 
     @pytest.mark.parametrize(
-        ("loss", "share"), [(2.0, 0.0), (1.75, 0.25), (1.25, 0.25), (1.5, 0.5), (4.0, 0.0)]
+        ("loss", "share"), [(2.0, 0.0), (1.75, 0.25), (1.25, 0.25), (1.5, 0.5), (3.0, 0.0)]
     )
     def test_interpolation_is_the_distance_to_the_nearer_snapshot(self, loss, share) -> None:
         assert interpolation(self.line([3.0, 2.0, 1.0], [1, 2, 3]), loss) == pytest.approx(share)
@@ -121,6 +127,9 @@ class TestMatchedLoss:
         for trajectory in trajectories:
             matrix = at_loss(trajectory, "churn", loss)
             cube = trajectory.pairs["churn"]
-            assert np.all(matrix >= cube.min(axis=0) - 1e-12)
-            assert np.all(matrix <= cube.max(axis=0) + 1e-12)
-            assert np.array_equal(matrix, matrix.T)
+            past = (pair_losses(trajectory)[0] < loss) & off
+            assert np.array_equal(np.isnan(matrix), past)
+            assert (interpolation(trajectory, loss) is None) == past.any()
+            assert np.all(matrix[~past] >= cube.min(axis=0)[~past] - 1e-12)
+            assert np.all(matrix[~past] <= cube.max(axis=0)[~past] + 1e-12)
+            assert np.array_equal(matrix, matrix.T, equal_nan=True)
