@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from reprocore.report.audit import primitives, printed
+from reprocore.report.audit import primitives, printed, spreads
 from reprocore.report.audit.claims import TIME, Between, Claim
 from reprocore.report.audit.evidence import Evidence, Tables
 from reprocore.report.audit.outcome import (
@@ -68,7 +68,7 @@ JUDGES: dict[str, Callable[..., Outcome]] = {
     "contrast": primitives.judge_contrast,
     "between": primitives.judge_between,
     "level": primitives.judge_level,
-    "spread": primitives.judge_spread,
+    "spread": spreads.judge_spread,
     "printed_percent": printed.judge_percent,
     "printed_times": printed.judge_times,
     "printed_cv": printed.judge_cv,
