@@ -15,6 +15,8 @@ from reprocore.study.study import Study, parse_study
 from reprocore.vocabulary import Condition, ContrastVerdict, Family
 
 STUDY = parse_study(tiny_config(activations=list(ACTIVATIONS)))
+# Of the activation that `estimate` is of.
+RELU = parse_study(tiny_config(activations=["relu"]))
 SCHEMAS = schemas_of("estimates", "contrasts", "sensitivity", "cells", "curves")
 BETTER, WORSE = ContrastVerdict.MORE_REPRODUCIBLE, ContrastVerdict.LESS_REPRODUCIBLE
 SAME, OPEN = ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED
@@ -53,6 +55,7 @@ def contrast(first: str, second: str, verdict: str, p: float = 1e-4, **more: Any
 
 def spread(low: float | None, high: float | None, p: float = 0.001, **more: Any) -> dict[str, Any]:
     labels = {"measure": "relative_pd", "condition": Condition.FINAL, "seeds": 10}
+    labels |= {"activations": len(ACTIVATIONS)}
     figures = {"corrected": high, "low": low, "high": high, "p_omnibus": p}
     return row_of("sensitivity", **figures | labels | more)
 

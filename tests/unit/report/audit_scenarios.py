@@ -197,6 +197,7 @@ class _World:
                 "corrected": centre,
                 "low": low,
                 "high": high,
+                "activations": len(ran),
                 "p_omnibus": None
                 if self._missing(0.1)
                 else self._pick(1e-4, 1e-4, 0.02, 0.4)

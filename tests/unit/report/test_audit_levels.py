@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
-from audit_rows import TWO, cell, estimate, judged, spread, tables
+from audit_rows import RELU, TWO, cell, estimate, judged, spread, tables
 
+from conftest import tiny_config
 from reprocore.report.audit.evidence import Tables
 from reprocore.report.audit.outcome import NOT_MEASURED, REFUTED, SUPPORTED, UNDECIDED
+from reprocore.study.study import parse_study
 from reprocore.vocabulary import ClaimReason, Reason
 
 LEVEL = {"kind": "level", "measures": ["churn"], "bounds": [0.82, 0.84], "within_margin": True}
+AT = {"measure": "val_accuracy", "value": 0.27}
 
 
 @pytest.mark.parametrize(
@@ -23,14 +26,14 @@ LEVEL = {"kind": "level", "measures": ["churn"], "bounds": [0.82, 0.84], "within
     ],
 )
 def test_a_level_is_judged_by_its_interval(value, se, verdict) -> None:
-    result = judged(LEVEL, tables(estimates=[estimate(value, se, "churn")]))
+    result = judged(LEVEL, tables(estimates=[estimate(value, se, "churn")]), RELU)
     assert result.verdict == verdict
     assert (result.seeds_more is not None) == ((value, se) == (0.90, 0.05))
 
 
 def test_a_level_on_a_bound_decides_nothing() -> None:
     row = estimate(1.0, 0.01, "churn") | {"dof": None, "reason": Reason.ON_A_BOUND}
-    result = judged(LEVEL, tables(estimates=[row]))
+    result = judged(LEVEL, tables(estimates=[row]), RELU)
     assert result.verdict == UNDECIDED
     assert [fact.reason for fact in result.facts] == [ClaimReason.NO_INTERVAL]
 
@@ -41,18 +44,35 @@ def test_more_seeds_do_not_help_where_the_text_leaves_too_much_open(
 ) -> None:
     row = estimate(0.9, 0.05, "churn")
     row["se_seeds"] = 0.05 * share_of_seeds
-    result = judged(LEVEL, tables(estimates=[row]))
+    result = judged(LEVEL, tables(estimates=[row]), RELU)
     assert (result.verdict, result.seeds_more is not None) == (UNDECIDED, known)
 
 
 def test_a_level_where_another_quantity_was_reached() -> None:
-    test = LEVEL | {"at": {"measure": "val_accuracy", "value": 0.27}}
+    test = LEVEL | {"at": AT}
     values = {10: (0.15, 0.1), 50: (0.28, 0.83), 100: (0.5, 0.1)}
     rows = [estimate(accuracy, 0.001, "val_accuracy", s) for s, (accuracy, _) in values.items()]
     rows += [estimate(churn, 0.001, "churn", step) for step, (_, churn) in values.items()]
-    assert judged(test, tables(estimates=rows)).verdict == SUPPORTED
+    assert judged(test, tables(estimates=rows), RELU).verdict == SUPPORTED
     late = [row for row in rows if row["step"] != 50]
-    assert judged(test, tables(estimates=late)).verdict == NOT_MEASURED
+    assert judged(test, tables(estimates=late), RELU).verdict == NOT_MEASURED
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(0.83, UNDECIDED), (0.2, REFUTED)])
+def test_a_level_of_every_activation_is_not_supported_by_some(value, verdict) -> None:
+    study = parse_study(tiny_config(activations=["relu", "gelu"]))
+    rows = [estimate(value, 0.001, "churn", step) for step in (50, 100)]
+    rows += [estimate(0.27, 0.001, "val_accuracy", step) for step in (50, 100)]
+    others = [estimate(0.5, 0.001, "churn") | {"activation": "gelu"}]
+    others += [estimate(0.9, 0.001, "val_accuracy") | {"activation": "gelu"}]
+    # Without rows, and where it never was.
+    for test, more in ((LEVEL, []), (LEVEL | {"at": AT}, []), (LEVEL | {"at": AT}, others)):
+        result = judged(test, tables(estimates=[*rows, *more]), study)
+        assert (result.verdict, result.tally[NOT_MEASURED]) == (verdict, 1)
+        assert any("GELU" in str(f.data) for part in result.everything() for f in part.facts)
+    both = [*rows, *(row | {"activation": "gelu"} for row in rows)]
+    assert judged(LEVEL, tables(estimates=both), study).tally.total() == 2
+    assert judged(LEVEL, tables(estimates=both), study).verdict != UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -67,8 +87,8 @@ def test_levels_over_those_of_others(value, se, other, verdict) -> None:
     models = {"charlm": tables(estimates=[one]), "tinylstm": tables(estimates=[rest])}
     if other == "other_measures":
         models = {"charlm": tables(estimates=[one, rest | {"measure": name}])}
-    assert judged(test, models).verdict == verdict
-    assert judged(test, {"charlm": tables(estimates=[one])}).verdict == NOT_MEASURED
+    assert judged(test, models, RELU).verdict == verdict
+    assert judged(test, {"charlm": tables(estimates=[one])}, RELU).verdict == NOT_MEASURED
 
 
 @pytest.mark.parametrize(
@@ -80,6 +100,8 @@ def test_levels_over_those_of_others(value, se, other, verdict) -> None:
         (spread(0.0, 4.0), UNDECIDED),
         (spread(None, None, seeds=2), UNDECIDED),
         (spread(0.0, 0.0, 1.0), UNDECIDED),
+        (spread(0.0, 0.4, activations=5), UNDECIDED),
+        (spread(2.0, 4.0, activations=5), UNDECIDED),
         (None, NOT_MEASURED),
     ],
 )

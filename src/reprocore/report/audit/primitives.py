@@ -222,7 +222,7 @@ class _Estimate(NamedTuple):
 
 
 def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]:
-    """List the estimates of a test, and what is not there."""
+    """List the estimates of a test, and which activations of a model have none."""
     for model, other_model, measure, other_measure in itertools.product(
         test.models, test.other_models or ("",), test.measures, test.other_measures or ("",)
     ):
@@ -246,8 +246,11 @@ def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]
             label += (
                 f" over that of {other_model}" if other_model else f"/{_quantity(other_measure)}"
             )
-        if not rows:
-            yield outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=label)
+        measured = {row["activation"] for row in rows}
+        for activation in evidence.study.activations_of(model):
+            if activation not in measured:
+                name = f"{label}, {readable(activation)}"
+                yield outcome(NOT_MEASURED, ClaimReason.NOT_THERE, label=name)
         for row in rows:
             name = f"{label}, {readable(row['activation'])} at step {row['step']}"
             other = below[row["activation"]] if other_model or other_measure else None

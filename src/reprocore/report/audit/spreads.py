@@ -61,6 +61,9 @@ def _cv(test: Spread, evidence: Evidence, model: str) -> tuple[Figure, int | Non
     figure = Figure(label, row["corrected"], ends, "%", p, 1 - evidence.alpha)
     if row["low"] == row["high"]:
         return outcome(UNDECIDED, ClaimReason.NO_VARIATION, figure, label=label)
+    if row["activations"] < len(evidence.study.activations_of(model)):
+        # Those that are missing may make it larger or smaller.
+        return outcome(UNDECIDED, ClaimReason.PARTLY_MEASURED, figure)
     return figure, tables.seeds_to_separate(test.measure, row["seeds"])
 
 
