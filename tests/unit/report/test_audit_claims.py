@@ -19,6 +19,9 @@ PERCENT = {"kind": "printed_percent", "value": 0.594, "others": [0.905, 1.095], 
 DISAGREEMENT = {"kind": "printed_disagreement", "claimed": [0.83, 0.95]}
 PRINTED_CV = {"kind": "printed_cv", "known": [0.594], "others": [0.905, 1.095], "count": 5}
 TIMES = {"kind": "printed_times", "value": 0.049, "others": [0.594, 1.095], "bounds": [10, 30]}
+MARGIN = BETWEEN | {"models": ["charlm"], "within_margin": True}
+LEVEL = {"kind": "level", "models": ["charlm"], "measures": ["churn"], "bounds": [0.1, 0.2]}
+LEVEL |= {"within_margin": True}
 
 
 def test_percentages_by_hand() -> None:
@@ -76,6 +79,11 @@ def test_printed_figures_are_recomputed_without_any_data(test, verdict) -> None:
         ({"test": {"kind": "spread", "models": ["charlm"], "measure": "churn"}}, "needs one of"),
         ({"test": PRINTED_CV | {"claimed": 1, "count": 2}}, "3 figures are printed"),
         ({"test": TIMES | {"bounds": [3, 1]}}, "the lower end comes first"),
+        ({"test": MARGIN | {"measures": ["val_accuracy"]}}, "is on 1 less it"),
+        ({"test": MARGIN | {"figure": "difference"}}, "none of a difference"),
+        ({"test": MARGIN | {"bounds": [-0.1, 0.1]}}, "no bound may be below 0"),
+        ({"test": LEVEL | {"bounds": [-0.1, 0.1]}}, "no bound may be below 0"),
+        ({"test": LEVEL | {"other_measures": ["top5_overlap"]}}, "is on 1 less it"),
         ({"text": ""}, "text"),
         ({"sauce": "report"}, "did you mean 'source'"),
     ],

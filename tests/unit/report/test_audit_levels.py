@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from audit_rows import RELU, TWO, cell, estimate, judged, spread, tables
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import tiny_config
 from reprocore.report.audit.evidence import Tables
@@ -56,6 +58,49 @@ def test_a_level_where_another_quantity_was_reached() -> None:
     assert judged(test, tables(estimates=rows), RELU).verdict == SUPPORTED
     late = [row for row in rows if row["step"] != 50]
     assert judged(test, tables(estimates=late), RELU).verdict == NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "se", "verdict"),
+    [
+        (0.25, 0.001, SUPPORTED),
+        (0.28, 0.001, SUPPORTED),
+        # Most of the interval is within 10% of 0.27, but not all.
+        (0.28, 0.01, NOT_MEASURED),
+        (0.27, 0.0, NOT_MEASURED),
+        (0.27, None, NOT_MEASURED),
+    ],
+)
+def test_a_quantity_was_reached_where_its_whole_interval_is_near(accuracy, se, verdict) -> None:
+    rows = [estimate(accuracy, se, "val_accuracy"), estimate(0.83, 0.001, "churn")]
+    assert judged(LEVEL | {"at": AT}, tables(estimates=rows), RELU).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(0.88, REFUTED), (0.895, SUPPORTED), (0.95, SUPPORTED), (0.96, REFUTED)],
+)
+def test_the_margin_of_an_accuracy_is_on_the_errors(value, verdict) -> None:
+    """Errors of 5 to 10% within a tenth: 4.5 to 11%."""
+    test = LEVEL | {"measures": ["val_accuracy"], "bounds": [0.9, 0.95]}
+    rows = [estimate(value, 0.001, "val_accuracy")]
+    assert judged(test, tables(estimates=rows), RELU).verdict == verdict
+
+
+SHARES = st.integers(0, 100).map(lambda percent: percent / 100)
+
+
+@given(st.tuples(SHARES, SHARES).map(sorted), st.integers(1, 99), st.sampled_from([0.0003, 0.02]))
+def test_a_share_and_1_less_it_are_judged_alike(bounds, percent, se) -> None:
+    verdicts = []
+    for measure, ends, value in (
+        ("top5_overlap", bounds, percent / 100 + 0.004),
+        ("total_variation", [1 - end for end in bounds[::-1]], 0.996 - percent / 100),
+    ):
+        test = LEVEL | {"measures": [measure], "bounds": ends}
+        rows = [estimate(value, se, measure)]
+        verdicts.append(judged(test, tables(estimates=rows), RELU).verdict)
+    assert verdicts[0] == verdicts[1]
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(0.83, UNDECIDED), (0.2, REFUTED)])

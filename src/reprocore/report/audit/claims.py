@@ -12,6 +12,7 @@ from reprocore.study.messages import error_lines
 from reprocore.study.reading import read_yaml
 from reprocore.study.study import Study
 from reprocore.vocabulary import (
+    COMPLEMENTS,
     GATED_ACTIVATIONS,
     MEASURE_NAMES,
     PLAIN_ACTIVATIONS,
@@ -54,6 +55,15 @@ def _range(ends: Ends) -> Ends:
     if low is not None and high is not None and low > high:
         raise ValueError(f"{low:g} is above {high:g}; the lower end comes first")
     return ends
+
+
+def _check_margin(bounds: Ends, of_ratio: Iterable[str]) -> None:
+    """Refuse a margin of bounds below 0, or of a ratio of measures whose margin is on 1 less."""
+    if any(end is not None and end < 0 for end in bounds):
+        raise ValueError("within_margin: a margin is a ratio, so that no bound may be below 0")
+    for name in of_ratio:
+        if name in COMPLEMENTS:
+            raise ValueError(f"within_margin: that of {name} is on 1 less it, not on its ratio")
 
 
 def _timed(name: str) -> str:
@@ -126,7 +136,7 @@ class Contrast(PairTest):
 class Between(PairTest):
     """The ratio or difference of the first and the second lies between two bounds, null for open.
 
-    `within_margin` widens the bounds by the study's margin of equivalence.
+    `within_margin` widens the bounds of a ratio by the study's margin of equivalence.
     """
 
     kind: Literal["between"]
@@ -134,6 +144,14 @@ class Between(PairTest):
     measures: Annotated[tuple[Annotated[str, AfterValidator(_timed)], ...], Field(min_length=1)]
     bounds: Bounds
     within_margin: bool = False
+
+    @model_validator(mode="after")
+    def _margin_of_a_ratio(self) -> Self:
+        if self.within_margin and self.figure == "difference":
+            raise ValueError("within_margin: a margin is a ratio, and has none of a difference")
+        if self.within_margin:
+            _check_margin(self.bounds, self.measures)
+        return self
 
 
 class Reached(Section):
@@ -147,6 +165,7 @@ class Level(Test):
     """The measure of every activation lies between two bounds, at the end or `at` a value.
 
     Where `other_models` or `other_measures` are named, its ratio over the same of those does.
+    `within_margin` widens the bounds by the study's margin of equivalence.
     """
 
     kind: Literal["level"]
@@ -162,6 +181,13 @@ class Level(Test):
     def _one_comparison(self) -> Self:
         if sum(map(bool, (self.at, self.other_models, self.other_measures))) > 1:
             raise ValueError("at, other_models and other_measures exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _margin_of_a_value(self) -> Self:
+        if self.within_margin:
+            ratio = self.other_models or self.other_measures
+            _check_margin(self.bounds, (*self.measures, *self.other_measures) if ratio else ())
         return self
 
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from reprocore.report.audit.claims import TIME, Between, Contrast, Level
+from reprocore.report.audit.claims import TIME, Between, Contrast, Level, Reached
 from reprocore.report.audit.evidence import (
     Bounds,
     Evidence,
@@ -170,7 +170,15 @@ def judge_level(test: Level, evidence: Evidence) -> Outcome:
 
 
 def _bounds(test: Between | Level, evidence: Evidence, measure: str) -> Bounds:
-    (low, high), factor = test.bounds, 1 + evidence.margin(measure) * test.within_margin
+    """Return a test's bounds, widened by the margin if it asks for that; see `Margin`."""
+    if not test.within_margin:
+        return test.bounds
+    (low, high), factor = test.bounds, 1 + evidence.margin(measure)
+    if measure in COMPLEMENTS:
+        return (
+            None if low is None else 1 - (1 - low) * factor,
+            None if high is None else 1 - (1 - high) / factor,
+        )
     return (None if low is None else low / factor, None if high is None else high * factor)
 
 
@@ -234,8 +242,7 @@ def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]
         label = f"{model}: {_quantity(measure)}"
         rows = [row for row in tables.estimates if row["measure"] == measure]
         if test.at:
-            margin = evidence.margin(test.at.measure)
-            places = _reached(tables, test.at.measure, test.at.value, margin)
+            places = _reached(tables, test.at, evidence)
             rows = [row for row in rows if (row["activation"], row["step"]) in places]
             label += f" where {_quantity(test.at.measure)} is {test.at.value:g}"
         else:
@@ -257,14 +264,21 @@ def _estimates(test: Level, evidence: Evidence) -> Iterator[_Estimate | Outcome]
             yield _Estimate(name, row, other, same_seeds=bool(other_measure))
 
 
-def _reached(tables: Tables, measure: str, value: float, margin: float) -> set[tuple[str, int]]:
-    """Return (activation, step) of the snapshots whose estimate is within the margin of `value`."""
-    low, high = value / (1 + margin), value * (1 + margin)
-    return {
-        (row["activation"], row["step"])
-        for row in tables.estimates
-        if row["measure"] == measure and low <= row["estimate"] <= high
-    }
+def _reached(tables: Tables, at: Reached, evidence: Evidence) -> set[tuple[str, int]]:
+    """Return (activation, step) of the snapshots at which a quantity surely is what it was.
+
+    Its whole interval must be from value/(1+m) to value·(1+m): this margin m is on the value
+    itself, of whatever quantity.
+    """
+    factor = 1 + evidence.margin(at.measure)
+    found = set()
+    for row in tables.estimates:
+        figure = known(row) if row["measure"] == at.measure else None
+        if isinstance(figure, Known):
+            low, high = figure.interval(evidence.alpha)
+            if at.value / factor <= low and high <= at.value * factor:
+                found.add((row["activation"], row["step"]))
+    return found
 
 
 def within(
