@@ -34,6 +34,7 @@ from reprocore.report.audit.outcome import (
     at_least,
     outcome,
 )
+from reprocore.statistics.tests_over_seeds import ratio_interval
 from reprocore.vocabulary import ClaimReason, ClaimVerdict, ContrastVerdict
 
 
@@ -188,6 +189,32 @@ def test_ratios_are_judged_by_their_intervals(quantifier, ratios, verdict) -> No
     ]
     for kept in (rows, turned):
         assert judged(test, tables(contrasts=kept)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("bounds", "verdict", "reason"),
+    [
+        ([None, 0.9], SUPPORTED, ClaimReason.INSIDE),
+        ([None, 0.5], UNDECIDED, ClaimReason.NOT_POSITIVE),
+        ([1.2, None], REFUTED, ClaimReason.OUTSIDE),
+    ],
+)
+def test_a_ratio_whose_interval_reaches_0_is_judged_by_it(bounds, verdict, reason) -> None:
+    first, second = np.array([1.1, -0.9] * 5), np.array([1.1, 1.0, 0.9, 1.0, 1.0] * 2)
+    low, high = ratio_interval(first, second) or (0.0, 0.0)
+    assert low < 0 < 0.5 < high < 0.9
+    cvs = [x.std(ddof=1) / len(x) ** 0.5 / x.mean() for x in (first, second)]
+    row = contrast("gelu", "relu", OPEN, ratio=first.mean() / second.mean(), dof=9)
+    row |= {"ratio_low": low, "ratio_high": high, "first_cv": cvs[0], "second_cv": cvs[1]}
+    result = judged(BETWEEN | {"bounds": bounds}, tables(contrasts=[row]))
+    assert (result.verdict, result.facts[0].reason) == (verdict, reason)
+    assert result.figures[0].interval == pytest.approx((low, high))
+
+
+def test_only_a_ratio_without_width_does_not_vary() -> None:
+    row = contrast("gelu", "relu", OPEN, ratio_low=0.5, ratio_high=0.5)
+    result = judged(BETWEEN, tables(contrasts=[row]))
+    assert (result.verdict, result.facts[0].reason) == (UNDECIDED, ClaimReason.NO_VARIATION)
 
 
 @pytest.mark.parametrize(

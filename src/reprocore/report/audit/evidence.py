@@ -234,13 +234,15 @@ def known_ratio(
 ) -> Known | Fact:
     """Return a ratio with its error on the logarithm, from the ends of its interval.
 
-    Fieller's interval, all but symmetric on the logarithm, stands for that of a t. `row` says why
-    there is none, if anything does.
+    Fieller's interval, all but symmetric on the logarithm, stands for that of a t. One that reaches
+    0 has no logarithm. `row` says why there is none, if anything does.
     """
     if low is None or high is None:
         return Fact(ClaimReason.NO_INTERVAL, {"row": row})
-    if not 0 < low < high:
+    if low == high:
         return Fact(ClaimReason.NO_VARIATION, {})
+    if low <= 0:
+        return Fact(ClaimReason.NOT_POSITIVE, {})
     centre, half = (math.log(high) + math.log(low)) / 2, (math.log(high) - math.log(low)) / 2
     se = half / float(stdtrit(seeds - 1, 1 - alpha / 2))
     return Known(centre, se, seeds - 1, seeds, se, True)

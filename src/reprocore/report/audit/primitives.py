@@ -145,9 +145,8 @@ def judge_between(test: Between, evidence: Evidence) -> Outcome:
         if test.figure == "difference":
             label = _label(model, measure, first, second, " less ")
             return within(label, known(row, "difference"), bounds, alpha)
-        ends = evidence.ratio_ends(row, alpha) or (None, None)
-        ratio = known_ratio(ends[0], ends[1], row["seeds"] or 0, alpha, row)
-        return within(label, ratio, bounds, alpha, row["ratio"])
+        ends = evidence.ratio_ends(row, alpha)
+        return _ratio_within(label, ends, row["seeds"] or 0, bounds, alpha, row)
 
     return _over_pairs(test, evidence, judge)
 
@@ -198,8 +197,27 @@ def _time(
             UNDECIDED, ClaimReason.FEW_SEEDS, more=missing, label=label, seeds=len(seeds)
         )
     above, below = ([times[name][seed] for seed in seeds] for name in (first, second))
-    low, high = ratio_interval(above, below, 1 - alpha) or (None, None)
-    return within(label, known_ratio(low, high, len(seeds), alpha), bounds, alpha)
+    return _ratio_within(label, ratio_interval(above, below, 1 - alpha), len(seeds), bounds, alpha)
+
+
+def _ratio_within(
+    label: str,
+    ends: tuple[float, float] | None,
+    seeds: int,
+    bounds: Bounds,
+    alpha: float,
+    row: Row | None = None,
+) -> Outcome:
+    """Judge a ratio by its interval at level 1 − alpha, which may reach 0."""
+    value = row["ratio"] if row else None
+    low, high = ends or (None, None)
+    ratio = known_ratio(low, high, seeds, alpha, row)
+    if isinstance(ratio, Fact) and ratio.reason == ClaimReason.NOT_POSITIVE:
+        figure = Figure(label, value, ends, level=1 - alpha)
+        judged = by_interval(figure, bounds)
+        clear = judged.verdict in (SUPPORTED, REFUTED)
+        return judged if clear else outcome(UNDECIDED, ratio.reason, figure, label=label)
+    return within(label, ratio, bounds, alpha, value)
 
 
 class _Estimate(NamedTuple):

@@ -45,7 +45,7 @@ WORDS = {
     ClaimReason.NO_INTERVAL: "{label}: no interval {why}",
     ClaimReason.NO_VARIATION: "{label}: nothing varies from seed to seed, so no error can be "
     "estimated",
-    ClaimReason.NOT_POSITIVE: "{label}: not clearly above 0, so there is no ratio",
+    ClaimReason.NOT_POSITIVE: "{label}: not clearly above 0, so that the ratio is open",
     ClaimReason.OTHER_MACHINE: "{label}: the two ran on different machines",
     ClaimReason.NOT_TIMED: "{label}: the trainings shared their machine with other work",
     ClaimReason.OMNIBUS_UNDECIDED: "{label}: the omnibus test does not separate the activations",
