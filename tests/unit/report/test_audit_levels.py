@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from conftest import tiny_config
 from reprocore.report.audit.evidence import Tables
 from reprocore.report.audit.outcome import NOT_MEASURED, REFUTED, SUPPORTED, UNDECIDED
+from reprocore.statistics.spread import activation_spread
 from reprocore.study.study import parse_study
 from reprocore.vocabulary import ClaimReason, Reason
 
 LEVEL = {"kind": "level", "measures": ["churn"], "bounds": [0.82, 0.84], "within_margin": True}
+SPREAD = ("cv", "corrected", "low", "high", "p_omnibus", "epsilon", "activations", "seeds")
 AT = {"measure": "val_accuracy", "value": 0.27}
 
 
@@ -156,6 +158,22 @@ def test_a_small_spread_needs_interval_and_omnibus(row, verdict) -> None:
     assert result.verdict == verdict
     if row and row["low"] is None:
         assert result.seeds_more == 1
+
+
+def test_a_spread_over_several_models_is_too_large_at_the_level_over_their_number() -> None:
+    levels = np.linspace(0.9, 1.1, 6)[:, None]
+    values = levels + np.random.default_rng(3).normal(0, 0.05, (6, 8))
+    one, all_ = (activation_spread(values, 1 - 0.05 / count) for count in (1, 2))
+    assert one.low > all_.low > 0
+    row = spread(one.low, one.high) | {name: getattr(one, name) for name in SPREAD}
+    claim = {"kind": "spread", "measure": "relative_pd"}
+    models = dict.fromkeys(TWO["models"], tables(sensitivity=[row]))
+    for at_most, verdict in (((one.low + all_.low) / 2, UNDECIDED), (all_.low * 0.99, REFUTED)):
+        assert judged(claim | {"at_most": at_most}, models).verdict == REFUTED
+        both = judged(claim | TWO | {"at_most": at_most}, models)
+        assert both.verdict == verdict
+        assert both.figures[0].interval == pytest.approx((all_.low, all_.high))
+        assert both.figures[0].level == pytest.approx(0.975)
 
 
 @pytest.mark.parametrize(

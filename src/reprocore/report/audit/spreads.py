@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from reprocore.report.audit.claims import Spread
-from reprocore.report.audit.evidence import Evidence
+from reprocore.report.audit.evidence import Evidence, Row
 from reprocore.report.audit.outcome import (
     NOT_MEASURED,
     REFUTED,
@@ -21,6 +21,7 @@ from reprocore.report.audit.outcome import (
     outcome,
 )
 from reprocore.report.audit.primitives import by_interval
+from reprocore.statistics.spread import cv_interval
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS
 from reprocore.vocabulary import ClaimReason
 
@@ -68,18 +69,37 @@ def _cv(test: Spread, evidence: Evidence, model: str) -> tuple[Figure, int | Non
 
 
 def _small_cv(test: Spread, evidence: Evidence, model: str) -> Outcome:
-    """Support it by the whole interval; refute it by all of that and the omnibus test."""
+    """Support it by the whole interval; refute it by all of that and the omnibus test.
+
+    Interval and test refute at the level over the number of models.
+    """
     cv = _cv(test, evidence, model)
     if isinstance(cv, Outcome):
         return cv
     figure, more = cv
-    judged = by_interval(figure, (None, test.at_most), lambda: more)
-    differ = figure.p is not None and figure.p * len(test.models) <= evidence.alpha
-    if judged.verdict == REFUTED and not differ:
+    bounds, alpha = (None, test.at_most), evidence.alpha / len(test.models)
+    judged = by_interval(figure, bounds, lambda: more)
+    if judged.verdict != REFUTED:
+        return judged
+    if figure.p is None or figure.p > alpha:
         return outcome(
             UNDECIDED, ClaimReason.OMNIBUS_UNDECIDED, figure, more=more, label=figure.label
         )
-    return judged
+    row = evidence.models[model].spread(test.measure)
+    if row is None or len(test.models) == 1:
+        return judged
+    figure = figure._replace(interval=_ends_above_0(row, alpha), level=1 - alpha)
+    return by_interval(figure, bounds, lambda: more)
+
+
+def _ends_above_0(row: Row, alpha: float) -> tuple[float, float]:
+    """Return the ends of a CV's interval at level 1 − alpha, as `activation_spread` makes them.
+
+    The corrected CV must be above 0: of one that is cut off there, a row does not say the noise.
+    """
+    spread, corrected = ((row[name] / 100) ** 2 for name in ("cv", "corrected"))
+    free = row["epsilon"] * (row["activations"] - 1)
+    return cv_interval(spread, spread - corrected, free, free * (row["seeds"] - 1), 1 - alpha)
 
 
 def _higher_cv(test: Spread, evidence: Evidence, first: str, second: str) -> Outcome:

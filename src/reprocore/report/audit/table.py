@@ -207,10 +207,11 @@ def audit_text(study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
         "",
         "Supported or refuted only where tests or intervals say so (of a level for new seeds and "
         "new text, of a comparison for new seeds on the same text), at "
-        f"{study.statistics.confidence:.0%} confidence for a claim as a whole; each interval names "
-        "its own level. An estimate alone decides nothing. Undecided is no evidence for or "
-        "against. Not measured is what this study has not run; nothing is filled in. Claims about "
-        "printed figures are judged by those figures "
+        f"{study.statistics.confidence:.0%} confidence for a claim as a whole, but orders of CVs "
+        "pair by pair, not adjusted for their number; each interval names its own level. An "
+        "estimate alone decides nothing. Undecided is no evidence for or against. Not measured is "
+        "what this study has not run; nothing is filled in. Claims about printed figures are "
+        "judged by those figures "
         f"alone. This study has its own models and settings; a verdict holds for them. At most "
         f"{SHOWN} figures and facts are shown of each claim; `audit.parquet` holds all.",
         "",
