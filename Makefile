@@ -4,7 +4,8 @@
 # make check   formatting, lint, the layers of the packages, types
 # make docs    the documentation, generated parts and site
 # make study   the reference studies of docs/study, hours
-# PYTHON=python3.12 chooses the interpreter; pip's own settings (PIP_...) are honoured.
+# PYTHON=python3.12 chooses the interpreter of a new .venv, and of none that is there; pip's own
+# settings (PIP_...) are honoured.
 
 PYTHON ?= python3
 VENV ?= .venv
