@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ def text_digest(path: str | Path) -> str:
 def data_digest(package: str) -> str:
     """Return a digest of the files below a package that are no Python, by name and content.
 
+    Hidden files, such as those in which a system keeps how a folder is shown, do not count.
+
     Raises:
         ReprocoreError: the package cannot be found.
     """
@@ -89,8 +92,17 @@ def data_digest(package: str) -> str:
     if spec is None or not spec.submodule_search_locations:
         raise ReprocoreError(f"package {package!r} is not found on the Python path")
     folder = Path(next(iter(spec.submodule_search_locations)))
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc"))
-    return digest({str(p.relative_to(folder)): p.read_text("utf-8") for p in files})
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = [str(path) for path in paths if _is_data(path)]
+    # Not every file need be text in UTF-8.
+    contents = ((folder / name).read_bytes().decode("utf-8", "surrogateescape") for name in names)
+    return digest(dict(zip(names, contents, strict=True)))
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a path inside a package is of a file that is no Python and not hidden."""
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return not hidden and path.suffix not in (".py", ".pyc")
 
 
 @cache
@@ -142,9 +154,18 @@ def _find(name: str) -> ModuleSpec | None:
     """Find a module without importing its parents."""
     parent = name.rpartition(".")[0]
     if not parent:
-        return PathFinder.find_spec(name, sys.path)
+        return PathFinder.find_spec(name, sys.path) or _found_by_others(name)
     spec = _find(parent)
     return spec and PathFinder.find_spec(name, list(spec.submodule_search_locations or ()))
+
+
+def _found_by_others(name: str) -> ModuleSpec | None:
+    """Find a file that is not on the path, such as of a package that is installed editable."""
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return spec if spec is not None and spec.has_location else None
 
 
 def _parse(path: Path) -> ast.Module:

@@ -1,5 +1,6 @@
 """Digests of code: what it does counts, and not how it is written, nor by which Python."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from conftest import ROOT, one_line
 from reprocore.errors import ReprocoreError
 from reprocore.store import source_digest as source_digest_module
-from reprocore.store.source_digest import digest, source_digest, text_digest
+from reprocore.store.source_digest import data_digest, digest, source_digest, text_digest
 
 
 def test_digest_is_short_and_does_not_depend_on_the_order_of_keys():
@@ -207,3 +208,41 @@ def test_packages_of_another_environment_do_not_count(tmp_path, monkeypatch, fol
     (other / "neighbour_package.py").write_text("SLOPE = 1\n", "utf-8")
     monkeypatch.syspath_prepend(other)
     assert not source_digest_module._is_loose("neighbour_package")
+
+
+def test_a_package_that_a_finder_of_its_own_knows_counts(tmp_path, monkeypatch) -> None:
+    """As one has it that is installed editable and lies elsewhere."""
+    path = tmp_path / "mine_elsewhere.py"
+    path.write_text("def act(x):\n    return x\n", "utf-8")
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path_=None, target=None):
+            if name == path.stem:
+                return importlib.util.spec_from_file_location(name, path)
+            return None
+
+    with pytest.raises(ReprocoreError):
+        source_digest("mine_elsewhere_not")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    assert source_digest("mine_elsewhere")
+    assert source_digest_module._is_loose("mine_elsewhere")
+    # Not a file, and so no code of anybody's own.
+    assert source_digest_module._find("sys") is None
+
+
+def test_of_data_hidden_files_do_not_count_and_any_bytes_do(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "mine_templates"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "page.css").write_text("é {}\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = data_digest("mine_templates")
+    assert before == digest({"page.css": "é {}\n"})
+    for name in (".DS_Store", "__pycache__/page.bin"):
+        (folder / name).write_bytes(b"\xff\x00")
+    assert data_digest("mine_templates") == before
+    (folder / "logo.png").write_bytes(b"\xff\x00")
+    one = data_digest("mine_templates")
+    (folder / "logo.png").write_bytes(b"\xfe\x00")
+    assert len({before, one, data_digest("mine_templates")}) == 3
