@@ -159,6 +159,7 @@ def test_what_a_killed_run_left_is_removed_and_what_is_unknown_is_kept(
     out = project.root / "out"
     leftover = [
         f"{CELL}/.history.parquet.abc.tmp",
+        f"{CELL}/.tmpa1B2c3",
         f"{CELL}/checkpoint.safetensors",
         "records/pairs/small/gone/all.parquet.json",
     ]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from reprocore.errors import ReprocoreError
 
 
@@ -34,8 +36,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
-        raise ReprocoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ReprocoreError(f"{path}: cannot be written: {reason}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors import SafetensorError
 
 from conftest import one_line
 from reprocore.errors import ReprocoreError
@@ -172,6 +173,15 @@ def test_disk_that_fills_at_the_flush_is_one_line_and_leaves_the_old_file(tmp_pa
     assert one_line(error) == f"{target}: cannot be written: No space left on device"
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == {"file"}
+
+
+def test_a_checkpoint_on_a_full_disk_is_one_line(tmp_path):
+    """Where the disk is full, safetensors raises an error of its own."""
+    told = "I/O error: No space left on device (os error 28)"
+    with pytest.raises(ReprocoreError) as error, atomic(tmp_path / "file"):
+        raise SafetensorError(told)
+    assert one_line(error) == f"{tmp_path / 'file'}: cannot be written: {told}"
+    assert names(tmp_path) == set()
 
 
 def test_read_only_disk_is_one_line(small_disk):

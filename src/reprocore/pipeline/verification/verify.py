@@ -44,6 +44,8 @@ PROBLEMS = (State.DAMAGED, State.STALE, State.MISSING, State.UNRECORDED, State.L
 # What is listed apart and kept: nothing is wrong with it, or nothing is known of it.
 KEPT = (State.NOT_IN_CONFIG, State.UNKNOWN)
 _TEMPORARY = re.compile(r"\..+\.tmp")
+# What safetensors writes to first, beside a checkpoint or weights.
+_TEMPORARY_OF_SAFETENSORS = re.compile(r"\.tmp[A-Za-z0-9]{6}")
 _BESIDE_CELL = ("failed.json", ".lock", CHECKPOINT)
 
 
@@ -178,7 +180,8 @@ def _stray_cell_problems(results: str, quick: bool, cell: Cell) -> list[Problem]
 def _other_file(plan: Plan, strays: list[Cell], quick: bool, place: str) -> list[Problem]:
     """Check a file that is neither a cell's result nor made by a rule of this study."""
     name, cell = Path(place).name, cell_of_path(place)
-    if _TEMPORARY.fullmatch(name):
+    of_cell = cell is not None and _TEMPORARY_OF_SAFETENSORS.fullmatch(name)
+    if of_cell or _TEMPORARY.fullmatch(name):
         return [Problem(place, State.LEFTOVER, "a temporary file of a run that was killed")]
     if place in plan.files or place == ".lock" or place.partition("/")[0] in UNCHECKED:
         return []
