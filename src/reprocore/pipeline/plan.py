@@ -13,7 +13,7 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.choices import choice_is_current, known_choice
-from reprocore.store.files import read_json
+from reprocore.store.files import read_entry, read_json
 from reprocore.store.identity import (
     cell_identity,
     changed_settings,
@@ -302,8 +302,9 @@ class Plan:
     def failed_preflights(self) -> list[str]:
         """Return the reasons of the checks that failed when they were last done."""
         results = Path(self.study.results)
-        paths = (results / preflight_failure(*pair) for pair in self.preflights)
-        return [str(read_json(path)["reason"]) for path in paths if path.is_file()]
+        paths = {pair: results / preflight_failure(*pair) for pair in self.preflights}
+        failed = (pair for pair, path in paths.items() if path.is_file())
+        return [str(read_entry(paths[pair], "reason") or "/".join(pair)) for pair in failed]
 
     @cached_property
     def file_problems(self) -> dict[str, Problem]:

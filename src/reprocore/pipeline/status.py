@@ -5,13 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import safetensors
 
-from reprocore.errors import ReprocoreError
 from reprocore.pipeline.plan import Plan, State
-from reprocore.store.files import read_json
+from reprocore.store.files import read_entry
 from reprocore.store.identity import cell_identity, cell_training
 from reprocore.study.cells import CHECKPOINT, Cell
 
@@ -62,7 +60,7 @@ def _status(plan: Plan, cell: Cell) -> CellStatus:
     # A cell from elsewhere may have failed, begun or be damaged though it cannot be trained here.
     left = float(cell.model in plan.runnable)
     if (folder / "failed.json").is_file():
-        reason = str(_entry(folder / "failed.json", "reason") or "")
+        reason = str(read_entry(folder / "failed.json", "reason") or "")
         return CellStatus(cell, Progress.FAILED, reason, left=left)
     iteration = _begun(folder / CHECKPOINT, cell_identity(study, cell))
     if iteration is not None:
@@ -86,14 +84,6 @@ def _begun(path: Path, identity: dict[str, str]) -> int | None:
         return int(values["iteration"]) if values["origin"]["identity"] == identity else None
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
         return None
-
-
-def _entry(path: Path, key: str) -> Any:
-    try:
-        content = read_json(path)
-    except ReprocoreError:
-        return None
-    return content.get(key) if isinstance(content, dict) else None
 
 
 def seconds_left(statuses: Iterable[CellStatus]) -> tuple[float, list[str]]:

@@ -74,6 +74,15 @@ def read_json(path: str | Path) -> Any:
         raise ReprocoreError(f"{path}: not a whole JSON file: {error}") from None
 
 
+def read_entry(path: str | Path, key: str) -> Any:
+    """Return what a JSON file says under `key`, None where nothing is to be read."""
+    try:
+        content = read_json(path)
+    except ReprocoreError:
+        return None
+    return content.get(key) if isinstance(content, dict) else None
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -243,3 +243,13 @@ def test_cells_that_cannot_be_used_nor_trained_again_are_named(tmp_path: Path) -
     assert list(Plan.of(study).left_out()) == [stale]
     whole = tiny_study(activations=["relu"], seeds=[1, 2, 3], results=str(tmp_path), gpu="none")
     assert list(Plan.of(whole).left_out()) == []
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]"])
+def test_a_failed_check_whose_reason_is_lost_is_named(study: Study, content: str) -> None:
+    path = Path(study.results) / "preflight/charlm/relu.failed.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert Plan.of(study).failed_preflights() == ["charlm/relu"]
+    path.write_text('{"reason": "charlm/relu: broken"}')
+    assert Plan.of(study).failed_preflights() == ["charlm/relu: broken"]
