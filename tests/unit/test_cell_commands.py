@@ -14,6 +14,7 @@ from reprocore.pipeline.plan import Plan
 from reprocore.pipeline.status import seconds_left, study_status
 from reprocore.pipeline.verification.repair import Action, action_for
 from reprocore.pipeline.verification.verify import verify
+from reprocore.store.records import read_cell
 from reprocore.study.cells import Cell
 from reprocore.study.study import load_study
 from reprocore.training.cell import train_cell
@@ -136,6 +137,17 @@ class TestTrain:
         code, out, _ = command("train", "charlm/relu/1", "-c", study_file)
         assert code == 0
         assert "iteration 6/6" in out
+
+    def test_a_cell_whose_description_is_damaged_is_trained_again(
+        self, command: Any, study_file: Path
+    ) -> None:
+        path = Cell("charlm", "relu", "all", 1).folder(load_study(study_file).results) / "cell.json"
+        identity = read_cell(path)["identity"]
+        path.write_text(path.read_text().replace('"val_loss": ', '"val_loss": 1'))
+        code, out, _ = command("train", "charlm/relu/1", "-c", study_file)
+        assert code == 0
+        assert "iteration 8/8" in out
+        assert read_cell(path)["identity"] == identity
 
     def test_a_broken_activation_is_refused_before_training(
         self, command: Any, study_file: Path, user_module: Any

@@ -14,12 +14,7 @@ from typing import Any
 from reprocore.errors import ReprocoreError
 from reprocore.store.choices import choice_is_current, known_choice
 from reprocore.store.files import read_entry, read_json
-from reprocore.store.identity import (
-    cell_identity,
-    changed_settings,
-    preflight_identity,
-    recorded_identity,
-)
+from reprocore.store.identity import cell_identity, changed_settings, preflight_identity
 from reprocore.store.records import DamagedError, Fault, quick_fault, read_cell, read_record
 from reprocore.study.cells import GROUP, UNARCHIVED_FILES, Cell, all_cells, tuning_cells
 from reprocore.study.gpus import runnable_models
@@ -295,7 +290,7 @@ class Plan:
     def preflight_is_stale(self, model: str, activation: str) -> bool:
         """Return whether a check has been done, but of other settings or code than today's."""
         path = Path(self.study.results) / preflight_file(model, activation)
-        return path.is_file() and recorded_identity(path) != preflight_identity(
+        return path.is_file() and read_entry(path, "identity") != preflight_identity(
             self.study, model, activation
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError
 from reprocore.store.choices import chosen_rate
+from reprocore.store.records import DamagedError, read_sealed
 from reprocore.store.source_digest import (
     CELL_LAYERS,
     canonical_json,
@@ -203,10 +204,10 @@ def preflight_identity(study: Study, model: str, activation: str) -> dict[str, s
 
 
 def recorded_identity(path: Path) -> dict[str, str]:
-    """Return the identity that a `cell.json` records, empty if there is none to read."""
+    """Return the identity that a `cell.json` records, empty if it has none or is damaged."""
     try:
-        identity = json.loads(path.read_text("utf-8"))["identity"]
-    except (OSError, ValueError, KeyError, TypeError):
+        identity = read_sealed(path).get("identity")
+    except DamagedError:
         return {}
     return identity if isinstance(identity, dict) else {}
 
