@@ -15,7 +15,7 @@ rule corpus:
         f"{RESULTS}/logs/corpus.log",
     params:
         **settings("corpus"),
-        source=source("corpus.py", "reprocore.data.tokens", layers=CELL_LAYERS),
+        source=source("corpus.py", "reprocore.pipeline.corpus", layers=CELL_LAYERS),
     script:
         "../scripts/corpus.py"
 
@@ -30,6 +30,6 @@ rule probe:
         f"{RESULTS}/logs/probe.log",
     params:
         **settings("probe"),
-        source=source("probe.py", "reprocore.data.probe", layers=CELL_LAYERS),
+        source=source("probe.py", "reprocore.pipeline.corpus", layers=CELL_LAYERS),
     script:
         "../scripts/probe.py"

@@ -9,10 +9,9 @@ from reprocore.analysis.estimates import gather_curves
 from reprocore.analysis.pairs import compare_cells
 from reprocore.analysis.per_model import analyse_model
 from reprocore.analysis.trajectories import read_trajectories
-from reprocore.data.probe import build_probe
-from reprocore.data.text import load_text
-from reprocore.data.tokens import Corpus, encode
+from reprocore.data.tokens import Corpus
 from reprocore.errors import ReprocoreError
+from reprocore.pipeline.corpus import study_corpus, study_probe
 from reprocore.pipeline.runs import hold_results
 from reprocore.report.terminal import console, interval_numbers, table_of
 from reprocore.report.words import VERDICTS, pilot_text, reason_texts
@@ -85,17 +84,9 @@ def pilot_tables(
     """
     root = pilot_folder(study, model)
     with hold_results(root):
-        _train_cells(study, model, root, _corpus(study, cache), report)
+        _train_cells(study, model, root, study_corpus(study, cache), report)
         pairs, curves = _tables(study, model, root)
         return analyse_model(study, model, read_trajectories(pairs, [curves])[model])
-
-
-def _corpus(study: Study, cache: Path) -> Corpus:
-    source = study.corpus
-    text = load_text(
-        source.source, path=source.path, url=source.url, sha256=source.sha256, cache=cache
-    )
-    return encode(text, source.train_fraction)
 
 
 def _train_cells(
@@ -107,12 +98,7 @@ def _train_cells(
         report(f"{done} cells are done already, in {root}")
     for activation in dict.fromkeys(cell.activation for cell in missing):
         preflight(study, model, activation, corpus)
-    probe = build_probe(
-        corpus,
-        context=study.probe.lead,
-        positions=study.probe.positions,
-        block=study.probe.block,
-    )
+    probe = study_probe(study, corpus)
     for cell in missing:
         report(f"training {cell.key}")
         train_cell(study, cell, corpus, probe, cell.folder(root))
