@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from reprocore.cli import main
 from reprocore.data.probe import Probe, build_probe, write_probe
-from reprocore.data.tokens import Corpus, encode, write_corpus
+from reprocore.data.tokens import Corpus, decode, encode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.study.cells import Cell
 from reprocore.study.study import Study, load_study, parse_study
@@ -210,6 +210,9 @@ def study_file(
     content["models"] = {"charlm": content["models"]["charlm"]}
     content["models"]["big"] = {**content["models"]["charlm"], "resources": {"gpu": 1}}
     content["gpu"] = "none"
+    text = tmp_path / "text.txt"
+    text.write_text(decode(tiny_corpus.tokens, tiny_corpus.symbols))
+    content["corpus"] = {"source": "file", "path": str(text)}
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     study = load_study(path)

@@ -236,7 +236,7 @@ def train(
     lock = hold_results(study.results)
     corpus = read_corpus(_corpus_file(study, command, TOKENS_FILE))
     probe = read_probe(_corpus_file(study, command, PROBE_FILE))
-    check_corpus(study)
+    check_corpus(study, corpus.sha256, command)
     with lock:
         preflight(study, chosen.model, chosen.activation, corpus)
         train_cell(study, chosen, corpus, probe, folder, print_progress)

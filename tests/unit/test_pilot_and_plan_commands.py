@@ -11,9 +11,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from conftest import rewrite, tiny_config
+from conftest import tiny_config
 from project import REPROCORE, started
-from reprocore.data.tokens import Corpus, decode
 from reprocore.pipeline.pilot import pilot_study
 from reprocore.pipeline.verification.verify import verify
 from reprocore.store.schemas import PAIRS_SCHEMA
@@ -23,16 +22,9 @@ from reprocore.vocabulary import MEASURES
 
 
 class TestPilot:
-    @pytest.fixture
-    def with_text(self, study_file: Path, tiny_corpus: Corpus, tmp_path: Path) -> Path:
-        text = tmp_path / "text.txt"
-        text.write_text(decode(tiny_corpus.tokens, tiny_corpus.symbols))
-        rewrite(study_file, corpus={"source": "file", "path": str(text)})
-        return study_file
-
     @pytest.mark.slow
-    def test_it_says_what_shows_and_how_surely(self, command: Any, with_text: Path) -> None:
-        options = ("-c", with_text, "--iterations", 4, "--seeds", 3)
+    def test_it_says_what_shows_and_how_surely(self, command: Any, study_file: Path) -> None:
+        options = ("-c", study_file, "--iterations", 4, "--seeds", 3)
         code, out, err = command("pilot", "charlm", *options)
         assert code == 0, err
         assert out.count("training charlm/") == 6
@@ -48,8 +40,8 @@ class TestPilot:
         assert (list(found.models), found.reference_of("middle")) == (["middle"], "elu")
 
     @pytest.mark.slow
-    def test_two_seeds_give_no_recommendation(self, command: Any, with_text: Path) -> None:
-        options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
+    def test_two_seeds_give_no_recommendation(self, command: Any, study_file: Path) -> None:
+        options = ("-c", study_file, "--iterations", 4, "--seeds", 2)
         code, out, _ = command("pilot", "charlm", *options)
         assert code == 0
         assert "No recommendation: 2 seeds, needs 3" in out
@@ -57,11 +49,11 @@ class TestPilot:
 
     @pytest.mark.slow
     def test_a_pilot_that_was_killed_resumes_with_the_cell_that_was_missing(
-        self, command: Any, with_text: Path
+        self, command: Any, study_file: Path
     ) -> None:
-        options = ("-c", str(with_text), "--iterations", "4", "--seeds", "2")
-        cells = Path(load_study(with_text).results) / "pilot/charlm-4/cells/charlm/relu"
-        with started([*REPROCORE, "pilot", "charlm", *options], cwd=with_text.parent) as process:
+        options = ("-c", str(study_file), "--iterations", "4", "--seeds", "2")
+        cells = Path(load_study(study_file).results) / "pilot/charlm-4/cells/charlm/relu"
+        with started([*REPROCORE, "pilot", "charlm", *options], cwd=study_file.parent) as process:
             while not (cells / "all-1/cell.json").is_file():
                 assert process.poll() is None
                 time.sleep(0.01)
@@ -75,8 +67,8 @@ class TestPilot:
         assert (cells / "all-1/cell.json").read_bytes() == kept
 
     @pytest.mark.slow
-    def test_a_second_pilot_trains_only_what_is_new(self, command: Any, with_text: Path) -> None:
-        options = ("-c", with_text, "--iterations", 4, "--seeds")
+    def test_a_second_pilot_trains_only_what_is_new(self, command: Any, study_file: Path) -> None:
+        options = ("-c", study_file, "--iterations", 4, "--seeds")
         assert command("pilot", "charlm", *options, 2)[0] == 0
         code, out, _ = command("pilot", "charlm", *options, 3)
         assert code == 0
@@ -86,10 +78,12 @@ class TestPilot:
             "charlm/swiglu/all-3",
         ]
 
-    def test_the_cells_of_a_pilot_are_no_foreign_files(self, command: Any, with_text: Path) -> None:
-        options = ("-c", with_text, "--iterations", 4, "--seeds", 2)
+    def test_the_cells_of_a_pilot_are_no_foreign_files(
+        self, command: Any, study_file: Path
+    ) -> None:
+        options = ("-c", study_file, "--iterations", 4, "--seeds", 2)
         assert command("pilot", "charlm", *options)[0] == 0
-        result = verify(load_study(with_text))
+        result = verify(load_study(study_file))
         assert not [p for p in (*result.problems, *result.kept) if p.path.startswith("pilot")]
 
     @pytest.mark.parametrize(
@@ -101,9 +95,9 @@ class TestPilot:
         ],
     )
     def test_what_the_study_does_not_have_is_refused(
-        self, command: Any, with_text: Path, arguments: tuple, told: str
+        self, command: Any, study_file: Path, arguments: tuple, told: str
     ) -> None:
-        code, _, err = command("pilot", *arguments, "-c", with_text)
+        code, _, err = command("pilot", *arguments, "-c", study_file)
         assert code == 1
         assert told in err
 

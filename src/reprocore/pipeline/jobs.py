@@ -11,15 +11,14 @@ from typing import Any
 
 from reprocore.errors import ReprocoreError, visible
 from reprocore.store.files import remove_leftovers
-from reprocore.store.identity import parameters, rule_settings
+from reprocore.store.identity import corpus_settings, parameters, rule_settings
 from reprocore.store.records import (
     check_inputs,
     environment,
+    forced_command,
     forget,
     read_record,
-    study_command,
     utc,
-    with_targets,
     write_records,
 )
 from reprocore.study.layout import CORPUS_FILES
@@ -65,11 +64,16 @@ def job(snakemake: Any) -> Iterator[Study]:
     raise SystemExit(1)
 
 
-def check_corpus(study: Study) -> None:
+def check_corpus(study: Study, sha256: str, command: str) -> None:
     """Refuse to train on a corpus or a probe that is not the study's of today.
 
     A cell says which settings it was trained with, and not what else lay in the folder: the text
-    may have been edited since, or the study.
+    may have been edited since, or the study. Of a corpus without a record the text is known.
+
+    Args:
+        study: the resolved study.
+        sha256: of the text of the corpus that was read.
+        command: that runs the study, without targets.
 
     Raises:
         ReprocoreError: names the file, what has changed, and what to make again.
@@ -78,12 +82,11 @@ def check_corpus(study: Study) -> None:
         path = Path(study.results) / place
         record = read_record(study.results, path)
         today = parameters(rule_settings(study, rule))
-        if record is not None and record["settings"] != today:
-            corpus = [str(Path(study.results) / name) for name in CORPUS_FILES]
-            command = with_targets(f"{study_command(study.results)} --force", corpus)
+        other_text = rule == "corpus" and sha256 != corpus_settings(study)["sha256"]
+        if other_text or (record is not None and record["settings"] != today):
             raise ReprocoreError(
                 f"{path}: was made with another {rule} than the study has today; make it again "
-                f"with: {command}"
+                f"with: {forced_command(study.results, path, command)}"
             )
 
 

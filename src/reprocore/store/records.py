@@ -175,11 +175,8 @@ def check_inputs(results: str, paths: Iterable[str]) -> dict[str, str]:
         try:
             found[_name(results, path)] = check_file(results, path)
         except DamagedError as error:
-            corpus = [str(Path(results) / name) for name in CORPUS_FILES]
-            # Snakemake deletes the probe before a job that makes it anew and fails.
-            again = corpus if str(path) in corpus else [str(path)]
-            command = with_targets(f"{study_command(results)} --force", again)
-            raise ReprocoreError(f"{error}; make it again with: {command}") from None
+            again = forced_command(results, path, study_command(results))
+            raise ReprocoreError(f"{error}; make it again with: {again}") from None
     return found
 
 
@@ -219,6 +216,19 @@ def study_command(results: str | Path) -> str:
     except DamagedError:
         command = None
     return command or "snakemake"
+
+
+def forced_command(results: str | Path, path: str | Path, command: str) -> str:
+    """Return the command that makes a file of a results folder again though it is there.
+
+    Args:
+        results: the results folder.
+        path: of the file.
+        command: that runs the study, without targets.
+    """
+    corpus = [str(Path(results) / name) for name in CORPUS_FILES]
+    # Snakemake deletes the probe before a job that makes it anew and fails.
+    return with_targets(f"{command} --force", corpus if str(path) in corpus else [str(path)])
 
 
 def with_targets(command: str, targets: Iterable[str]) -> str:

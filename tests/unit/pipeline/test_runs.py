@@ -2,7 +2,9 @@
 
 import platform
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,18 +52,32 @@ def test_a_folder_is_held_while_a_run_writes_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "place", "changed"),
     [
-        ("corpus", "corpus/tokens.parquet", {"corpus": {"train_fraction": 0.5}}),
+        (
+            "corpus",
+            "corpus/tokens.parquet",
+            {"corpus": {"source": "file", "path": "text.txt", "train_fraction": 0.5}},
+        ),
         ("probe", "corpus/probe.parquet", {"probe": {"positions": 16, "block": 4, "lead": 24}}),
     ],
 )
 def test_a_corpus_of_other_settings_is_not_trained_on(
-    study_file: Path, rule: str, place: str, changed: dict[str, dict[str, float]]
+    study_file: Path, rule: str, place: str, changed: dict[str, dict[str, Any]]
 ) -> None:
     study = load_study(study_file)
     made = {"settings": parameters(rule_settings(study, rule))}
     write_records(study.results, [f"{study.results}/{place}"], made)
-    check_corpus(study)
+    text = sha256(Path("text.txt").read_bytes()).hexdigest()
+    check_corpus(study, text, "snakemake")
     rewrite(study_file, **changed)
     with pytest.raises(ReprocoreError) as error:
-        check_corpus(load_study(study_file))
+        check_corpus(load_study(study_file), text, "snakemake --configfile a.yaml")
     assert f"{place}: was made with another {rule} than the study has today" in one_line(error)
+    assert one_line(error).endswith("corpus/probe.parquet --configfile a.yaml --force")
+
+
+def test_a_corpus_of_another_text_without_a_record_is_not_trained_on(study_file: Path) -> None:
+    study = load_study(study_file)
+    check_corpus(study, sha256(Path("text.txt").read_bytes()).hexdigest(), "snakemake")
+    with pytest.raises(ReprocoreError) as error:
+        check_corpus(study, sha256(b"another text").hexdigest(), "snakemake")
+    assert "tokens.parquet: was made with another corpus" in one_line(error)
