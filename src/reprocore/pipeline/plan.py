@@ -310,10 +310,10 @@ class Plan:
             for place, problem in looked
             if problem
             and (problem.state is not State.MISSING or place in self.wanted)
-            and not (problem.state is State.UNRECORDED and self._is_archived(place))
+            and not (problem.state is State.UNRECORDED and self.cannot_remake(place))
         }
 
-    def _is_archived(self, place: str) -> bool:
+    def cannot_remake(self, place: str) -> bool:
         """Return whether a file beside the cells is of an archived model, and cannot be remade."""
         kind, *below = Path(place).parts
         return kind in (*MODEL_FOLDERS, TUNING_FOLDER) and below[0] in self.archived
@@ -334,7 +334,8 @@ class Plan:
         """Files of the results that a run must make again though they are there."""
         trained = (*self.taken, *self.trials)
         cells = (problem for cell in trained for problem in self.looks[cell].problems)
-        return tuple(only((*cells, *self.file_problems.values()), State.DAMAGED))
+        files = (p for p in self.file_problems.values() if not self.cannot_remake(p.path))
+        return tuple(only((*cells, *files), State.DAMAGED))
 
     def stale(self) -> Iterator[Cell]:
         """Yield the cells that results rest on and that were made otherwise than today.

@@ -233,6 +233,11 @@ def test_tables_stay_where_predictions_behind_them_are_gone(tmp_path: Path) -> N
     plan = Plan.of(study)
     assert plan.archived == ("charlm",)
     assert len(plan.current) == 2
+    # They are empty here. No run can make them again, so none is told to.
+    problem = plan.file_problems["models/charlm/curves.parquet"]
+    assert (problem.state, plan.damaged) == (State.DAMAGED, ())
+    result = repairs(plan, [problem], COMMAND)
+    assert (result.commands, result.archived) == ([], [problem])
 
 
 def test_cells_that_cannot_be_used_nor_trained_again_are_named(tmp_path: Path) -> None:

@@ -68,9 +68,15 @@ def _print_problems(study: Study, problems: Iterable[Problem], limit: int | None
 def _print_repairs(result: Verification, command: str, limit: int | None) -> None:
     """Print the commands that mend the problems, and what can only be mended elsewhere."""
     repair = repairs(result.plan, result.problems, command)
-    if repair.elsewhere:
-        console.lines("To be trained again where there is a GPU:")
-        _print_problems(result.plan.study, repair.elsewhere, limit)
-    console.lines("To repair:")
-    for line in repair.commands:
-        console.lines(f"  {line}")
+    elsewhere = {
+        "To be trained again where there is a GPU:": repair.elsewhere,
+        "To be restored from the archive they are of:": repair.archived,
+    }
+    for heading, problems in elsewhere.items():
+        if problems:
+            console.lines(heading)
+            _print_problems(result.plan.study, problems, limit)
+    if repair.commands:
+        console.lines("To repair:")
+        for line in repair.commands:
+            console.lines(f"  {line}")

@@ -21,6 +21,7 @@ class Action(Enum):
     FORCE = auto()
     RUN = auto()
     RUN_ELSEWHERE = auto()
+    RESTORE = auto()
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Repairs:
     Attributes:
         commands: for a shell, in their order.
         elsewhere: cells that cannot be trained here.
+        archived: files of archived models, which no run makes again.
     """
 
     commands: list[str]
     elsewhere: list[Problem]
+    archived: list[Problem]
 
 
 def action_for(plan: Plan, problem: Problem) -> Action:
@@ -45,6 +48,8 @@ def action_for(plan: Plan, problem: Problem) -> Action:
     if problem.state is State.LEFTOVER:
         return Action.DELETE
     if problem.path in plan.files:
+        if plan.cannot_remake(problem.path):
+            return Action.RESTORE
         forced = Action.FORCE_CORPUS if problem.path in CORPUS_FILES else Action.FORCE
         return Action.RUN if problem.state is State.MISSING else forced
     if cell is None or cell not in plan.looks:
@@ -80,7 +85,11 @@ def repairs(plan: Plan, problems: Iterable[Problem], command: str) -> Repairs:
         ),
     ]
     run = any(by_action[action] for action in (Action.FORCE_CORPUS, Action.FORCE, Action.RUN))
-    return Repairs([*commands, *([command] if run else [])], by_action[Action.RUN_ELSEWHERE])
+    return Repairs(
+        [*commands, *([command] if run else [])],
+        by_action[Action.RUN_ELSEWHERE],
+        by_action[Action.RESTORE],
+    )
 
 
 def _with_record(results: Path, place: str) -> list[Path]:
