@@ -5,6 +5,7 @@ Reading this changes nothing on disk.
 
 import inspect
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from snakemake.common import overwrite_function_params
 
 from reprocore.errors import ReprocoreError, visible
 from reprocore.pipeline.plan import Plan, State, look_at_cell, only
-from reprocore.pipeline.runs import WorkflowRun, check_archived, snakemake_command
+from reprocore.pipeline.runs import (
+    WorkflowRun,
+    check_archived,
+    profile_options,
+    snakemake_command,
+)
 from reprocore.store.identity import (
     CELL_SETTINGS,
     RULE_SETTINGS,
@@ -196,7 +202,7 @@ def name_failed_cells():
             )
     logger.info(
         f"What has finished stays. To try the rest again: `{study_command()}`; to see how far the "
-        f"study is: `{status_command()}`"
+        f"study is: `{reprocore_command('status')}`"
     )
 
 
@@ -246,7 +252,7 @@ def announce():
     if lost := list(PLAN.left_out()):
         logger.warning(
             f"Left out, and shown as missing: {counted(len(lost), 'cell')}, damaged or not as the "
-            f"study says today; `{status_command()}` names them."
+            f"study says today; `{reprocore_command('status')}` names them."
         )
     if archived := [model for model in PLAN.archived if model in PLAN.models]:
         logger.warning(
@@ -266,20 +272,19 @@ def announce():
 
 
 def study_command():
-    """The command that runs this study, and so can make any part of it again."""
+    """The command that runs this study as it runs now, and so can make any part of it again."""
+    return command_with(profile_options(sys.argv))
+
+
+def command_with(options):
     values = workflow.config_settings.config.items()
     overrides = {key: value for key, value in values if key != "partial"}
-    return snakemake_command(workflow.configfiles, overrides)
+    return snakemake_command(workflow.configfiles, overrides, options)
 
 
-def plan_command():
-    """The command that says how large a difference this study's seeds can decide on."""
-    return study_command().replace("snakemake", "reprocore plan", 1)
-
-
-def status_command():
-    """The command that says how far this study is."""
-    return study_command().replace("snakemake", "reprocore status", 1)
+def reprocore_command(name):
+    """A command of `reprocore` about this study; it takes the same options, but no profiles."""
+    return command_with([]).replace("snakemake", f"reprocore {name}", 1)
 
 
 RUN = WorkflowRun(STUDY, study_command())

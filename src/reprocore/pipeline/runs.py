@@ -10,6 +10,7 @@ import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,17 +108,38 @@ def _cell_hosts(study: Study) -> list[str]:
     return sorted({host for cell in plan.current if (host := plan.looks[cell].host)})
 
 
-def snakemake_command(configfiles: Iterable[str | Path], overrides: Mapping[str, Any]) -> str:
+def snakemake_command(
+    configfiles: Iterable[str | Path], overrides: Mapping[str, Any], options: Iterable[str] = ()
+) -> str:
     """Write the Snakemake command of a study with these config files and `--config` values.
 
     Targets belong in front, see `reprocore.store.records.with_targets`.
+
+    Args:
+        configfiles: each over those before it.
+        overrides: values of `--config`, by key.
+        options: that stand in the command too, such as `profile_options`.
     """
     here = Path.cwd()
     files = [p.relative_to(here) if p.is_relative_to(here) else p for p in map(Path, configfiles)]
-    parts = ["snakemake", *(["--configfile", *map(str, files)] if files else [])]
+    parts = ["snakemake", *options, *(["--configfile", *map(str, files)] if files else [])]
     if overrides:
         parts += ["--config", *(f"{key}={_typed(value)}" for key, value in overrides.items())]
     return shlex.join(parts)
+
+
+def profile_options(arguments: Iterable[str]) -> list[str]:
+    """Return the options of a Snakemake command line that name profiles, as they stand there.
+
+    They say where jobs run: without them, the command of a study on a cluster would run all of it
+    on the login node.
+    """
+    found: list[str] = []
+    for argument, following in pairwise([*arguments, ""]):
+        name, equals, _ = argument.partition("=")
+        if name in ("--profile", "--workflow-profile"):
+            found += [argument] if equals else [argument, following]
+    return found
 
 
 def _typed(value: Any) -> str:

@@ -12,7 +12,14 @@ from conftest import one_line, rewrite
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.jobs import check_corpus
 from reprocore.pipeline.plan import Plan
-from reprocore.pipeline.runs import WorkflowRun, check_archived, hold_results, is_held
+from reprocore.pipeline.runs import (
+    WorkflowRun,
+    check_archived,
+    hold_results,
+    is_held,
+    profile_options,
+    snakemake_command,
+)
 from reprocore.store.identity import parameters, rule_settings
 from reprocore.store.records import read_sealed, write_records
 from reprocore.study.study import load_study
@@ -36,6 +43,20 @@ def test_other_statistics_than_those_of_archived_tables_are_refused(study_file: 
     with pytest.raises(ReprocoreError) as error:
         check_archived(replace(plan, archived=("charlm",)))
     assert one_line(error).startswith("statistics.confidence: the tables of charlm were made with")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        ("--cores 2 --config a=b", ""),
+        ("a.txt --profile profiles/slurm --config a=b", "--profile profiles/slurm "),
+        ("--profile=one -n --profile two", "--profile=one --profile two "),
+        ("--workflow-profile none --configfile a.yaml", "--workflow-profile none "),
+    ],
+)
+def test_a_command_keeps_the_profiles_of_its_run(arguments: str, kept: str) -> None:
+    options = profile_options(["snakemake", *arguments.split()])
+    assert snakemake_command(["b.yaml"], {}, options) == f"snakemake {kept}--configfile b.yaml"
 
 
 def test_a_folder_is_held_while_a_run_writes_there(tmp_path: Path) -> None:
