@@ -267,7 +267,7 @@ def announce():
     if kept := [f"{RESULTS}/{p.path}" for p in unrecorded if p not in PLAN.unfounded]:
         logger.warning(
             f"Taken as they are, though no record says what made them: {shown(kept)}; "
-            "`reprocore verify` names the command that makes them again."
+            f"`{reprocore_command('verify')}` names the command that makes them again."
         )
 
 
