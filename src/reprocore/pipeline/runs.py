@@ -25,6 +25,8 @@ from reprocore.study.permissions import check_ours
 from reprocore.study.study import Study, parse_study
 
 DEFAULT_CONFIG = "config/config.yaml"
+# A `study.json` that was damaged when a run began; it has the runs before that.
+SET_ASIDE = "study.json.damaged"
 
 
 def hold_results(results: str | Path) -> filelock.BaseFileLock:
@@ -66,10 +68,13 @@ class WorkflowRun:
     def begin(self) -> None:
         """Lock the results folder and write that a run has started.
 
+        A `study.json` that is damaged is kept beside the new one.
+
         Raises:
             ReprocoreError: another run has locked the folder, or it cannot be written.
         """
         self._lock = hold_results(self._study.results)
+        _set_aside_if_damaged(Path(self._study.results) / "study.json")
         self._earlier = _earlier_runs(self._study.results)
         self._start = time.monotonic()
         self._run = {"start": utc(time.time()), "end": None, "outcome": None, **environment()}
@@ -100,6 +105,15 @@ def _earlier_runs(results: str) -> list[Any]:
         return list(read_sealed(Path(results) / "study.json")["runs"])
     except (DamagedError, KeyError):
         return []
+
+
+def _set_aside_if_damaged(path: Path) -> None:
+    """Keep a `study.json` that cannot be read, which a new one would replace."""
+    try:
+        read_sealed(path)
+    except DamagedError:
+        if path.exists():
+            os.replace(path, path.with_name(SET_ASIDE))
 
 
 def _cell_hosts(study: Study) -> list[str]:

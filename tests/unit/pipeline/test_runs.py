@@ -13,6 +13,7 @@ from reprocore.errors import ReprocoreError
 from reprocore.pipeline.jobs import check_corpus
 from reprocore.pipeline.plan import Plan
 from reprocore.pipeline.runs import (
+    SET_ASIDE,
     WorkflowRun,
     check_archived,
     hold_results,
@@ -20,6 +21,7 @@ from reprocore.pipeline.runs import (
     profile_options,
     snakemake_command,
 )
+from reprocore.pipeline.verification.verify import verify
 from reprocore.store.identity import parameters, rule_settings
 from reprocore.store.records import read_sealed, write_records
 from reprocore.study.study import load_study
@@ -33,6 +35,19 @@ def test_a_run_names_the_machines_of_its_finished_cells(study_file: Path) -> Non
     content = read_sealed(Path(study.results) / "study.json")
     assert content["hosts"] == [platform.node()]
     assert [each["outcome"] for each in content["runs"]] == ["success"]
+
+
+def test_the_runs_in_a_damaged_study_json_are_kept(study_file: Path) -> None:
+    study = load_study(study_file)
+    WorkflowRun(study, "snakemake").begin()
+    path = Path(study.results) / "study.json"
+    edited = path.read_text().replace('"snakemake"', '"snakemake -n"')
+    path.write_text(edited)
+    WorkflowRun(study, "snakemake").begin()
+    assert len(read_sealed(path)["runs"]) == 1
+    assert (path.parent / SET_ASIDE).read_text() == edited
+    (kept,) = [problem for problem in verify(study).kept if "study.json" in problem.path]
+    assert "damaged when a run began" in kept.reason
 
 
 def test_other_statistics_than_those_of_archived_tables_are_refused(study_file: Path) -> None:

@@ -20,6 +20,7 @@ from reprocore.pipeline.plan import (
     only,
     reason_of,
 )
+from reprocore.pipeline.runs import SET_ASIDE
 from reprocore.pipeline.verification.contents import (
     cell_content_problems,
     file_content_problem,
@@ -187,6 +188,8 @@ def _other_file(plan: Plan, strays: list[Cell], quick: bool, place: str) -> list
         return []
     if place == "study.json":
         return _study_file(plan.study.results)
+    if place == SET_ASIDE:
+        return [Problem(place, State.UNKNOWN, "a study.json that was damaged when a run began")]
     if place.startswith("preflight/") and place.endswith(".failed.json"):
         return []
     if place.startswith("records/"):
