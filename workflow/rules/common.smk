@@ -73,15 +73,37 @@ def resolve_study():
     check_places(study)
     if study.claims:
         read_yaml(study.claims)
-    plan = Plan.of(study)
+    return study
+
+
+def plan_study():
+    plan = Plan.of(STUDY)
     check_archived(plan)
     return plan
 
 
+def study_command():
+    """The command that runs this study as it runs now, and so can make any part of it again."""
+    return command_with(profile_options(sys.argv))
+
+
+def command_with(options):
+    values = workflow.config_settings.config.items()
+    overrides = {key: value for key, value in values if key != "partial"}
+    return snakemake_command(workflow.configfiles, overrides, options)
+
+
+def reprocore_command(name):
+    """A command of `reprocore` about this study; it takes the same options, but no profiles."""
+    return command_with([]).replace("snakemake", f"reprocore {name}", 1)
+
+
 # Jobs are started as `python -m snakemake`, which would import what lies in the working folder.
 os.environ["PYTHONSAFEPATH"] = "1"
-PLAN = or_exit(resolve_study)
-STUDY = PLAN.study
+STUDY = or_exit(resolve_study)
+# Before the plan: a run that ends after a look at the files has changed them.
+RUN = WorkflowRun(STUDY, study_command())
+PLAN = or_exit(plan_study)
 RESULTS = STUDY.results
 STUDY_FIGURES = study_figures(bool(STUDY.scale))
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
@@ -271,23 +293,6 @@ def announce():
         )
 
 
-def study_command():
-    """The command that runs this study as it runs now, and so can make any part of it again."""
-    return command_with(profile_options(sys.argv))
-
-
-def command_with(options):
-    values = workflow.config_settings.config.items()
-    overrides = {key: value for key, value in values if key != "partial"}
-    return snakemake_command(workflow.configfiles, overrides, options)
-
-
-def reprocore_command(name):
-    """A command of `reprocore` about this study; it takes the same options, but no profiles."""
-    return command_with([]).replace("snakemake", f"reprocore {name}", 1)
-
-
-RUN = WorkflowRun(STUDY, study_command())
 if workflow.is_main_process:
     or_exit(check_links, RESULTS)
     announce()

@@ -59,11 +59,14 @@ class WorkflowRun:
     def __init__(self, study: Study, command: str) -> None:
         """Prepare a run; nothing is written yet.
 
+        What it does is planned after this, and before the folder is locked.
+
         Args:
             study: the resolved study.
             command: the Snakemake command that runs it, without targets.
         """
         self._study, self._command = study, command
+        self._earlier = _earlier_runs(study.results)
 
     def begin(self) -> None:
         """Lock the results folder and write that a run has started.
@@ -71,11 +74,15 @@ class WorkflowRun:
         A `study.json` that is damaged is kept beside the new one.
 
         Raises:
-            ReprocoreError: another run has locked the folder, or it cannot be written.
+            ReprocoreError: another run has locked the folder, or has ended there since this one
+                was prepared; or the folder cannot be written.
         """
-        self._lock = hold_results(self._study.results)
-        _set_aside_if_damaged(Path(self._study.results) / "study.json")
-        self._earlier = _earlier_runs(self._study.results)
+        results = self._study.results
+        self._lock = hold_results(results)
+        if _earlier_runs(results) != self._earlier:
+            message = "another run has ended here meanwhile; start this one again"
+            raise ReprocoreError(f"{results}: {message}")
+        _set_aside_if_damaged(Path(results) / "study.json")
         self._start = time.monotonic()
         self._run = {"start": utc(time.time()), "end": None, "outcome": None, **environment()}
         self._write()

@@ -50,6 +50,17 @@ def test_the_runs_in_a_damaged_study_json_are_kept(study_file: Path) -> None:
     assert "damaged when a run began" in kept.reason
 
 
+def test_a_run_that_was_planned_while_another_ended_is_refused(study_file: Path) -> None:
+    study = load_study(study_file)
+    waiting, other = (WorkflowRun(study, "snakemake") for _ in range(2))
+    other.begin()
+    other.end("success")
+    del other
+    with pytest.raises(ReprocoreError) as error:
+        waiting.begin()
+    assert one_line(error).endswith("another run has ended here meanwhile; start this one again")
+
+
 def test_other_statistics_than_those_of_archived_tables_are_refused(study_file: Path) -> None:
     WorkflowRun(load_study(study_file), "snakemake").begin()
     rewrite(study_file, statistics={"confidence": 0.9})
