@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from project import REPOSITORY, TINY, Project, listed_jobs, rules_of
+from reprocore.store.files import write_json
+from reprocore.store.records import sealed
 from reprocore.vocabulary import Flag
 
 
@@ -266,6 +268,29 @@ def test_stale_cells_are_known_without_snakemakes_memory(project: Project) -> No
     assert rules_of(jobs)["train"] == 6
     assert "train" not in rules_of(of_another)
     assert "train" not in rules_of(unchanged)
+
+
+def test_changed_tables_are_known_without_snakemakes_memory(project: Project) -> None:
+    memory, away = project.root / ".snakemake", project.root / "away"
+    record = project.root / "out/records/pairs/small/relu/all.parquet.json"
+    before = record.read_text()
+    memory.rename(away)
+    try:
+        unchanged = project.jobs("--dry-run")
+        other = project.snakemake("--dry-run", "--config", "statistics={confidence: 0.9}")
+        write_json(record, sealed({**json.loads(before), "source": "source of old"}))
+        of_code = project.jobs("--dry-run")
+    finally:
+        record.write_text(before)
+        shutil.rmtree(memory, ignore_errors=True)
+        away.rename(memory)
+    assert not {"train", "compare", "estimate"} & {*rules_of(unchanged)}
+    jobs = rules_of(listed_jobs(other.stdout + other.stderr))
+    assert (jobs["estimate"], jobs["compare"], jobs["train"]) == (2, 0, 0)
+    assert "Made with other settings or code than today's: " in other.stderr + other.stdout
+    assert {job for job in of_code if job.startswith(("train", "compare"))} == {
+        "compare small/relu/all"
+    }
 
 
 def test_another_text_of_an_older_date_is_seen(project: Project) -> None:

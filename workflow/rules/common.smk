@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.common import overwrite_function_params
+from snakemake.io import IOFile
 
 from reprocore.errors import ReprocoreError, visible
 from reprocore.pipeline.plan import Plan, State, look_at_cell, only
@@ -19,6 +20,7 @@ from reprocore.pipeline.runs import (
     profile_options,
     snakemake_command,
 )
+from reprocore.pipeline.verification.origins import Origins
 from reprocore.store.identity import (
     CELL_SETTINGS,
     RULE_SETTINGS,
@@ -26,7 +28,6 @@ from reprocore.store.identity import (
     cell_settings,
     parameters,
     preflight_identity,
-    rule_settings,
 )
 from reprocore.store.source_digest import (
     CELL_LAYERS,
@@ -104,6 +105,7 @@ STUDY = or_exit(resolve_study)
 # Before the plan: a run that ends after a look at the files has changed them.
 RUN = WorkflowRun(STUDY, study_command())
 PLAN = or_exit(plan_study)
+ORIGINS = Origins(PLAN)
 RESULTS = STUDY.results
 STUDY_FIGURES = study_figures(bool(STUDY.scale))
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
@@ -180,7 +182,7 @@ def settings(rule):
         @inspected
         def of_wildcards(wildcards):
             labels = wildcards.get("model"), wildcards.get("activation")
-            return parameters(rule_settings(STUDY, rule, *labels))[name]
+            return ORIGINS.settings(rule, *labels)[name]
 
         return of_wildcards
 
@@ -230,15 +232,45 @@ def name_failed_cells():
 
 @inspected
 def forced_if_damaged(_wildcards):
-    """No file; but results that are seen to be damaged, or rest on nobody knows what, are forced.
+    """No file; but results that are damaged, rest on nobody knows what, or changed are forced.
 
     Snakemake looks at the age of a file and not at the file. What is not asked for stays as it is.
     """
     if workflow.is_main_process:
-        workflow.dag.forcefiles.update(
-            f"{RESULTS}/{problem.path}" for problem in (*PLAN.damaged, *PLAN.unfounded)
-        )
+        problems = (*PLAN.damaged, *PLAN.unfounded)
+        workflow.dag.forcefiles.update(f"{RESULTS}/{p.path}" for p in problems)
+        workflow.dag.forcefiles.update(unseen_changes())
     return []
+
+
+@cache
+def unseen_changes():
+    """Tables and figures of other settings or code than today's, where only their records say so.
+
+    To be asked for when the rules are known, which have today's code.
+    """
+    sources = {rule.name: rule.params.get("source") for rule in workflow.rules}
+    known = {name: text for name, text in sources.items() if isinstance(text, str)}
+    made = ORIGINS.made_otherwise(known).items()
+    files = {f"{RESULTS}/{place}": today for place, today in made}
+    unseen = [path for path, today in files.items() if goes_unseen(path, today)]
+    if unseen:
+        logger.warning(
+            f"Made with other settings or code than today's: {counted(len(unseen), 'file')}, made "
+            f"again where asked for: {shown(unseen)}"
+        )
+    return unseen
+
+
+def goes_unseen(path, today):
+    """Whether Snakemake does not see by itself that the parameters of a file changed.
+
+    It compares them with its own metadata, which can be gone, or of files that were put in the
+    place of others since; where it sees the change, it names it.
+    """
+    # Which takes no plain text.
+    known = workflow.persistence.params(IOFile(path, rule=workflow.get_rule("all")))
+    return not known or set(known) == set(map(repr, today))
 
 
 def shown(paths, limit=5):

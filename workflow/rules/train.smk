@@ -10,21 +10,15 @@ def preflight_source(wildcards):
 def forced_if_stale_preflight(wildcards):
     """No file; but a check that only its own content shows to be stale is forced."""
     if workflow.is_main_process and PLAN.preflight_is_stale(*wildcards):
-        labels = wildcards.model, wildcards.activation
-        today = parameters(rule_settings(STUDY, "preflight", *labels)).values()
+        today = ORIGINS.settings("preflight", *wildcards).values()
         force_if_unseen("preflight", wildcards, [*today, preflight_source(wildcards)])
     return []
 
 
 def force_if_unseen(rule, wildcards, today):
-    """Force the files of a job, unless Snakemake sees by itself that its parameters changed.
-
-    It compares them with its own metadata, which can be gone, or of files that were put in the
-    place of others since; where it sees the change, it names it.
-    """
+    """Force the files of a job, unless Snakemake sees by itself that its parameters changed."""
     files, _ = workflow.get_rule(rule).expand_output(wildcards)
-    known = workflow.persistence.params(files[0])
-    if not known or set(known) == set(map(repr, today)):
+    if goes_unseen(files[0], today):
         workflow.dag.forcefiles.update(files)
 
 

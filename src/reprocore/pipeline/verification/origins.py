@@ -12,6 +12,7 @@ from reprocore.pipeline.plan import Plan
 from reprocore.store.identity import parameters, rule_settings
 from reprocore.store.records import DamagedError, file_sha256, read_cell, read_record
 from reprocore.study.cells import Cell, cell_of_path
+from reprocore.study.layout import TRAINING_FOLDERS
 
 
 class Origins:
@@ -21,6 +22,7 @@ class Origins:
         self._plan = plan
         self._results = Path(plan.study.results)
         self.record = cache(self._record)
+        self.settings = cache(self._settings)
         self._cells_behind: dict[str, set[str]] = {}
 
     def _record(self, place: str) -> dict[str, Any] | None:
@@ -31,14 +33,20 @@ class Origins:
         except DamagedError:
             return None
 
+    def _settings(self, rule: str, model: str | None, activation: str | None) -> dict[str, str]:
+        """Return the parameters that a rule has today, its source aside."""
+        return parameters(rule_settings(self._plan.study, rule, model, activation))
+
+    def _settings_today(self, record: Mapping[str, Any]) -> dict[str, str]:
+        labels = (record["wildcards"].get(name) for name in ("model", "activation"))
+        return self.settings(record["rule"], *labels)
+
     def why_stale(self, place: str) -> str:
         """Return what has changed since a file beside the cells was made, in words; or ""."""
         record = self.record(place)
         if record is None:
             return ""
-        labels = (record["wildcards"].get(name) for name in ("model", "activation"))
-        settings = rule_settings(self._plan.study, record["rule"], *labels)
-        if changed := _differing(record["settings"], parameters(settings)):
+        if changed := _differing(record["settings"], self._settings_today(record)):
             return f"was made with other settings than today's: {', '.join(changed)}"
         for name, sha256 in record["inputs"].items():
             today = self._sha256(name)
@@ -47,6 +55,33 @@ class Origins:
         if self.cells_behind(place) != {cell.place for cell in self._plan.files[place]}:
             return "rests on other cells than the study has today"
         return ""
+
+    def made_otherwise(self, sources: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return the files beside the cells that were made of other settings or code than today's.
+
+        Those that training rests on are left out, as cells, checks and choices tell of themselves
+        whether they are as today; and what is damaged, or of an archive, whatever made it.
+
+        Args:
+            sources: the parameter `source` that rules have today, by name of the rule.
+
+        Returns:
+            For each file, by path inside the results, all parameters that its rule has today.
+        """
+        found = {}
+        for place in filter(self._can_be_made_again, self._plan.files):
+            if (record := self.record(place)) is None:
+                continue
+            settings, source = self._settings_today(record), sources.get(record["rule"])
+            if record["settings"] != settings or source not in (None, record.get("source")):
+                found[place] = [*settings.values(), *([source] if source else [])]
+        return found
+
+    def _can_be_made_again(self, place: str) -> bool:
+        """Return whether a file is whole, and one that a run makes again if it is of old."""
+        plan, (first, *_) = self._plan, Path(place).parts
+        kept = first in TRAINING_FOLDERS or plan.cannot_remake(place)
+        return not kept and place not in plan.file_problems
 
     def cells_behind(self, place: str) -> set[str]:
         """Return the places of the cells that a file was made from, directly or through others."""

@@ -70,6 +70,9 @@ class Verification:
 def verify(study: Study, quick: bool = False) -> Verification:
     """Check every file of the study's results folder.
 
+    Files beside the cells are held against today's settings, inputs and cells. Whether the code
+    that made them has changed is for a run to tell, which knows the rules.
+
     Args:
         study: the resolved study.
         quick: leave out what must read whole files: whether they are there and of their size, and
