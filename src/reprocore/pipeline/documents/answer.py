@@ -17,9 +17,10 @@ from reprocore.pipeline.documents.comparisons import (
 )
 from reprocore.pipeline.documents.details import left_out
 from reprocore.pipeline.documents.guidance import guidance, reading
-from reprocore.pipeline.documents.sections import STRICT_PERCENT, has_stream, share
+from reprocore.pipeline.documents.sections import STRICT_PERCENT, share
 from reprocore.pipeline.documents.studies import FOLDER, SOURCES, STUDIES
 from reprocore.report.audit.table import claim_counts
+from reprocore.report.figures.entries import is_no_dropout
 from reprocore.report.markdown import table
 from reprocore.report.page.answer import PLANNED_PERCENT, Topic, answer_of, extremes
 from reprocore.report.page.sentences import (
@@ -263,7 +264,7 @@ def _begins(tables: Tables) -> Iterator[str]:
     rows = [
         row
         for row in tables.rows("sources", measure="relative_pd")
-        if row["share"] is not None and has_stream(tables.study, row)
+        if row["share"] is not None and not is_no_dropout(tables.study, row)
     ]
     arms = {
         arm: sorted((row for row in rows if row["arm"] == arm), key=lambda row: row["share"])

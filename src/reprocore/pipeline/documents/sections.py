@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from reprocore.analysis.strata import DIVERGENCES, STRATA
 from reprocore.pipeline.documents.comparisons import TALLIED, margins_words, tested
 from reprocore.report.audit.table import claim_counts, verdict_notes
-from reprocore.report.figures.entries import ARM_WORDS
+from reprocore.report.figures.entries import ARM_WORDS, is_no_dropout
 from reprocore.report.markdown import table
 from reprocore.report.page.answer import Topic, flags
 from reprocore.report.page.elsewhere import DIFFERENCES
 from reprocore.report.page.sentences import enumerated, ratio, seeds_for, sentence
 from reprocore.report.page.tables import NOTHING, QUANTITIES, Row, Tables, percent, with_interval
 from reprocore.report.words import CLAIM_VERDICTS, VERDICTS, readable
-from reprocore.study.study import Study
 from reprocore.vocabulary import Condition, ContrastVerdict, Stratification
 
 # A smaller difference than that which the page plans for.
@@ -138,7 +137,7 @@ def sources(tables: Tables) -> Iterator[str]:
     measures = list(dict.fromkeys((measure, *DIVERGENCES)))
     shares = {
         (row["model"], row["activation"], row["arm"], row["measure"]): (
-            share(row) if has_stream(tables.study, row) else "no dropout"
+            "no dropout" if is_no_dropout(tables.study, row) else share(row)
         )
         for row in tables.rows("sources")
     }
@@ -153,12 +152,6 @@ def sources(tables: Tables) -> Iterator[str]:
             for row in rows
         ],
     )
-
-
-def has_stream(study: Study, row: Row) -> bool:
-    """Return whether a model has the random numbers that alone follow the seed: dropout's."""
-    sizes = study.models[row["model"]].sizes
-    return row["arm"] != "dropout" or sizes.get("dropout") != 0
 
 
 def share(row: Row) -> str:

@@ -339,10 +339,6 @@ def _accuracy(data: Data) -> str:
     )
 
 
-def _bfloat16(data: Data) -> str:
-    return f"Trained with matrix products in bfloat16: {listed(data['models'])}."
-
-
 def _tuned(data: Data) -> str:
     tuning = data["tuning"]
     rates, chosen = (
@@ -390,7 +386,9 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
     Topic.NOT_RUN: _rows("Not run, and shown as such"),
     Topic.MISSING_SEEDS: _rows("Some seeds have not run"),
     Topic.ABOVE_UNIGRAM: _above,
-    Topic.BFLOAT16: _bfloat16,
+    Topic.BFLOAT16: lambda data: (
+        f"Trained with matrix products in bfloat16: {listed(data['models'])}."
+    ),
     Topic.TUNED: _tuned,
     Topic.ONE_RATE: lambda _: (
         "All activations of a model share one learning rate, which may suit one better than "
