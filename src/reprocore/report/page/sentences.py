@@ -154,7 +154,8 @@ def _clear(data: Data) -> str:
     names = [f"{readable(row['first'])} in {row['model']}" for row in data["clear"]]
     found = f"{len(names)} of {counted(data['differences'], 'difference')}"
     more = "" if len(names) == data["differences"] else f": {listed(names)}"
-    return f"Corrected for all {data['models']} models together, {found} {_stay(names)}{more}."
+    stay = "remains" if len(names) == 1 else "remain"
+    return f"Corrected for all {data['models']} models together, {found} {stay}{more}."
 
 
 def _within_margin(data: Data) -> str:
@@ -248,10 +249,6 @@ def _at_matched_loss(data: Data) -> str:
         "At matched loss, where all trainings of a model are read at the loss at which its slowest "
         f"ones end (exploratory), {'; '.join(found)}.{more}"
     )
-
-
-def _stay(names: Sequence[str]) -> str:
-    return "remains" if len(names) == 1 else "remain"
 
 
 def _needed(data: Data) -> str:
