@@ -173,7 +173,7 @@ def test_what_has_not_run_is_said(page):
     choose(page, "text", "model", "convlm")
     for place in ("#passages", "#written", "#pairs-chart"):
         assert "not run" in page.locator(place).inner_text()
-    assert "Not run, and shown as such: convlm" in page.locator("#answer").inner_text()
+    assert "Not run: convlm" in page.locator("#answer").inner_text()
 
 
 @pytest.fixture(scope="module")

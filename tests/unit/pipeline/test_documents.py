@@ -96,7 +96,7 @@ class TestAnswer:
         more, less = ((apart["verdict"] == verdict).sum() for verdict in DIFFERENT)
         assert f": {more} more, {less} less reproducible; " in said
         small = apart["reason"].str.contains("within_margin").sum()
-        assert f"; {small} shown within " in said
+        assert f"; of these {small} within " in said
         left = (final["verdict"] == "undecided").sum()
         assert (f"; {left} undecided" in said) is bool(left)
 
@@ -126,9 +126,11 @@ class TestStudies:
             for line in guidance_of(text).splitlines()
             if " | " in line
         }
-        assert lines["charlm"] == ["less reproducible: GELU; open: SwiGLU"] * 2
-        assert lines["convlm"][1] == "less reproducible: SwiGLU; near: GELU"
-        assert lines["tinylstm"][0] == "any: all are near; comparing them took 8 of 12 trainings"
+        assert lines["charlm"] == ["less reproducible: GELU (r); open: SwiGLU"] * 2
+        assert lines["convlm"][1] == "less reproducible: SwiGLU (t); near: GELU"
+        assert (
+            lines["tinylstm"][0] == "any: all are near; not comparing them saves 8 of 12 trainings"
+        )
 
     def test_its_verdicts_are_those_of_the_tables(self, archive: Path) -> None:
         text = details(archives(archive))
@@ -220,18 +222,17 @@ class TestShortAnswer:
         final, matched = (rows[rows["condition"] == c] for c in ("final", "matched_loss"))
         apart = final.index[final["verdict"].isin(DIFFERENT)]
         one, other = final["verdict"][apart], matched["verdict"].reindex(apart)
-        line = row_of(GENERATED[ANSWER], "differences that are the same at equal loss")
-        place = [*filter(lambda each: each in ARCHIVED, STUDIES)].index(name)
-        said = line.split(" | ")[1 + place]
+        start = f"- *{STUDIES[name].short.capitalize()}* ("
+        said = next(line for line in GENERATED[ANSWER].splitlines() if line.startswith(start))
         turned = (other.isin(DIFFERENT) & (one != other)).sum()
         more = f" ({turned} reversed)" if turned else ""
         label = MEASURES[measure].label
-        assert f"{label} {(one == other).sum()} of {len(apart)}{more}" in said
+        assert f"{(one == other).sum()} of {len(apart)} in {label}{more}" in said
 
     def test_it_names_opposite_differences(self) -> None:
         for place, name in enumerate(each for each in STUDIES if each in ARCHIVED):
             found = contrasts_of(name).groupby(["model", "first", "condition"])["verdict"].agg(set)
-            said = row_of(GENERATED[ANSWER], "measures contradict").split(" | ")[1 + place]
+            said = row_of(GENERATED[ANSWER], "measures go opposite").split(" | ")[1 + place]
             for (model, activation, _), verdicts in found.items():
                 both = {*DIFFERENT} <= verdicts
                 assert not both or f"{readable(activation)} in {model}" in said

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from reprocore.analysis.strata import STRATA
 from reprocore.pipeline.documents.comparisons import (
     COMPARED,
-    Count,
     agreement_words,
     by_study,
+    changes,
     legend,
     ratios,
-    reach,
 )
 from reprocore.pipeline.documents.details import left_out
 from reprocore.pipeline.documents.guidance import guidance, reading
@@ -47,21 +46,20 @@ HEAD = """# The answer
 When the same model is trained again with another seed, how much do its predictions change, and does
 the activation function change that? One study of small character models, *published*, repeats the
 settings of a report: few steps at one learning rate. Another, *longer*, has twice the steps and
-chose its rates by trial. Their [protocol](protocol.md) fixed relative PD at the last step
-beforehand; all else is exploratory. [The details](details.md) and the tables beside them have every
-number. *Churn* is the share of characters at which two trainings differ in the likeliest next one;
-*relative PD* (prediction difference) is 0 where they predict the same and 2 where they have nothing
-in common, and compares activations, not studies; *total variation* is half the sum of all
-differences of probabilities. Brackets are 95% intervals of one number; verdicts are corrected for
-all comparisons of a model. *At equal loss*, all trainings of a model are read where they first had
-the loss at which its slowest ones end."""
+chose its rates by trial. Their [protocol](protocol.md) declared relative PD at the last step; all
+else is exploratory. [The details](details.md) and the tables beside them have every number. *Churn*
+is the share of characters at which two trainings differ in the likeliest next one; *relative PD*
+(prediction difference), 0 to 2, compares activations, not studies; *total variation* is half the
+sum of all differences of probabilities. Brackets are 95% intervals of one number; verdicts are
+corrected for all comparisons of a model. *At equal loss*, all trainings of a model are read where
+they first had the loss at which its slowest ones end."""
 SEEDS = (
     f"Seeds of each activation that find a difference of {PLANNED_PERCENT}%, and of "
-    f"{STRICT_PERCENT}%, in relative PD with 80% power; {LEAST_SEEDS_OF_A_TEST} are always needed."
+    f"{STRICT_PERCENT}%, in relative PD with 80% power; never fewer than {LEAST_SEEDS_OF_A_TEST}."
 )
 SHARES = (
-    "Relative PD where one of them alone follows the seed, as a share of that where all does; what "
-    "does not follow it is one draw, which no interval counts."
+    "Relative PD where one of them alone follows the seed, as a share of that where all do; the "
+    "rest is fixed at one draw, whose chance no interval has."
 )
 STREAMS = {
     "init": "initial weights",
@@ -95,7 +93,7 @@ def _section(heading: str, *parts: str) -> Iterator[str]:
 
 
 def _of_studies(studies: Studies) -> Iterator[str]:
-    yield " ".join(in_short(studies))
+    yield "\n".join(f"- {said}" for said in in_short(studies))
     yield from _section("How far apart two trainings are", by_study(studies, HOW_FAR))
     study = next(iter(studies.values())).study
     final = ratios(studies, Condition.FINAL)
@@ -120,40 +118,28 @@ def _of_studies(studies: Studies) -> Iterator[str]:
 
 
 def in_short(studies: Studies) -> Iterator[str]:
-    """Say in two sentences what the studies found."""
-    if churn := _each(studies, _churn):
-        yield (
-            "Trained again with another seed, a model expects another next character of the text "
-            f"at {enumerated(churn)}."
-        )
-    if reached := _each(studies, _reach):
-        yield f"With another activation, relative PD is {enumerated(reached)}."
+    """Say of each study in a sentence what it found."""
     for name, tables in studies.items():
-        for finding in answer_of(tables).activation:
-            if finding.topic in UNTOLD:
-                yield f"{name.capitalize()}: {sentence(finding)}"
-
-
-def _each(studies: Studies, said: Count) -> list[str]:
-    """Return what is said of each study with the number of its steps."""
-    words = {name: said(tables) for name, tables in studies.items()}
-    return [f"{text} {_steps(studies[name])}" for name, text in words.items() if text != NOTHING]
-
-
-def _churn(tables: Tables) -> str:
-    found = extremes(tables, "churn")
-    return span(found, percent) if found else NOTHING
-
-
-def _reach(tables: Tables) -> str:
-    found = reach(tables)
-    return found if found == NOTHING else f"{found} times that with {reference_words(tables.study)}"
+        churn, found = extremes(tables, "churn"), changes(tables)
+        said = [
+            "two trainings that differ in the seed alone disagree on the likeliest next character "
+            f"at {span(churn, percent)} of the text"
+            if churn
+            else "",
+            found,
+            *(
+                sentence(finding).removesuffix(".")
+                for finding in answer_of(tables).activation
+                if finding.topic in UNTOLD
+            ),
+        ]
+        yield f"*{name.capitalize()}* ({_steps(tables)}): {'; '.join(filter(None, said))}."
 
 
 def _steps(tables: Tables) -> str:
     ran = {row["model"] for row in tables.drawn("cells")}
     steps = sorted({tables.study.training_of(model).iterations for model in ran})
-    return f"after {enumerated([f'{count:,}' for count in steps])} steps"
+    return f"{enumerated([f'{count:,}' for count in steps])} steps"
 
 
 def warnings(studies: Studies) -> Iterator[str]:
@@ -201,9 +187,8 @@ def _most(rows: Sequence[Row]) -> Row:
 
 # What is said of each study, in a table; where trainings are surest is a fifth of the text.
 HOW_FAR = {
-    "churn": _levels("churn", percent),
-    "… where trainings are surest (reference)": _fifth(_surest),
-    "… where it is highest (reference)": _fifth(_most),
+    "churn where trainings are surest ({reference})": _fifth(_surest),
+    "churn where it is highest ({reference})": _fifth(_most),
     "relative PD": _levels("relative_pd", level),
     "total variation": _levels("total_variation", level),
     "predicted correctly": _levels("val_accuracy", percent),
@@ -220,14 +205,14 @@ def _claims(tables: Tables) -> Iterator[str]:
         found = [r for r in rows if r["verdict"] == verdict and not r["printed"]]
         if found:
             claims = "; ".join(_claim(row, verdict) for row in found)
-            parts.append(f"{verdict.capitalize()}, of those on trainings: {claims}.")
+            parts.append(f"{verdict.capitalize()}, of those on trainings (parts of all): {claims}.")
     yield " ".join(parts)
 
 
 def _claim(row: Row, verdict: ClaimVerdict) -> str:
     """Write a claim, and of how many of its parts a verdict holds if it has several."""
     total = sum(row[f"parts_{code}"] for code in ClaimVerdict)
-    parts = f" ({row[f'parts_{verdict}']}/{total} parts)" if total > 1 else ""
+    parts = f" ({row[f'parts_{verdict}']}/{total})" if total > 1 else ""
     return row["claim"].removesuffix(".") + parts
 
 

@@ -22,8 +22,8 @@ TALLIED = (*DIFFERENCES, ContrastVerdict.EQUIVALENT, ContrastVerdict.UNDECIDED)
 # Any other verdict is a difference.
 _MARKS = {ContrastVerdict.EQUIVALENT: "", ContrastVerdict.UNDECIDED: "*"}
 PLACES = {Condition.FINAL: "at the last step", Condition.MATCHED_LOSS: "at equal loss"}
-# Of a difference in what stands beside the declared measure: its letter, and where it goes.
-_LETTERS = {"total_variation": "t", "churn": "c"}
+# Where one letter must do.
+LETTERS = {"relative_pd": "r", "total_variation": "t", "churn": "c"}
 _ARROWS = dict(zip(DIFFERENCES, "↓↑", strict=True))
 Count = Callable[[Tables], str]
 
@@ -116,8 +116,8 @@ def _cell(study: Study, rows: Mapping[str, Row | None]) -> str:
         return "not run"
     beside = [
         f" {letter}{_ARROWS[row['verdict']]}"
-        for name, letter in _LETTERS.items()
-        if (row := rows[name]) and row["verdict"] in _ARROWS
+        for name, letter in LETTERS.items()
+        if name != primary(study) and (row := rows[name]) and row["verdict"] in _ARROWS
     ]
     return marked(own) + "".join(beside)
 
@@ -166,7 +166,7 @@ def differing(measure: str) -> Count:
         if apart:
             more, less = (counts[verdict] for verdict in DIFFERENCES)
             margin = margin_words(tables.study, measure)
-            found += f": {more} more, {less} less reproducible; {small} shown within {margin}"
+            found += f": {more} more, {less} less reproducible; of these {small} within {margin}"
         left = counts[ContrastVerdict.UNDECIDED]
         return f"{found}; {left} undecided" if left else found
 
@@ -185,12 +185,23 @@ def by_activation(tables: Tables) -> str:
     return "; ".join(parts) + " of the models" if parts else NOTHING
 
 
-def reach(tables: Tables) -> str:
-    """Write the lowest and the highest ratio in the declared measure at the last step."""
+def changes(tables: Tables) -> str:
+    """Say in how many comparisons the declared measure differs, how far, and at equal loss."""
     rows = tested(tables, primary(tables.study), Condition.FINAL)
-    ordered = sorted((r for r in rows if r["ratio"] is not None), key=lambda row: row["ratio"])
-    ends = dict.fromkeys(f"{ratio(row)} ({_named(row)})" for row in (*ordered[:1], *ordered[-1:]))
-    return " to ".join(ends) or NOTHING
+    apart = [row for row in rows if row["verdict"] in DIFFERENCES]
+    if not rows:
+        return ""
+    reference = reference_words(tables.study)
+    found = (
+        f"another activation than {reference} changes relative PD in {len(apart)} of {len(rows)}"
+    )
+    found += f" {'comparison' if len(rows) == 1 else 'comparisons'}"
+    ordered = sorted((r for r in apart if r["ratio"] is not None), key=lambda row: row["ratio"])
+    if ordered:
+        ends = dict.fromkeys(f"{ratio(row)} ({_named(row)})" for row in (ordered[0], ordered[-1]))
+        found += f", by a factor of {' to '.join(ends)}; at equal loss there are still "
+        found += at_equal_loss(tables)
+    return found
 
 
 def _named(row: Row) -> str:
@@ -205,8 +216,8 @@ def at_equal_loss(tables: Tables) -> str:
         total = sum(map(len, kinds.values())) - len(kinds["appear"])
         turned = f" ({len(kinds['reversed'])} reversed)" if kinds["reversed"] else ""
         label = QUANTITIES[measure].label
-        parts += [f"{label} {len(kinds['same'])} of {total}{turned}"] if total else []
-    return enumerated(parts) or NOTHING
+        parts += [f"{len(kinds['same'])} of {total} in {label}{turned}"] if total else []
+    return enumerated(parts)
 
 
 def contradicting(tables: Tables) -> str:
@@ -246,19 +257,22 @@ def compared(tables: Tables) -> str:
 # What is said of the comparisons of a study, in a table.
 COMPARED: Mapping[str, Count] = {
     "models compared": compared,
-    "differ in relative PD, as declared": differing("relative_pd"),
+    "differ in relative PD (declared)": differing("relative_pd"),
     "… by activation": by_activation,
     f"… also at each step from {LATE:.0%} on": late,
     "differ in total variation": differing("total_variation"),
     "differ in churn": differing("churn"),
-    "differences that are the same at equal loss": at_equal_loss,
-    "measures contradict each other": contradicting,
+    "measures go opposite ways": contradicting,
 }
 
 
 def by_study(studies: Mapping[str, Tables], said: Mapping[str, Count], head: str = "") -> str:
     """Return a table with a column for each study, of what is said of any of them."""
-    rows = [(name, *map(words, studies.values())) for name, words in said.items()]
+    reference = reference_words(next(iter(studies.values())).study)
+    rows = [
+        (name.format(reference=reference), *map(words, studies.values()))
+        for name, words in said.items()
+    ]
     rows = [row for row in rows if {*row[1:]} != {NOTHING}]
     return table((head, *studies), rows) if rows else ""
 

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from reprocore.analysis.strata import DIVERGENCES
@@ -10,7 +10,6 @@ from reprocore.errors import ReprocoreError
 from reprocore.pipeline.documents.answer import in_short, named, warnings
 from reprocore.pipeline.documents.comparisons import (
     COMPARED,
-    at_equal_loss,
     by_study,
     legend,
     primary,
@@ -27,6 +26,13 @@ RATIOS = (
     "Relative PD as a ratio to that of {reference}, at the last step, with the 95% interval of one "
     "comparison alone, for new seeds on the same text; the verdict allows for all comparisons of a "
     "model. {legend}"
+)
+TERMS = (
+    "Relative PD, declared beforehand, is 0 where two trainings predict the same and 2 where they "
+    "have nothing in common ([formula](#what-is-measured)); total variation is half the sum of all "
+    "differences of probabilities; churn is the share of the text at which the likeliest next "
+    "character differs. At equal loss, all trainings of a model are read at the loss at which its "
+    "slowest ones end."
 )
 NOTE = (
     "[The answer on two pages](docs/study/answer.md) has what to do with a model like one of "
@@ -62,9 +68,10 @@ def with_answers(root: Path, found: Mapping[str, Tables]) -> dict[str, str]:
 def _front(studies: Mapping[str, Tables]) -> Iterator[str]:
     study = next(iter(studies.values())).study
     reference = reference_words(study)
-    yield _filled(f"**{' '.join(in_short(studies))}**")
+    yield _bullets(in_short(studies))
     yield by_study(studies, COMPARED, f"comparisons with {reference}")
-    yield "\n".join(_filled(f"- {said}", indent="  ")[2:] for said in warnings(studies))
+    yield _filled(TERMS)
+    yield _bullets(warnings(studies))
     if final := ratios(studies, Condition.FINAL):
         yield _filled(RATIOS.format(reference=reference, legend=legend(study)))
         yield final
@@ -72,13 +79,12 @@ def _front(studies: Mapping[str, Tables]) -> Iterator[str]:
 
 
 def _abstract(studies: Mapping[str, Tables]) -> Iterator[str]:
-    yield from in_short(studies)
+    yield from (text.replace("*", "") for text in in_short(studies))
     for name, tables in studies.items():
         if compared := len(tested(tables, primary(tables.study), Condition.FINAL)):
             yield (
                 f"{name.capitalize()}: of {compared} comparisons with "
-                f"{reference_words(tables.study)}, {enumerated(list(_differing(tables)))}; the "
-                f"same at equal loss are {at_equal_loss(tables)}."
+                f"{reference_words(tables.study)}, {enumerated(list(_differing(tables)))}."
             )
     yield from (text.replace("*", "") for text in warnings(studies))
 
@@ -88,6 +94,10 @@ def _differing(tables: Tables) -> Iterator[str]:
         rows = tested(tables, measure, Condition.FINAL)
         differ = sum(row["verdict"] in DIFFERENCES for row in rows)
         yield f"{differ} differ in {QUANTITIES[measure].label}"
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return "\n".join(_filled(f"- {text}", indent="  ")[2:] for text in texts)
 
 
 def _filled(text: str, indent: str = "") -> str:

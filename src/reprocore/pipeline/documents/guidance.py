@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from reprocore.analysis.strata import DIVERGENCES
-from reprocore.pipeline.documents.comparisons import margins_words, with_reference
+from reprocore.pipeline.documents.comparisons import LETTERS, margins_words, with_reference
 from reprocore.report.markdown import table
 from reprocore.report.page.answer import is_tested, reasons_of
 from reprocore.report.page.elsewhere import DIFFERENCES
 from reprocore.report.page.sentences import enumerated
 from reprocore.report.page.tables import NOTHING, Row, Tables
+from reprocore.report.page.view import reference_words
 from reprocore.report.words import readable
 from reprocore.study.study import Study
 from reprocore.vocabulary import Condition, ContrastVerdict, Family, Flag, Reason, split_codes
@@ -20,7 +21,7 @@ class Stand(StrEnum):
 
     MORE = "more reproducible"
     LESS = "less reproducible"
-    CONTRADICTORY = "measures contradict each other"
+    CONTRADICTORY = "measures go opposite ways"
     OPEN = "open"
     NEAR = "near"
 
@@ -31,9 +32,9 @@ _OF_VERDICT = dict(zip(DIFFERENCES, (Stand.MORE, Stand.LESS), strict=True))
 def reading(study: Study) -> str:
     """Say how the table of `guidance` is read."""
     return (
-        "More or less reproducible than the reference: by one of the three measures or more, "
-        f"beyond its margin, and by none the other way. Near: within {margins_words(study)}. Open: "
-        "undecided by one of them."
+        f"More or less reproducible than {reference_words(study)}: beyond the margin of at least "
+        "one measure (r for relative PD, t, c), and beyond that of none the other way. Near: "
+        f"within {margins_words(study)}. Open: undecided by one of them."
     )
 
 
@@ -54,7 +55,7 @@ def guidance(studies: Mapping[str, Tables]) -> str:
         for name, tables in studies.items()
         if tables.rows("contrasts", model=model, family=Family.REFERENCE)
     ]
-    heads = ("model", "loss within", "churn within")
+    heads = ("model", "loss (range)", "churn (range)")
     places = ("if you train for a number of steps", "if you train to a loss")
     return table((*heads, *places), rows) if rows else ""
 
@@ -77,25 +78,24 @@ def _advice(tables: Tables, model: str) -> Iterator[str]:
             continue
         stands = _stands(tables, model, condition)
         words = _words(stands) or NOTHING
-        saved = condition is Condition.FINAL and {*stands.values()} == {Stand.NEAR}
-        yield f"{words}; comparing them took {_cost(tables, model)}" if saved else words
+        near = {stand for stand, _ in stands.values()} == {Stand.NEAR}
+        saved = condition is Condition.FINAL and near
+        yield f"{words}; not comparing them saves {_cost(tables, model)}" if saved else words
 
 
-def _words(stands: Mapping[str, Stand]) -> str:
-    groups = {
-        stand: enumerated([readable(name) for name, own in stands.items() if own is stand])
-        for stand in Stand
-        if stand in stands.values()
-    }
-    near = groups.pop(Stand.NEAR, "")
-    parts = [f"{stand}: {names}" for stand, names in groups.items()]
+def _words(stands: Mapping[str, tuple[Stand, str]]) -> str:
+    groups: dict[Stand, list[str]] = {}
+    for name, (stand, measures) in stands.items():
+        groups.setdefault(stand, []).append(readable(name) + measures)
+    near = groups.pop(Stand.NEAR, [])
+    parts = [f"{stand}: {enumerated(groups[stand])}" for stand in Stand if stand in groups]
     if near:
-        parts.append(f"near: {near}" if groups else "any: all are near")
+        parts.append(f"near: {enumerated(near)}" if groups else "any: all are near")
     return "; ".join(parts)
 
 
-def _stands(tables: Tables, model: str, condition: Condition) -> dict[str, Stand]:
-    """Return how each activation of a model stands to its reference, in the order of the study."""
+def _stands(tables: Tables, model: str, condition: Condition) -> dict[str, tuple[Stand, str]]:
+    """Return how each activation of a model stands to its reference, and by which measures."""
     study = tables.study
     rows = {
         measure: with_reference(tables, measure, condition, model=model) for measure in DIVERGENCES
@@ -107,18 +107,20 @@ def _stands(tables: Tables, model: str, condition: Condition) -> dict[str, Stand
     }
 
 
-def _stand(rows: Iterable[Row]) -> Stand:
+def _stand(rows: Iterable[Row]) -> tuple[Stand, str]:
     """Judge by the differences that are not shown to be within the margin of their measure."""
     rows = [row for row in rows if is_tested(row)]
     clear = {
-        _OF_VERDICT[row["verdict"]]
+        row["measure"]: _OF_VERDICT[row["verdict"]]
         for row in rows
         if row["verdict"] in DIFFERENCES and Reason.WITHIN_MARGIN not in reasons_of(row)
     }
     if clear:
-        return clear.pop() if len(clear) == 1 else Stand.CONTRADICTORY
+        ways = {*clear.values()}
+        by = f" ({' '.join(LETTERS[measure] for measure in clear)})"
+        return (ways.pop() if len(ways) == 1 else Stand.CONTRADICTORY), by
     undecided = any(row["verdict"] == ContrastVerdict.UNDECIDED for row in rows)
-    return Stand.OPEN if undecided or len(rows) < len(DIVERGENCES) else Stand.NEAR
+    return (Stand.OPEN if undecided or len(rows) < len(DIVERGENCES) else Stand.NEAR), ""
 
 
 def _above_unigram(tables: Tables, model: str) -> bool:

@@ -380,7 +380,7 @@ WORDS: Mapping[Topic, Callable[[Data], str]] = {
     Topic.SEEDS_NEEDED: _needed,
     Topic.SWAPPED: _swapped,
     Topic.ACCURACY: _accuracy,
-    Topic.NOT_RUN: _rows("Not run, and shown as such"),
+    Topic.NOT_RUN: _rows("Not run"),
     Topic.MISSING_SEEDS: _rows("Some seeds have not run"),
     Topic.ABOVE_UNIGRAM: _above,
     Topic.BFLOAT16: lambda data: (
