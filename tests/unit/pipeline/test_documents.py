@@ -225,7 +225,10 @@ class TestShortAnswer:
         start = f"- *{STUDIES[name].short.capitalize()}* ("
         said = next(line for line in GENERATED[ANSWER].splitlines() if line.startswith(start))
         turned = (other.isin(DIFFERENT) & (one != other)).sum()
-        more = f" ({turned} reversed)" if turned else ""
+        new = (matched["verdict"].isin(DIFFERENT) & ~matched.index.isin(apart)).sum()
+        counts = {"reversed": turned, "new": new}
+        found = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        more = f" ({found})" if found else ""
         label = MEASURES[measure].label
         assert f"{(one == other).sum()} of {len(apart)} in {label}{more}" in said
 

@@ -209,14 +209,15 @@ def _named(row: Row) -> str:
 
 
 def at_equal_loss(tables: Tables) -> str:
-    """Say how many differences at the last step are there at matched loss, too, or reversed."""
+    """Say how many differences at the last step stay at matched loss, are reversed, or appear."""
     parts = []
     for measure in DIVERGENCES:
         kinds = at_matched_loss(tables, tested(tables, measure, Condition.FINAL))
         total = sum(map(len, kinds.values())) - len(kinds["appear"])
-        turned = f" ({len(kinds['reversed'])} reversed)" if kinds["reversed"] else ""
-        label = QUANTITIES[measure].label
-        parts += [f"{len(kinds['same'])} of {total} in {label}{turned}"] if total else []
+        words = {"reversed": "reversed", "appear": "new"}
+        more = [f"{len(kinds[kind])} {said}" for kind, said in words.items() if kinds[kind]]
+        beside = f" ({', '.join(more)})" if more else ""
+        parts.append(f"{len(kinds['same'])} of {total} in {QUANTITIES[measure].label}{beside}")
     return enumerated(parts)
 
 
