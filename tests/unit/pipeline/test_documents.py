@@ -94,9 +94,9 @@ class TestAnswer:
         said = row_of(GENERATED["README.md"], f"differ in {label}").split(" | ")[1 + place]
         assert said.startswith(f"{len(apart)} of {len(final)}")
         more, less = ((apart["verdict"] == verdict).sum() for verdict in DIFFERENT)
-        assert f": {more} more, {less} less reproducible; " in said
+        assert f"({more} more, {less} less reproducible); " in said
         small = apart["reason"].str.contains("within_margin").sum()
-        assert f"; of these {small} within " in said
+        assert f"; {small} of {len(apart)} within " in said
         left = (final["verdict"] == "undecided").sum()
         assert (f"; {left} undecided" in said) is bool(left)
 
@@ -226,7 +226,7 @@ class TestShortAnswer:
         said = next(line for line in GENERATED[ANSWER].splitlines() if line.startswith(start))
         turned = (other.isin(DIFFERENT) & (one != other)).sum()
         new = (matched["verdict"].isin(DIFFERENT) & ~matched.index.isin(apart)).sum()
-        counts = {"reversed": turned, "new": new}
+        counts = {"reversed": turned, "more there": new}
         found = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         more = f" ({found})" if found else ""
         label = MEASURES[measure].label

@@ -34,7 +34,7 @@ from reprocore.report.page.sentences import (
 )
 from reprocore.report.page.tables import NOTHING, Row, Tables, percent
 from reprocore.report.page.view import reference_words
-from reprocore.report.words import readable
+from reprocore.report.words import CLAIM_VERDICTS, readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST
 from reprocore.vocabulary import ClaimVerdict, Condition, Stratification
 
@@ -205,7 +205,8 @@ def _claims(tables: Tables) -> Iterator[str]:
         found = [r for r in rows if r["verdict"] == verdict and not r["printed"]]
         if found:
             claims = "; ".join(_claim(row, verdict) for row in found)
-            parts.append(f"{verdict.capitalize()}, of those on trainings (parts of all): {claims}.")
+            name = CLAIM_VERDICTS[verdict]
+            parts.append(f"{name.capitalize()} on trainings ({name}/all parts): {claims}.")
     yield " ".join(parts)
 
 

@@ -166,7 +166,8 @@ def differing(measure: str) -> Count:
         if apart:
             more, less = (counts[verdict] for verdict in DIFFERENCES)
             margin = margin_words(tables.study, measure)
-            found += f": {more} more, {less} less reproducible; of these {small} within {margin}"
+            found += f" ({more} more, {less} less reproducible)"
+            found += f"; {small} of {len(apart)} within {margin}"
         left = counts[ContrastVerdict.UNDECIDED]
         return f"{found}; {left} undecided" if left else found
 
@@ -214,8 +215,8 @@ def at_equal_loss(tables: Tables) -> str:
     for measure in DIVERGENCES:
         kinds = at_matched_loss(tables, tested(tables, measure, Condition.FINAL))
         total = sum(map(len, kinds.values())) - len(kinds["appear"])
-        words = {"reversed": "reversed", "appear": "new"}
-        more = [f"{len(kinds[kind])} {said}" for kind, said in words.items() if kinds[kind]]
+        more = [f"{turned} reversed"] if (turned := len(kinds["reversed"])) else []
+        more += [f"{new} more there"] if (new := len(kinds["appear"])) else []
         beside = f" ({', '.join(more)})" if more else ""
         parts.append(f"{len(kinds['same'])} of {total} in {QUANTITIES[measure].label}{beside}")
     return enumerated(parts)

@@ -32,9 +32,9 @@ _OF_VERDICT = dict(zip(DIFFERENCES, (Stand.MORE, Stand.LESS), strict=True))
 def reading(study: Study) -> str:
     """Say how the table of `guidance` is read."""
     return (
-        f"More or less reproducible than {reference_words(study)}: beyond the margin of at least "
-        "one measure (r for relative PD, t, c), and beyond that of none the other way. Near: "
-        f"within {margins_words(study)}. Open: undecided by one of them."
+        f"More or less reproducible than {reference_words(study)}: differs, and is not shown to be "
+        "within the margin, by some measure (r for relative PD, t, c), and by none the other way. "
+        f"Near: within {margins_words(study)}. Open: undecided by one of them."
     )
 
 
@@ -55,7 +55,7 @@ def guidance(studies: Mapping[str, Tables]) -> str:
         for name, tables in studies.items()
         if tables.rows("contrasts", model=model, family=Family.REFERENCE)
     ]
-    heads = ("model", "loss (range)", "churn (range)")
+    heads = ("model", "loss, 95%", "churn, 95%")
     places = ("if you train for a number of steps", "if you train to a loss")
     return table((*heads, *places), rows) if rows else ""
 
