@@ -233,7 +233,7 @@ def contradicting(tables: Tables) -> str:
         both = [at for at, own in verdicts.items() if {*DIFFERENCES} <= own]
         names = [f"{readable(activation)} in {model}" for model, activation in both]
         found += [f"{enumerated(names)}, {PLACES[condition]}"] if names else []
-    return "; ".join(found) or ("none" if tables.rows("contrasts") else NOTHING)
+    return "; ".join(found) or (NOTHING if compared(tables) == NOTHING else "none")
 
 
 def late(tables: Tables) -> str:
@@ -282,8 +282,8 @@ def by_study(studies: Mapping[str, Tables], said: Mapping[str, Count], head: str
 def agreement_words(studies: Mapping[str, Tables]) -> Iterator[str]:
     """Count the comparisons that two studies share and that have the same verdict in both.
 
-    Once at the last step of both, and once with those of the first at matched loss, which foretell
-    the other study where it is the activation that differs and not how far a model has learned.
+    Once at the last step of both, and once with those of the first at matched loss: does that
+    foretell a study whose models have learned more?
 
     Args:
         studies: the tables of two by their names.
