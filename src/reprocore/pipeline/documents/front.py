@@ -29,7 +29,7 @@ RATIOS = (
 )
 TERMS = (
     "Relative PD, declared beforehand, is 0 where two trainings predict the same and 2 where they "
-    "have nothing in common ([formula](#what-is-measured)); total variation is half the sum of all "
+    "have nothing in common ([formulas](docs/explanation/measures.md)); total variation is half the sum of all "
     "differences of probabilities; churn is the share of the text at which the likeliest next "
     "character differs. At equal loss, all trainings of a model are read at the loss at which its "
     "slowest ones end."
