@@ -29,10 +29,10 @@ RATIOS = (
 )
 TERMS = (
     "Relative PD, declared beforehand, is 0 where two trainings predict the same and 2 where they "
-    "have nothing in common ([formulas](docs/explanation/measures.md)); total variation is half the sum of all "
-    "differences of probabilities; churn is the share of the text at which the likeliest next "
-    "character differs. At equal loss, all trainings of a model are read at the loss at which its "
-    "slowest ones end."
+    "have nothing in common; total variation is half the sum of all differences of probabilities; "
+    "churn is the share of the text at which the likeliest next character differs ([formulas]"
+    "(docs/explanation/measures.md)). At equal loss, all trainings of a model are read at the loss "
+    "at which its slowest ones end."
 )
 NOTE = (
     "[The answer on two pages](docs/study/answer.md) has what to do with a model like one of "
