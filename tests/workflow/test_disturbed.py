@@ -16,7 +16,7 @@ import yaml
 from conftest import one_line, tiny_config
 from project import REPROCORE, TINY, Project, finished, rules_of, started, study_command
 from reprocore.data.probe import Probe, write_probe
-from reprocore.data.tokens import Corpus, write_corpus
+from reprocore.data.tokens import Corpus, decode, write_corpus
 from reprocore.errors import ReprocoreError
 from reprocore.pipeline.runs import hold_results, snakemake_command
 from reprocore.store.records import read_cell, read_sealed
@@ -153,7 +153,9 @@ def test_a_clock_set_back_during_training_makes_no_time_negative(
     tmp_path: Path, tiny_corpus: Corpus, tiny_probe: Probe
 ) -> None:
     training = {**tiny_config()["training"], "iterations": 2000, "evaluate_every": 100}
-    content = tiny_config(activations=["relu"], training=training, results="out")
+    (tmp_path / "text.txt").write_text(decode(tiny_corpus.tokens, tiny_corpus.symbols))
+    corpus = {"source": "file", "path": "text.txt"}
+    content = tiny_config(activations=["relu"], training=training, corpus=corpus, results="out")
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
     write_corpus(tmp_path / "out/corpus/tokens.parquet", tiny_corpus)
     write_probe(tmp_path / "out/corpus/probe.parquet", tiny_probe)
