@@ -36,7 +36,7 @@ from reprocore.report.page.tables import NOTHING, Row, Tables, percent
 from reprocore.report.page.view import reference_words
 from reprocore.report.words import CLAIM_VERDICTS, readable
 from reprocore.statistics.tests_over_seeds import LEAST_SEEDS_OF_A_TEST
-from reprocore.vocabulary import ClaimVerdict, Condition, Stratification
+from reprocore.vocabulary import ClaimVerdict, Stratification
 
 ANSWER = f"{FOLDER}/answer.md"
 HEAD = """# The answer
@@ -96,7 +96,7 @@ def _of_studies(studies: Studies) -> Iterator[str]:
     yield "\n".join(f"- {said}" for said in in_short(studies))
     yield from _section("How far apart two trainings are", by_study(studies, HOW_FAR))
     study = next(iter(studies.values())).study
-    final = ratios(studies, Condition.FINAL)
+    final = ratios(studies)
     reference = reference_words(study)
     yield from _section(
         "Whether the activation changes that",

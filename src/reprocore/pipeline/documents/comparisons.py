@@ -68,17 +68,16 @@ def legend(study: Study) -> str:
     )
 
 
-def ratios(studies: Mapping[str, Tables], condition: Condition) -> str:
-    """Return a table of the ratios to the reference, by model, study and activation; "" for none.
+def ratios(studies: Mapping[str, Tables]) -> str:
+    """Return a table of the ratios at the last step, by model, study and activation; "" for none.
 
     Args:
         studies: their tables by their names, which stand in the table if there are several.
-        condition: of the contrasts.
     """
     found = {
         (model, name, activation): shown
         for name, tables in studies.items()
-        for (model, activation), shown in _ratios(tables, condition).items()
+        for (model, activation), shown in _ratios(tables).items()
     }
     models, activations = (
         dict.fromkeys(each for tables in studies.values() for each in names(tables.study))
@@ -92,15 +91,15 @@ def ratios(studies: Mapping[str, Tables], condition: Condition) -> str:
         )
         for model in models
         for name, tables in studies.items()
-        if with_reference(tables, primary(tables.study), condition, model=model)
+        if with_reference(tables, primary(tables.study), Condition.FINAL, model=model)
     ]
     return table(("model", *map(readable, drawn)), rows) if rows else ""
 
 
-def _ratios(tables: Tables, condition: Condition) -> dict[tuple[str, str], str]:
+def _ratios(tables: Tables) -> dict[tuple[str, str], str]:
     """Return what stands for each model and activation of a study but for the reference."""
     study = tables.study
-    rows = {name: with_reference(tables, name, condition) for name in DIVERGENCES}
+    rows = {name: with_reference(tables, name, Condition.FINAL) for name in DIVERGENCES}
     places = [
         (model, activation)
         for model in study.models

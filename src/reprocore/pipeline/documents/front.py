@@ -72,7 +72,7 @@ def _front(studies: Mapping[str, Tables]) -> Iterator[str]:
     yield by_study(studies, COMPARED, f"comparisons with {reference}")
     yield _filled(TERMS)
     yield _bullets(warnings(studies))
-    if final := ratios(studies, Condition.FINAL):
+    if final := ratios(studies):
         yield _filled(RATIOS.format(reference=reference, legend=legend(study)))
         yield final
     yield _filled(NOTE)
